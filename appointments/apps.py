@@ -1,0 +1,7 @@
+"""The appointments app."""
+
+from django.apps import AppConfig
+
+
+class AppointmentsConfig(AppConfig):
+    name = "appointments"

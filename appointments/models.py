@@ -1,0 +1,241 @@
+"""What can be booked, when providers work, the visits themselves, and the claims that make double booking impossible."""
+
+from decimal import Decimal
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from appointments.choices import ChangeKind, ExceptionKind, ResourceKind, Source, Status, Tone, Weekday
+from appointments.querysets import AppointmentQuerySet
+from clinics.models import Location, Provider, Room
+from core.tenancy.ids import new_id
+from core.tenancy.models import ClinicForeignKey, ClinicModel, Record
+from core.tenancy.querysets import ClinicManager
+from patients.models import Patient
+
+
+class Service(Record):
+    """Something that can be booked. Buffers are kept free before and after it, for provider and room."""
+
+    name = models.CharField(_("name"), max_length=120)
+    description = models.CharField(_("description"), max_length=300, blank=True)
+    duration_minutes = models.PositiveSmallIntegerField(
+        _("duration (minutes)"), validators=[MinValueValidator(5), MaxValueValidator(720)]
+    )
+    buffer_before_minutes = models.PositiveSmallIntegerField(_("free before (minutes)"), default=0, validators=[MaxValueValidator(240)])
+    buffer_after_minutes = models.PositiveSmallIntegerField(_("free after (minutes)"), default=0, validators=[MaxValueValidator(240)])
+    price_amount = models.DecimalField(
+        _("price"), max_digits=10, decimal_places=2, default=Decimal("0.00"), validators=[MinValueValidator(0)],
+        help_text=_("In the clinic's currency."),
+    )  # fmt: skip
+    tone = models.CharField(_("colour"), max_length=8, choices=Tone, default=Tone.ACCENT)
+    room_kind = models.CharField(
+        _("needs a room"), max_length=16, choices=Room.Kind, blank=True, help_text=_("Empty: it needs no room.")
+    )
+    is_active = models.BooleanField(_("can be booked"), default=True)
+    providers = models.ManyToManyField(
+        Provider, through="ServiceProvider", related_name="services", verbose_name=_("offered by")
+    )
+
+    class Meta(Record.Meta):
+        verbose_name = _("service")
+        verbose_name_plural = _("services")
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["clinic", "name"], name="appointments_service_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ServiceProvider(ClinicModel):
+    """Who offers which service."""
+
+    service = ClinicForeignKey(Service, models.CASCADE, related_name="offers", verbose_name=_("service"))
+    provider = ClinicForeignKey(Provider, models.CASCADE, related_name="offers", verbose_name=_("provider"))
+
+    class Meta(ClinicModel.Meta):
+        verbose_name = _("offer")
+        verbose_name_plural = _("offers")
+        constraints = [models.UniqueConstraint(fields=["clinic", "service", "provider"], name="appointments_offer_once")]
+
+
+class Schedule(Record):
+    """Weekly hours of a provider at a location, in the location's wall-clock time.
+
+    `end_time` at or before `start_time` means the next day: a night shift belongs to the day it starts.
+    """
+
+    provider = ClinicForeignKey(Provider, related_name="schedules", verbose_name=_("provider"))
+    location = ClinicForeignKey(Location, related_name="+", verbose_name=_("location"))
+    room = ClinicForeignKey(Room, null=True, blank=True, related_name="+", verbose_name=_("room"), help_text=_("The room they work in, if always the same."))
+    weekday = models.PositiveSmallIntegerField(_("weekday"), choices=Weekday)
+    start_time = models.TimeField(_("from"))
+    end_time = models.TimeField(_("until"))
+    slot_minutes = models.PositiveSmallIntegerField(
+        _("a start every (minutes)"), default=10, validators=[MinValueValidator(5), MaxValueValidator(240)]
+    )
+    valid_from = models.DateField(_("valid from"), null=True, blank=True)
+    valid_until = models.DateField(_("valid until"), null=True, blank=True, help_text=_("The last day, included."))
+
+    class Meta(Record.Meta):
+        verbose_name = _("schedule")
+        verbose_name_plural = _("schedules")
+        ordering = ["weekday", "start_time"]
+        constraints = [
+            models.CheckConstraint(condition=Q(weekday__range=(0, 6)), name="appointments_schedule_weekday"),
+            models.CheckConstraint(
+                condition=Q(valid_from=None) | Q(valid_until=None) | Q(valid_until__gte=F("valid_from")),
+                name="appointments_schedule_valid_range",
+            ),
+        ]
+        indexes = [models.Index(fields=["clinic", "provider", "weekday"], name="appointments_schedule_week")]
+
+
+class ScheduleException(Record):
+    """A provider's days that differ from the week: away, or extra hours. Without times: the whole local day(s)."""
+
+    provider = ClinicForeignKey(Provider, related_name="schedule_exceptions", verbose_name=_("provider"))
+    kind = models.CharField(_("kind"), max_length=8, choices=ExceptionKind)
+    first_day = models.DateField(_("first day"))
+    last_day = models.DateField(_("last day"))
+    start_time = models.TimeField(_("from"), null=True, blank=True)
+    end_time = models.TimeField(_("until"), null=True, blank=True)
+    location = ClinicForeignKey(
+        Location, null=True, blank=True, related_name="+", verbose_name=_("location"), help_text=_("For extra hours: where.")
+    )
+    room = ClinicForeignKey(Room, null=True, blank=True, related_name="+", verbose_name=_("room"))
+    reason = models.CharField(_("reason"), max_length=200, blank=True)
+
+    class Meta(Record.Meta):
+        verbose_name = _("schedule exception")
+        verbose_name_plural = _("schedule exceptions")
+        ordering = ["first_day", "start_time"]
+        constraints = [
+            models.CheckConstraint(condition=Q(last_day__gte=F("first_day")), name="appointments_exception_days"),
+            models.CheckConstraint(
+                condition=~Q(kind=ExceptionKind.EXTRA) | Q(start_time__isnull=False, end_time__isnull=False, location__isnull=False),
+                name="appointments_exception_extra_complete",
+            ),
+        ]
+        indexes = [models.Index(fields=["clinic", "provider", "last_day"], name="appointments_exception_days")]
+
+
+class Holiday(Record):
+    """A day on which the clinic, or one location, is closed."""
+
+    day = models.DateField(_("day"))
+    name = models.CharField(_("name"), max_length=120)
+    location = ClinicForeignKey(
+        Location, null=True, blank=True, related_name="+", verbose_name=_("location"), help_text=_("Empty: every location.")
+    )
+
+    class Meta(Record.Meta):
+        verbose_name = _("holiday")
+        verbose_name_plural = _("holidays")
+        ordering = ["day"]
+        constraints = [
+            models.UniqueConstraint(fields=["clinic", "day", "location"], nulls_distinct=False, name="appointments_holiday_once")
+        ]
+
+
+class Appointment(Record):
+    """A visit: planned, under way or past. Never deleted. `start` and `end` are the patient's time, without buffers."""
+
+    patient = ClinicForeignKey(Patient, related_name="appointments", verbose_name=_("patient"))
+    service = ClinicForeignKey(Service, related_name="+", verbose_name=_("service"))
+    provider = ClinicForeignKey(Provider, related_name="appointments", verbose_name=_("provider"))
+    location = ClinicForeignKey(Location, related_name="+", verbose_name=_("location"))
+    room = ClinicForeignKey(Room, null=True, blank=True, related_name="+", verbose_name=_("room"))
+    start = models.DateTimeField(_("start"))
+    end = models.DateTimeField(_("end"))
+    time_zone = models.CharField(_("time zone"), max_length=63, help_text=_("The location's, when the visit was booked."))
+    local_day = models.DateField(_("day"), help_text=_("The day in the location's time zone."))
+    status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.CONFIRMED)
+    source = models.CharField(_("source"), max_length=16, choices=Source, default=Source.STAFF)
+    is_urgent = models.BooleanField(_("urgent"), default=False)
+    notes = models.TextField(_("notes"), blank=True, max_length=2000)
+    checked_in_at = models.DateTimeField(_("checked in"), null=True, editable=False)
+    started_at = models.DateTimeField(_("started"), null=True, editable=False)
+    completed_at = models.DateTimeField(_("completed"), null=True, editable=False)
+
+    objects = ClinicManager.from_queryset(AppointmentQuerySet)()
+
+    class Meta(Record.Meta):
+        verbose_name = _("appointment")
+        verbose_name_plural = _("appointments")
+        constraints = [models.CheckConstraint(condition=Q(end__gt=F("start")), name="appointments_end_after_start")]
+        indexes = [
+            models.Index(fields=["clinic", "local_day", "start", "id"], name="appointments_by_day"),
+            models.Index(fields=["clinic", "provider", "start"], name="appointments_by_provider"),
+            models.Index(fields=["clinic", "patient", "-start"], name="appointments_by_patient"),
+            models.Index(fields=["clinic", "start", "id"], name="appointments_by_start"),
+            models.Index(fields=["clinic", "updated_at", "id"], name="appointments_by_update"),
+        ]
+
+
+class AppointmentChange(ClinicModel):
+    """One line of a visit's history: who changed what, when and why. Written with the change, never altered."""
+
+    appointment = ClinicForeignKey(Appointment, related_name="changes", verbose_name=_("appointment"))
+    at = models.DateTimeField(_("at"), auto_now_add=True)
+    kind = models.CharField(_("kind"), max_length=8, choices=ChangeKind)
+    actor = models.ForeignKey("core.User", models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("by"))
+    actor_name = models.CharField(_("by"), max_length=200)
+    from_status = models.CharField(_("from"), max_length=16, choices=Status, blank=True)
+    to_status = models.CharField(_("to"), max_length=16, choices=Status)
+    from_start = models.DateTimeField(_("from time"), null=True)
+    to_start = models.DateTimeField(_("to time"), null=True)
+    from_provider = ClinicForeignKey(Provider, null=True, related_name="+", verbose_name=_("from provider"))
+    to_provider = ClinicForeignKey(Provider, null=True, related_name="+", verbose_name=_("to provider"))
+    reason = models.CharField(_("reason"), max_length=300, blank=True)
+
+    class Meta(ClinicModel.Meta):
+        verbose_name = _("change")
+        verbose_name_plural = _("history")
+        ordering = ["at", "id"]
+        indexes = [models.Index(fields=["clinic", "appointment", "at"], name="appointments_change_by_visit")]
+
+
+class Claim(models.Model):
+    """A provider, room or patient taken for a time, buffers included. No two claims of one resource overlap."""
+
+    table_kind = "clinic"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    clinic = models.ForeignKey("core.Clinic", models.PROTECT, related_name="+", editable=False, db_index=False)
+    resource_kind = models.CharField(max_length=16, choices=ResourceKind)
+    resource_id = models.UUIDField()
+    during = DateTimeRangeField()
+    starts_at = models.DateTimeField(help_text="The range's lower end: ranges can't use an index under row-level security.")
+    ends_at = models.DateTimeField(help_text="The range's upper end.")
+    appointment = ClinicForeignKey(Appointment, models.CASCADE, null=True, related_name="claims")
+
+    objects = ClinicManager()
+
+    class Meta:
+        base_manager_name = "objects"
+        verbose_name = _("claim")
+        verbose_name_plural = _("claims")
+        constraints = [
+            ExclusionConstraint(
+                name="appointments_claim_no_overlap",
+                index_type="GIST",
+                expressions=[
+                    ("clinic", RangeOperators.EQUAL),
+                    ("resource_kind", RangeOperators.EQUAL),
+                    ("resource_id", RangeOperators.EQUAL),
+                    ("during", RangeOperators.OVERLAPS),
+                ],
+            )
+        ]
+        indexes = [
+            models.Index(fields=["clinic", "resource_kind", "resource_id", "ends_at"], name="appointments_claim_busy"),
+            models.Index(fields=["clinic", "appointment"], name="appointments_claim_of_visit"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.resource_kind} {self.resource_id}"

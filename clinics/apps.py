@@ -1,0 +1,7 @@
+"""The clinics app."""
+
+from django.apps import AppConfig
+
+
+class ClinicsConfig(AppConfig):
+    name = "clinics"

@@ -1,0 +1,118 @@
+"""What a clinic consists of: places, departments, rooms, providers, and its own rules."""
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from core.tenancy.models import ClinicForeignKey, Record, validate_time_zone
+
+
+class ClinicSettings(Record):
+    """A clinic's own rules. One row a clinic."""
+
+    wait_warn_minutes = models.PositiveSmallIntegerField(
+        _("wait turns amber after (minutes)"), default=15, validators=[MinValueValidator(1), MaxValueValidator(240)]
+    )
+    wait_late_minutes = models.PositiveSmallIntegerField(
+        _("wait turns red after (minutes)"), default=30, validators=[MinValueValidator(1), MaxValueValidator(480)]
+    )
+
+    class Meta(Record.Meta):
+        verbose_name = _("clinic settings")
+        verbose_name_plural = _("clinic settings")
+        constraints = [models.UniqueConstraint(fields=["clinic"], name="clinics_settings_once")]
+
+
+class Location(Record):
+    """A place where the clinic sees patients. It may lie in another time zone than the clinic."""
+
+    name = models.CharField(_("name"), max_length=120)
+    address = models.CharField(_("address"), max_length=300, blank=True)
+    phone = models.CharField(_("phone"), max_length=20, blank=True)
+    time_zone = models.CharField(
+        _("time zone"), max_length=63, blank=True, validators=[validate_time_zone], help_text=_("Empty: the clinic's.")
+    )
+    is_active = models.BooleanField(_("in use"), default=True)
+
+    class Meta(Record.Meta):
+        verbose_name = _("location")
+        verbose_name_plural = _("locations")
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["clinic", "name"], name="clinics_location_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Department(Record):
+    """A part of the clinic, such as General practice; across locations."""
+
+    name = models.CharField(_("name"), max_length=120)
+    is_active = models.BooleanField(_("in use"), default=True)
+
+    class Meta(Record.Meta):
+        verbose_name = _("department")
+        verbose_name_plural = _("departments")
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["clinic", "name"], name="clinics_department_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Room(Record):
+    """A room of a location, in which one visit at a time takes place."""
+
+    class Kind(models.TextChoices):
+        CONSULTING = "consulting", _("Consulting room")
+        TREATMENT = "treatment", _("Treatment room")
+
+    location = ClinicForeignKey(Location, related_name="rooms", verbose_name=_("location"))
+    name = models.CharField(_("name"), max_length=60)
+    kind = models.CharField(_("kind"), max_length=16, choices=Kind, default=Kind.CONSULTING)
+    is_active = models.BooleanField(_("in use"), default=True)
+
+    class Meta(Record.Meta):
+        verbose_name = _("room")
+        verbose_name_plural = _("rooms")
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["clinic", "location", "name"], name="clinics_room_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Provider(Record):
+    """Somebody who sees patients: a doctor, nurse, therapist. Not everyone who works here, and not always a user."""
+
+    class Kind(models.TextChoices):
+        DOCTOR = "doctor", _("Doctor")
+        NURSE = "nurse", _("Nurse")
+        THERAPIST = "therapist", _("Therapist")
+        TECHNICIAN = "technician", _("Technician")
+
+    name = models.CharField(_("name"), max_length=120, help_text=_("As patients know them: Dr Ruth Hale."))
+    kind = models.CharField(_("kind"), max_length=16, choices=Kind, default=Kind.DOCTOR)
+    department = ClinicForeignKey(Department, null=True, blank=True, related_name="providers", verbose_name=_("department"))
+    user = models.ForeignKey(
+        "core.User", models.PROTECT, null=True, blank=True, related_name="+", db_index=False, verbose_name=_("user")
+    )
+    is_active = models.BooleanField(_("in use"), default=True)
+
+    class Meta(Record.Meta):
+        verbose_name = _("provider")
+        verbose_name_plural = _("providers")
+        ordering = ["name"]
+        indexes = [
+            models.Index(fields=["clinic", "name"], name="clinics_provider_by_name"),
+            models.Index(fields=["clinic", "user"], name="clinics_provider_by_user"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def short_name(self) -> str:
+        """“Dr Hale” for “Dr Ruth Hale”: what fits in a row."""
+        parts = self.name.split()
+        return f"{parts[0]} {parts[-1]}" if len(parts) > 2 else self.name

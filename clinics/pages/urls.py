@@ -1,0 +1,6 @@
+"""The pages of clinics."""
+
+from typing import Any
+
+app_name = "clinics"
+urlpatterns: list[Any] = []

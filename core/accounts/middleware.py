@@ -1,0 +1,127 @@
+"""Who is asking (session or bearer token), and in which clinic."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthentication
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
+
+from core.accounts import tokens
+from core.accounts.actor import Actor
+from core.accounts.models import Membership, User
+from core.accounts.roles import Role
+from core.errors import BadRequest, Detail, DomainError, NotAllowed
+from core.responses import error_response
+from core.tenancy.context import narrowed
+from core.tenancy.models import Clinic
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class AuthenticationMiddleware(DjangoAuthentication):
+    """In place of Django's own. Sets `request.user`, and `request.auth` to "session", "token" or None. A bad token is refused, not ignored."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+        request.token_clinic_id = None
+        if scheme.lower() == "bearer":
+            try:
+                request.user, request.token_clinic_id = tokens.read(credential.strip())
+            except DomainError as error:
+                return error_response(request, error)
+            request.auth_method = "token"
+        else:
+            request.user = SimpleLazyObject(lambda: get_user(request))
+            request.auth_method = "session"
+        return self.get_response(request)
+
+
+class ClinicMiddleware:
+    """Finds the clinic the request is about and the person's place in it; sets `request.clinic` and `request.actor`.
+
+    Order: X-Clinic-ID, ?clinic_id=, token's claim, subdomain, session, only membership. Queries: one for the
+    memberships of a signed-in person.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.clinic, request.actor, request.memberships = None, None, []
+        if not request.user.is_authenticated:
+            return self.get_response(request)
+        with narrowed(user_id=request.user.pk):
+            try:
+                self._enter(request)
+            except DomainError as error:
+                return error_response(request, error)
+            if request.clinic is None:
+                return self.get_response(request)
+            with narrowed(clinic_id=request.clinic.pk), timezone.override(request.clinic.zone):
+                return self.get_response(request)
+
+    def _enter(self, request: HttpRequest) -> None:
+        user: User = request.user
+        request.memberships = list(
+            Membership.objects.filter(user=user, state=Membership.State.ACTIVE, clinic__state=Clinic.State.ACTIVE)
+            .select_related("clinic")
+            .order_by("clinic__name")
+        )
+        explicit, wanted = wanted_clinic(request)
+        membership = next((m for m in request.memberships if wanted in (str(m.clinic_id), m.clinic.slug)), None)
+        if membership is None and not wanted and len(request.memberships) == 1:
+            membership = request.memberships[0]
+        if membership is not None:
+            request.clinic, request.actor = membership.clinic, membership.as_actor(user)
+        elif user.platform_role:
+            self._enter_as_platform(request, user, wanted)
+        elif explicit:
+            raise NotAllowed("You are not a member of this clinic.")
+
+    def _enter_as_platform(self, request: HttpRequest, user: User, wanted: str) -> None:
+        roles = frozenset({Role(user.platform_role)})
+        if wanted:
+            request.clinic = clinic_named(wanted)
+            if request.clinic is None:
+                raise NotAllowed("There is no such clinic.")
+        request.actor = Actor(user.pk, user.full_name, request.clinic.pk if request.clinic else None, roles)
+
+
+def wanted_clinic(request: HttpRequest) -> tuple[bool, str]:
+    """The clinic the request names, as id or slug, and whether it was said explicitly (a wrong one is then refused)."""
+    for said in (request.headers.get("X-Clinic-ID"), request.GET.get("clinic_id")):
+        if said:
+            return True, said
+    if request.token_clinic_id:
+        return True, str(request.token_clinic_id)
+    host = request.get_host().partition(":")[0]
+    subdomain = host.removesuffix(f".{settings.HMS_BASE_DOMAIN}")
+    if subdomain != host:
+        return True, subdomain
+    return False, str(request.session.get("clinic_id", ""))
+
+
+def clinic_named(name: str) -> Clinic | None:
+    """The active clinic with this id or slug. One query."""
+    try:
+        lookup = {"pk": UUID(name)}
+    except ValueError:
+        lookup = {"slug": name}
+    return Clinic.objects.filter(state=Clinic.State.ACTIVE, **lookup).first()
+
+
+def require_clinic(request: HttpRequest) -> Clinic:
+    """The request's clinic. Raises BadRequest with `clinic_required` when none could be found."""
+    if request.clinic is None:
+        message = "Name the clinic: X-Clinic-ID, ?clinic_id= or the token's clinic."
+        raise BadRequest(message, [Detail("clinic", "clinic_required", message)])
+    return request.clinic
+
+

@@ -1,0 +1,89 @@
+"""The sixteen roles, and the one table that says what each may do."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(models.TextChoices):
+    """What a person is in a clinic, or (the first three) on the whole platform."""
+
+    SUPER_ADMIN = "SUPER_ADMIN", _("Super administrator")
+    SYSTEM_ADMIN = "SYSTEM_ADMIN", _("System administrator")
+    SUPPORT = "SUPPORT", _("Support")
+    CLINIC_ADMIN = "CLINIC_ADMIN", _("Clinic administrator")
+    DOCTOR = "DOCTOR", _("Doctor")
+    NURSE = "NURSE", _("Nurse")
+    PHARMACIST = "PHARMACIST", _("Pharmacist")
+    LAB_TECHNICIAN = "LAB_TECHNICIAN", _("Laboratory technician")
+    RADIOLOGIST = "RADIOLOGIST", _("Radiologist")
+    RECEPTIONIST = "RECEPTIONIST", _("Receptionist")
+    MEDICAL_ASSISTANT = "MEDICAL_ASSISTANT", _("Medical assistant")
+    BILLING_SPECIALIST = "BILLING_SPECIALIST", _("Billing specialist")
+    AUDITOR = "AUDITOR", _("Auditor")
+    COMPLIANCE_OFFICER = "COMPLIANCE_OFFICER", _("Compliance officer")
+    DATA_ANALYST = "DATA_ANALYST", _("Data analyst")
+    PATIENT = "PATIENT", _("Patient")
+
+
+PLATFORM_ROLES = frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN, Role.SUPPORT})
+CLINIC_ROLES = frozenset(Role) - PLATFORM_ROLES
+
+_admins = frozenset({Role.SUPER_ADMIN, Role.CLINIC_ADMIN})
+_operators = _admins | {Role.SYSTEM_ADMIN}
+_front_desk = frozenset({Role.CLINIC_ADMIN, Role.RECEPTIONIST, Role.MEDICAL_ASSISTANT, Role.NURSE, Role.DOCTOR})
+_diagnostics = frozenset({Role.PHARMACIST, Role.LAB_TECHNICIAN, Role.RADIOLOGIST})
+_oversight = frozenset({Role.AUDITOR, Role.COMPLIANCE_OFFICER})
+_staff = CLINIC_ROLES - {Role.PATIENT}
+
+# resource -> action -> who. What is not named is not allowed. PATIENT sees only the patients tied to the account
+# (patients/policies.py narrows the rows); a membership with locations sees only those locations' appointments.
+MATRIX: dict[str, dict[str, frozenset[Role]]] = {
+    "admin": {"view": _operators | {Role.SUPPORT}},
+    "clinic": {
+        "view": frozenset(Role),
+        "create": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN}),
+        "change": _operators,
+    },
+    "user": {
+        "view": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN, Role.SUPPORT}),
+        "create": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN}),
+        "change": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN}),
+    },
+    "membership": {"view": _operators | _oversight | {Role.SUPPORT}, "create": _operators, "change": _operators},
+    "location": {"view": frozenset(Role), "create": _operators, "change": _operators},
+    "department": {"view": frozenset(Role), "create": _operators, "change": _operators},
+    "room": {"view": _staff | _operators | {Role.SUPPORT}, "create": _operators, "change": _operators},
+    "provider": {"view": frozenset(Role), "create": _operators, "change": _operators},
+    "service": {"view": frozenset(Role), "create": _admins, "change": _admins},
+    "schedule": {
+        "view": _staff | _operators | {Role.SUPPORT},
+        "create": _admins,
+        "change": _admins,
+        "delete": _admins,
+    },
+    "slot": {"view": frozenset(Role) - {Role.SUPPORT, Role.SYSTEM_ADMIN}},
+    "patient": {
+        "view": _front_desk | _diagnostics | _oversight | {Role.SUPER_ADMIN, Role.BILLING_SPECIALIST, Role.PATIENT},
+        "search": _front_desk | _diagnostics | {Role.SUPER_ADMIN, Role.BILLING_SPECIALIST},
+        "create": _front_desk | {Role.SUPER_ADMIN},
+        "change": _front_desk | {Role.SUPER_ADMIN},
+    },
+    "appointment": {
+        "view": _front_desk | _diagnostics | _oversight | {Role.SUPER_ADMIN, Role.BILLING_SPECIALIST, Role.PATIENT},
+        "create": _front_desk | {Role.SUPER_ADMIN},
+        "confirm": _front_desk,
+        "check_in": _front_desk,
+        "start": _front_desk,
+        "complete": _front_desk,
+        "cancel": _front_desk | {Role.SUPER_ADMIN},
+        "no_show": _front_desk,
+        "undo": _front_desk,
+        "reschedule": _front_desk | {Role.SUPER_ADMIN},
+        "history": _front_desk | _oversight | {Role.SUPER_ADMIN},
+    },
+}
+
+
+def allowed(roles: frozenset[Role], resource: str, action: str) -> bool:
+    """May someone with these roles do that? An unknown resource or action is a programmer's mistake: KeyError."""
+    return bool(roles & MATRIX[resource][action])

@@ -1,0 +1,114 @@
+"""Signing in to the API, and who one is there."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from core.accounts import tokens
+from core.accounts.models import Membership, User
+from core.accounts.roles import Role
+from core.accounts.sign_in import check_credentials
+from core.api.serializers import InputSerializer, OutputSerializer
+from core.tenancy.context import narrowed
+from core.tenancy.models import Clinic
+
+
+class TokenInput(InputSerializer):
+    email = serializers.EmailField(max_length=254)
+    password = serializers.CharField(max_length=1024, trim_whitespace=False, write_only=True)
+
+
+class RefreshInput(InputSerializer):
+    refresh = serializers.CharField(max_length=2048)
+
+
+class UserOutput(OutputSerializer):
+    id = serializers.UUIDField()
+    email = serializers.EmailField()
+    full_name = serializers.CharField()
+    platform_role = serializers.CharField(allow_blank=True, help_text="Empty for people of clinics.")
+
+
+class TokenOutput(OutputSerializer):
+    access = serializers.CharField()
+    refresh = serializers.CharField()
+    expires_in = serializers.IntegerField(help_text="Seconds until the access token expires.")
+    user = UserOutput()
+
+
+class ClinicBrief(OutputSerializer):
+    id = serializers.UUIDField()
+    slug = serializers.CharField()
+    name = serializers.CharField()
+
+
+class MembershipBrief(OutputSerializer):
+    clinic = ClinicBrief()
+    roles = serializers.ListField(child=serializers.ChoiceField(choices=Role.choices))
+
+
+class MeOutput(UserOutput):
+    memberships = MembershipBrief(many=True)
+    clinic = ClinicBrief(allow_null=True, help_text="The clinic this request is about.")
+
+
+class _OpenView(APIView):
+    """Sign-in: no person yet, so no matrix. A session cookie sent along is ignored."""
+
+    authentication_classes: list[Any] = []
+    permission_classes = [AllowAny]
+
+
+class TokenView(_OpenView):
+    @extend_schema(request=TokenInput, responses=TokenOutput, auth=[])
+    def post(self, request: Request, **_: Any) -> Response:
+        """Exchange e-mail and password for tokens. The answer to a wrong e-mail and a wrong password is the same."""
+        given = TokenInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        user = check_credentials(request._request, **given.validated_data)
+        return Response(TokenOutput(_pair_for(user)).data)
+
+
+class RefreshView(_OpenView):
+    @extend_schema(request=RefreshInput, responses=TokenOutput, auth=[])
+    def post(self, request: Request, **_: Any) -> Response:
+        """Exchange a refresh token for a new pair."""
+        given = RefreshInput(data=request.data)
+        given.is_valid(raise_exception=True)
+        user, _clinic = tokens.read(given.validated_data["refresh"], kind=tokens.REFRESH)
+        return Response(TokenOutput(_pair_for(user)).data)
+
+
+class MeView(APIView):
+    permission_classes = [IsAuthenticated]
+
+    @extend_schema(responses=MeOutput)
+    def get(self, request: Request, **_: Any) -> Response:
+        """The signed-in person and where they work."""
+        inner = request._request
+        user = inner.user
+        data = {
+            "id": user.pk,
+            "email": user.email,
+            "full_name": user.full_name,
+            "platform_role": user.platform_role,
+            "memberships": inner.memberships,
+            "clinic": inner.clinic,
+        }
+        return Response(MeOutput(data).data)
+
+
+def _pair_for(user: User) -> dict[str, Any]:
+    """Tokens for the person; they name the clinic when there is only one. One query."""
+    with narrowed(user_id=user.pk):
+        clinics = Membership.objects.filter(
+            user=user, state=Membership.State.ACTIVE, clinic__state=Clinic.State.ACTIVE
+        ).values_list("clinic_id", flat=True)[:2]
+        only = clinics[0] if len(clinics) == 1 else None
+    pair = tokens.issue(user, clinic_id=only)
+    return {"access": pair.access, "refresh": pair.refresh, "expires_in": pair.expires_in, "user": user}

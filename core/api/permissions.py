@@ -1,0 +1,42 @@
+"""The permission matrix, asked once per API request."""
+
+from typing import TYPE_CHECKING
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from core.accounts.middleware import require_clinic
+from core.errors import NotAllowed
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # imports this module while it loads its defaults
+
+READS = {"list": "view", "retrieve": "view", "create": "create", "update": "change", "partial_update": "change", "destroy": "delete"}
+
+
+class MatrixPermission(BasePermission):
+    """Needs a signed-in person, a clinic (unless `clinic_optional`), and the matrix's yes for `resource` x action.
+
+    A view names its `resource`, and in `matrix_actions` what its own actions are called in the matrix.
+    """
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        if not request.user or not request.user.is_authenticated:
+            return False
+        if not getattr(view, "clinic_optional", False):
+            require_clinic(request._request)
+        actor = request._request.actor
+        if actor is None:
+            if getattr(view, "resource", None) is None:
+                return True
+            raise NotAllowed("You are not a member of any clinic.")
+        if getattr(view, "resource", None) is not None:
+            actor.require(view.resource, matrix_action(view))
+        return True
+
+
+def matrix_action(view: "APIView") -> str:
+    """What the view's current action is called in the matrix."""
+    name = getattr(view, "action", None) or ""
+    own: dict[str, str] = getattr(view, "matrix_actions", {})
+    return own.get(name) or READS.get(name) or name

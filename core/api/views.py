@@ -1,0 +1,157 @@
+"""The base of every API view: parse, ask the matrix, call a service or queryset, render. Nothing else."""
+
+import hashlib
+import re
+from typing import Any, ClassVar
+from uuid import UUID
+
+import orjson
+from django.db.models import QuerySet
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.utils.encoders import JSONEncoder
+from rest_framework.viewsets import GenericViewSet
+
+from core.accounts.actor import Actor
+from core.api.pagination import bad_parameter
+from core.api.serializers import OutputSerializer
+from core.errors import BadRequest, Detail, NotFound, PreconditionFailed
+from core.tenancy.models import Clinic
+
+ALWAYS_KNOWN = {"clinic_id", "api_version", "fields", "format"}
+LIST_PARAMETERS = {"limit", "cursor", "ordering"}
+IF_MATCH = re.compile(r'^(?:W/)?"(\d+)(?:-[0-9a-f]+)?"$')
+_encode_rest = JSONEncoder().default
+
+
+class ClinicViewSet(GenericViewSet[Any]):
+    """A resource of a clinic.
+
+    Subclasses name `resource` (the matrix's), `output` (serializer of one row), `orderings`, `filters` (the query
+    parameters a list takes) and give `queryset_for(actor)`.
+    """
+
+    resource: ClassVar[str | None]
+    output: ClassVar[type[OutputSerializer]]
+    orderings: ClassVar[dict[str, tuple[str, ...]]] = {"id": ()}
+    default_ordering: ClassVar[str] = "id"
+    filters: ClassVar[frozenset[str]] = frozenset()
+    clinic_optional: ClassVar[bool] = False
+    lookup_value_regex = "[^/.]+"
+
+    # --- What a subclass uses ------------------------------------------------------------------------------------------
+    @property
+    def actor(self) -> Actor:
+        actor: Actor = self.request._request.actor
+        return actor
+
+    @property
+    def clinic(self) -> Clinic:
+        clinic: Clinic = self.request._request.clinic
+        return clinic
+
+    def queryset_for(self, actor: Actor) -> QuerySet[Any]:
+        """The rows this person may see."""
+        raise TypeError(f"{type(self).__name__} does not say which rows may be seen.")
+
+    def filtered(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Apply the list's own query parameters."""
+        return queryset
+
+    def body(self, serializer: type[BaseSerializer[Any]], **kwargs: Any) -> dict[str, Any]:
+        """The validated body. Raises a ValidationError naming every wrong field."""
+        given = serializer(data=self.request.data, context=self.get_serializer_context(), **kwargs)
+        given.is_valid(raise_exception=True)
+        return given.validated_data
+
+    def row(self) -> Any:
+        """The row the path names. Raises NotFound, also for another clinic's."""
+        try:
+            key = UUID(str(self.kwargs[self.lookup_field]))
+        except ValueError as error:
+            raise NotFound("There is no such record.") from error
+        row = self.queryset_for(self.actor).filter(pk=key).first()
+        if row is None:
+            raise NotFound("There is no such record.")
+        return row
+
+    def expected_version(self) -> int | None:
+        """The version in If-Match, or None when the caller doesn't ask. Raises PreconditionFailed for a foreign tag."""
+        header = self.request.headers.get("If-Match", "").strip()
+        if header in ("", "*"):
+            return None
+        match = IF_MATCH.match(header)
+        if not match:
+            raise PreconditionFailed("If-Match is not one of this record's tags.")
+        return int(match[1])
+
+    def one(self, row: Any, status: int = 200) -> Response:
+        """Answer with one row, its ETag, and 304 when the caller has it already."""
+        data = self.output(row, context=self.get_serializer_context()).data
+        version = getattr(row, "version", None)
+        tag = f'"{version}-{digest(data)}"' if version is not None else f'"{digest(data)}"'
+        return self._tagged(Response(data, status=status), tag)
+
+    def many(self, rows: Any, page: dict[str, Any] | None = None) -> Response:
+        """Answer with a list that is not paginated by the database (a search, slots)."""
+        data = self.output(rows, many=True, context=self.get_serializer_context()).data
+        response = Response(data)
+        response.page = page or {"limit": len(data), "next": None, "previous": None}
+        return self._tagged(response, f'"{digest(data)}"')
+
+    # --- The usual actions ------------------------------------------------------------------------------------------------
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        rows = self.paginate_queryset(self.filtered(self.queryset_for(self.actor)))
+        return self.many(rows, self.paginator.page)
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.one(self.row())
+
+    # --- Inside -----------------------------------------------------------------------------------------------------------
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        self._refuse_unknown_parameters(request)
+        self._sparse = self._sparse_fields(request)
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return self.queryset_for(self.actor)
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        return self.output
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "sparse": getattr(self, "_sparse", None), "clinic": self.clinic}
+
+    def known_parameters(self) -> set[str]:
+        listing = self.action == "list"
+        return ALWAYS_KNOWN | (LIST_PARAMETERS | self.filters if listing else getattr(self, "action_parameters", {}).get(self.action, set()))
+
+    def _refuse_unknown_parameters(self, request: Request) -> None:
+        known = self.known_parameters()
+        unknown = [name for name in request.query_params if name not in known]
+        if unknown:
+            details = [Detail(name, "unknown_parameter", "There is no such parameter.") for name in unknown]
+            raise BadRequest(f"Unknown parameter: {', '.join(unknown)}.", details)
+
+    def _sparse_fields(self, request: Request) -> set[str] | None:
+        text = request.query_params.get("fields")
+        if text is None:
+            return None
+        wanted = {name.strip() for name in text.split(",") if name.strip()}
+        unknown = sorted(wanted - set(self.output().fields))
+        if unknown or not wanted:
+            raise bad_parameter("fields", f"Unknown field: {', '.join(unknown)}." if unknown else "fields names at least one field.")
+        return wanted
+
+    def _tagged(self, response: Response, tag: str) -> Response:
+        response["ETag"] = tag
+        known = {part.strip() for part in self.request.headers.get("If-None-Match", "").split(",")}
+        if self.request.method in ("GET", "HEAD") and (tag in known or "*" in known):
+            return Response(status=304, headers={"ETag": tag})
+        return response
+
+
+def digest(data: Any) -> str:
+    """A short digest of an answer's data, for its ETag."""
+    return hashlib.blake2b(orjson.dumps(data, default=_encode_rest), digest_size=8).hexdigest()

@@ -1,0 +1,24 @@
+"""The foundation starts: database up, grants in place before the first migration."""
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.contrib.admin.apps import AdminConfig
+from django.db.models.signals import pre_migrate
+
+
+class CoreConfig(AppConfig):
+    name = "core"
+
+    def ready(self) -> None:
+        from core import checks  # noqa: F401  (registers the system checks)
+        from core.database.roles import grant_defaults
+
+        pre_migrate.connect(grant_defaults, sender=self)
+        if settings.EMBEDDED_POSTGRES:
+            settings.EMBEDDED_POSTGRES.ensure_running()
+
+
+class HMSAdminConfig(AdminConfig):
+    """Django's admin with our site in place of its own."""
+
+    default_site = "core.admin_site.HMSAdminSite"

@@ -1,0 +1,44 @@
+"""What somebody was typing, kept on the server until they finish: nothing typed is lost."""
+
+import json
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from core.security.crypto import decrypt, encrypt
+from core.tenancy.ids import new_id
+
+CONTEXT = "core_draft.payload"
+
+
+class Draft(models.Model):
+    """The unfinished content of one form of one person in one clinic, encrypted."""
+
+    table_kind = "personal"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey("core.User", models.CASCADE, related_name="+", db_index=False)
+    clinic = models.ForeignKey("core.Clinic", models.CASCADE, related_name="+", db_index=False)
+    form = models.CharField(max_length=100, help_text="Which form, and of which record: `patient-register`, `patient-edit:<id>`.")
+    payload = models.BinaryField(default=b"")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = _("draft")
+        verbose_name_plural = _("drafts")
+        constraints = [models.UniqueConstraint(fields=["user", "clinic", "form"], name="core_draft_once")]
+        indexes = [models.Index(fields=["updated_at"], name="core_draft_age")]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    @property
+    def values(self) -> dict[str, list[str]]:
+        """Field name -> the values typed, as a form sends them."""
+        found: dict[str, Any] = json.loads(decrypt(self.payload, context=CONTEXT))
+        return found
+
+    @staticmethod
+    def sealed(values: dict[str, list[str]]) -> bytes:
+        return encrypt(json.dumps(values).encode(), context=CONTEXT)

@@ -1,0 +1,28 @@
+"""Keep, find and drop what somebody was typing."""
+
+from django.http import QueryDict
+
+from core.accounts.actor import Actor
+from core.drafts.models import Draft
+from core.idempotency.middleware import FORM_FIELD
+
+NEVER_KEPT = {"csrfmiddlewaretoken", FORM_FIELD, "password"}
+
+
+def keep_draft(*, actor: Actor, form: str, typed: QueryDict) -> Draft:
+    """Keep what is in the form now, in place of what was kept before. Two queries."""
+    values = {name: typed.getlist(name) for name in typed if name not in NEVER_KEPT}
+    draft, _ = Draft.objects.update_or_create(
+        user_id=actor.user_id, clinic_id=actor.clinic_id, form=form, defaults={"payload": Draft.sealed(values)}
+    )
+    return draft
+
+
+def draft_of(*, actor: Actor, form: str) -> Draft | None:
+    """What the person had typed into this form and not finished, or None. One query."""
+    return Draft.objects.filter(user_id=actor.user_id, clinic_id=actor.clinic_id, form=form).first()
+
+
+def drop_draft(*, actor: Actor, form: str) -> None:
+    """The form was finished or thrown away. One query."""
+    Draft.objects.filter(user_id=actor.user_id, clinic_id=actor.clinic_id, form=form).delete()

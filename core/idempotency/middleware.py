@@ -1,0 +1,99 @@
+"""A repeated unsafe request does nothing twice: header `Idempotency-Key` for machines, a hidden field in every form."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from core.errors import BadRequest, Conflict, Detail, DomainError
+from core.idempotency.models import IdempotencyRecord
+from core.responses import error_response
+from core.security.crypto import decrypt, encrypt
+from core.tenancy.ids import new_id
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+FORM_FIELD = "idempotency_key"
+KEY = re.compile(r"[\x21-\x7e]{8,128}")
+KEPT_FOR = timedelta(hours=24)
+KEPT_HEADERS = ("Content-Type", "Location", "ETag", "HX-Redirect", "HX-Trigger")
+CONTEXT = "core_idempotencyrecord.answer"
+# A new key goes in; a key older than a day is taken over; a live one gives no row. A concurrent twin waits for our commit.
+CLAIM = """
+INSERT INTO core_idempotencyrecord (id, user_id, clinic_id, key, fingerprint, status, answer, created_at)
+VALUES (%s, %s, %s, %s, %s, 0, '', %s)
+ON CONFLICT (user_id, key) DO UPDATE
+    SET clinic_id = EXCLUDED.clinic_id, fingerprint = EXCLUDED.fingerprint, status = 0, answer = '', created_at = EXCLUDED.created_at
+    WHERE core_idempotencyrecord.created_at < %s
+RETURNING id
+"""
+
+
+class IdempotencyMiddleware:
+    """Runs inside the unit of work: the record commits with the change or not at all. Only 2xx and redirects are kept."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method in ("GET", "HEAD", "OPTIONS", "TRACE") or not request.user.is_authenticated:
+            return self.get_response(request)
+        key = request.headers.get("Idempotency-Key", "")
+        if not key and request.content_type == "application/x-www-form-urlencoded":
+            key = request.POST.get(FORM_FIELD, "")
+        if not key:
+            return self.get_response(request)
+        try:
+            return self._once(request, key)
+        except DomainError as error:
+            return error_response(request, error)
+
+    def _once(self, request: HttpRequest, key: str) -> HttpResponse:
+        if not KEY.fullmatch(key):
+            message = "An idempotency key is 8 to 128 printable characters."
+            raise BadRequest(message, [Detail("Idempotency-Key", "invalid", message)])
+        fingerprint = _fingerprint(request)
+        if not self._claim(request, key, fingerprint):
+            return self._first_answer(request, key, fingerprint)
+        response = self.get_response(request)
+        if response.status_code < 400:
+            self._keep(request, key, response)
+        return response
+
+    def _claim(self, request: HttpRequest, key: str, fingerprint: str) -> bool:
+        now = timezone.now()
+        clinic_id = request.clinic.pk if request.clinic else None
+        with connection.cursor() as cursor:
+            cursor.execute(CLAIM, [new_id(), request.user.pk, clinic_id, key, fingerprint, now, now - KEPT_FOR])
+            return cursor.fetchone() is not None
+
+    def _first_answer(self, request: HttpRequest, key: str, fingerprint: str) -> HttpResponse:
+        record = IdempotencyRecord.objects.get(user=request.user, key=key)
+        if record.fingerprint != fingerprint:
+            raise Conflict("This idempotency key was used for another request.")
+        kept = json.loads(decrypt(record.answer, context=CONTEXT))
+        response = HttpResponse(kept["body"].encode("latin-1"), status=record.status)
+        for name, value in kept["headers"].items():
+            response[name] = value
+        response["Idempotency-Replayed"] = "true"
+        return response
+
+    def _keep(self, request: HttpRequest, key: str, response: HttpResponse) -> None:
+        headers = {name: response[name] for name in KEPT_HEADERS if name in response}
+        answer = json.dumps({"body": response.content.decode("latin-1"), "headers": headers}).encode()
+        IdempotencyRecord.objects.filter(user=request.user, key=key).update(
+            status=response.status_code, answer=encrypt(answer, context=CONTEXT)
+        )
+
+
+def _fingerprint(request: HttpRequest) -> str:
+    clinic = request.clinic.pk if request.clinic else ""
+    head = f"{request.method} {request.get_full_path()} {clinic}\n".encode()
+    body = request.body
+    if request.content_type == "application/x-www-form-urlencoded":
+        body = re.sub(rb"csrfmiddlewaretoken=[^&]*&?", b"", body)
+    return hashlib.sha256(head + body).hexdigest()

@@ -1,0 +1,20 @@
+"""What the frame around every page needs: clinic, person, menu."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from core.pages.navigation import menu_for
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """Context for `base.html`. No query of its own."""
+    actor = getattr(request, "actor", None)
+    return {
+        "actor": actor,
+        "clinic": getattr(request, "clinic", None),
+        "memberships": getattr(request, "memberships", []),
+        "menu": menu_for(actor, request.path) if actor else [],
+        "demo": settings.HMS_DEMO,
+    }

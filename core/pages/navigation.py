@@ -1,0 +1,47 @@
+"""The main menu. Each app adds its pages in `AppConfig.ready()`; core knows none of them."""
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils.functional import Promise
+
+from core.accounts.actor import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class MenuItem:
+    """A page in the rail: where in the order, its words, icon, URL name, and whom the matrix lets see it."""
+
+    order: int
+    label: str | Promise
+    icon: str
+    url_name: str
+    resource: str
+    action: str = "view"
+    phone_bar: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MenuLink:
+    item: MenuItem
+    href: str
+    current: bool
+
+
+_items: list[MenuItem] = []
+
+
+def add_menu_item(item: MenuItem) -> None:
+    _items.append(item)
+    _items.sort(key=lambda one: one.order)
+
+
+def menu_for(actor: Actor, path: str) -> list[MenuLink]:
+    """The links this person may follow; the longest address that begins `path` is the current one."""
+    if actor.clinic_id is None or actor.is_patient_only:
+        return []
+    links = [(item, reverse(item.url_name)) for item in _items if actor.can(item.resource, item.action)]
+    here = max((href for _, href in links if path.startswith(href)), key=len, default="")
+    if here == "/" and path != "/":
+        here = ""
+    return [MenuLink(item, href, href == here) for item, href in links]

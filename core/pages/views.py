@@ -1,0 +1,78 @@
+"""Pages that belong to no domain: sign in, sign out, choose a clinic, drafts, styleguide."""
+
+
+from django.contrib.auth import login, logout
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from core.accounts.middleware import clinic_named
+from core.accounts.sign_in import SignInRefused, check_credentials
+from core.drafts.services import drop_draft, keep_draft
+from core.errors import NotFound
+from core.pages.access import signed_in, staff_page
+from core.pages.demo import demo_sign_ins
+from core.pages.forms import SignInForm
+
+
+def safe_next(request: HttpRequest) -> str:
+    """Where to go after signing in: only to an address of our own."""
+    target = request.POST.get("next") or request.GET.get("next") or "/"
+    return target if url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure()) else "/"
+
+
+@require_http_methods(["GET", "POST"])
+def sign_in(request: HttpRequest) -> HttpResponse:
+    if request.user.is_authenticated and request.method == "GET":
+        return redirect(safe_next(request))
+    form = SignInForm(request.POST or None)
+    refused = None
+    if request.method == "POST" and form.is_valid():
+        try:
+            user = check_credentials(request, **form.cleaned_data)
+        except SignInRefused as error:
+            refused = error
+        else:
+            login(request, user, backend="core.accounts.backends.EmailBackend")
+            return redirect(safe_next(request))
+    status = 200 if request.method == "GET" else 422
+    context = {"form": form, "refused": refused, "next": safe_next(request), "demo_sign_ins": demo_sign_ins()}
+    return render(request, "core/sign_in.html", context, status=status)
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    return redirect("pages:sign-in")
+
+
+@require_POST
+@signed_in
+def switch_clinic(request: HttpRequest) -> HttpResponse:
+    """Work in another clinic: one of the memberships, or for a platform role any."""
+    wanted = request.POST.get("clinic", "")
+    membership = next((m for m in request.memberships if str(m.clinic_id) == wanted), None)
+    clinic = membership.clinic if membership else clinic_named(wanted) if request.user.platform_role else None
+    if clinic is None:
+        raise NotFound("There is no such clinic.")
+    request.session["clinic_id"] = str(clinic.pk)
+    return redirect(safe_next(request))
+
+
+@require_http_methods(["POST", "DELETE"])
+@staff_page
+def draft(request: HttpRequest, form: str) -> HttpResponse:
+    """Keep what is being typed (POST), or throw it away (DELETE)."""
+    if request.method == "DELETE":
+        drop_draft(actor=request.actor, form=form)
+        return HttpResponse(status=204)
+    kept = keep_draft(actor=request.actor, form=form, typed=request.POST)
+    return JsonResponse({"kept_at": kept.updated_at.isoformat()})
+
+
+@require_GET
+def styleguide(request: HttpRequest) -> HttpResponse:
+    return render(request, "core/styleguide.html")
+
+

@@ -1,0 +1,53 @@
+"""Encryption at rest: AES-256-GCM under numbered keys, so that a new key can take over while old values stay readable."""
+
+import base64
+import hashlib
+import hmac
+import os
+from functools import lru_cache
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+
+
+class Undecipherable(ValueError):
+    """The value was made under a key this installation doesn't have, or was changed."""
+
+
+@lru_cache(maxsize=1)
+def _keys(configured: tuple[str, ...]) -> dict[int, AESGCM]:
+    """`HMS_ENCRYPTION_KEYS=2:<base64>,1:<base64>`: the first encrypts, all decrypt."""
+    keys = {}
+    for entry in configured:
+        number, _, encoded = entry.partition(":")
+        keys[int(number)] = AESGCM(base64.urlsafe_b64decode(encoded))
+    if not keys:
+        raise Undecipherable("HMS_ENCRYPTION_KEYS is not set.")
+    return keys
+
+
+def encrypt(plain: bytes, *, context: str) -> bytes:
+    """Encrypt. `context` (a table and column) is bound to the value: it can't be read back in another place."""
+    number, key = next(iter(_keys(tuple(settings.HMS_ENCRYPTION_KEYS)).items()))
+    nonce = os.urandom(12)
+    return bytes([1, number]) + nonce + key.encrypt(nonce, plain, context.encode())
+
+
+def decrypt(sealed: bytes, *, context: str) -> bytes:
+    """Decrypt. Raises Undecipherable."""
+    sealed = bytes(sealed)
+    keys = _keys(tuple(settings.HMS_ENCRYPTION_KEYS))
+    if len(sealed) < 30 or sealed[0] != 1 or sealed[1] not in keys:
+        raise Undecipherable("The value was encrypted under an unknown key.")
+    try:
+        return keys[sealed[1]].decrypt(sealed[2:14], sealed[14:], context.encode())
+    except InvalidTag as error:
+        raise Undecipherable("The value does not belong here or was changed.") from error
+
+
+@lru_cache(maxsize=1024)
+def search_key(clinic_id: UUID) -> bytes:
+    """The key under which one clinic's search tokens are made: tokens of two clinics can't be compared."""
+    return hmac.new(settings.HMS_SEARCH_KEY.encode(), clinic_id.bytes, hashlib.sha256).digest()

@@ -1,0 +1,114 @@
+"""The tenant, and what every table of a clinic has."""
+
+import zoneinfo
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from core.errors import ClinicScopeRequired
+from core.tenancy.context import current_scope
+from core.tenancy.ids import new_id
+from core.tenancy.querysets import ClinicManager, ClinicQuerySet
+
+
+def validate_time_zone(name: str) -> None:
+    """A name of the IANA time zone database, such as Europe/London."""
+    if name not in zoneinfo.available_timezones():
+        raise ValidationError(_("“%(name)s” is not a time zone. Write it like Europe/London."), params={"name": name})
+
+
+class Clinic(models.Model):
+    """A tenant: one group practice with its own patients, people and data. A platform table."""
+
+    table_kind = "platform"
+
+    class State(models.TextChoices):
+        ACTIVE = "active", _("Active")
+        SUSPENDED = "suspended", _("Suspended")
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    slug = models.SlugField(_("slug"), max_length=63, unique=True, help_text=_("Also the subdomain. Lower case, digits, dashes."))
+    name = models.CharField(_("name"), max_length=200)
+    time_zone = models.CharField(_("time zone"), max_length=63, validators=[validate_time_zone])
+    locale = models.CharField(_("locale"), max_length=16, default="en-gb")
+    country = models.CharField(_("country"), max_length=2, help_text=_("ISO 3166-1 code; reads phone numbers written without +."))
+    currency = models.CharField(_("currency"), max_length=3, help_text=_("ISO 4217 code."))
+    mrn_prefix = models.CharField(_("MRN prefix"), max_length=6, help_text=_("Stands before every medical record number."))
+    state = models.CharField(_("state"), max_length=16, choices=State, default=State.ACTIVE)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = _("clinic")
+        verbose_name_plural = _("clinics")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        return zoneinfo.ZoneInfo(self.time_zone)
+
+
+class ClinicForeignKey(models.ForeignKey):
+    """A reference between two tables of a clinic.
+
+    The database holds it by a composite constraint `(clinic_id, x_id) -> (clinic_id, id)` that the migration operation
+    `ClinicTable` adds; so Django's own constraint and its index without clinic_id are off.
+    """
+
+    def __init__(self, to: Any, on_delete: Any = models.PROTECT, **kwargs: Any) -> None:
+        kwargs.setdefault("db_constraint", False)
+        kwargs.setdefault("db_index", False)
+        super().__init__(to, on_delete, **kwargs)
+
+
+class ClinicModel(models.Model):
+    """A row of one clinic. Reads are scoped and fail closed; the clinic is filled from the scope and can't change.
+
+    Its migration names `core.tenancy.operations.ClinicTable`, which adds row-level security, `UNIQUE (clinic_id, id)`
+    and the composite foreign keys.
+    """
+
+    table_kind = "clinic"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    clinic = models.ForeignKey(Clinic, models.PROTECT, related_name="+", editable=False, db_index=False, verbose_name=_("clinic"))
+
+    objects = ClinicManager.from_queryset(ClinicQuerySet)()
+
+    class Meta:
+        abstract = True
+        base_manager_name = "objects"
+
+    def __str__(self) -> str:
+        return f"{self._meta.verbose_name} {str(self.pk)[-12:]}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        scope = current_scope()
+        if scope is None or not (scope.platform or scope.clinic_id):
+            raise ClinicScopeRequired(f"{type(self).__name__} was saved outside of a clinic scope.")
+        if self.clinic_id is None and scope.clinic_id:
+            self.clinic_id = scope.clinic_id
+        super().save(*args, **kwargs)
+
+
+class Record(ClinicModel):
+    """A clinic's row that people edit: it knows when it was made and changed, and counts its versions (for If-Match)."""
+
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+    version = models.PositiveIntegerField(_("version"), default=1, editable=False)
+
+    class Meta(ClinicModel.Meta):
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            self.version += 1
+            if (fields := kwargs.get("update_fields")) is not None:
+                kwargs["update_fields"] = {*fields, "version", "updated_at"}
+        super().save(*args, **kwargs)

@@ -1,0 +1,51 @@
+"""The words a patient's record chooses from. FHIR's where it has them."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Sex(models.TextChoices):
+    """Administrative sex (FHIR administrative-gender)."""
+
+    FEMALE = "female", _("Female")
+    MALE = "male", _("Male")
+    OTHER = "other", _("Other")
+    UNKNOWN = "unknown", _("Unknown")
+
+
+class BloodType(models.TextChoices):
+    A_POSITIVE = "A+", "A+"
+    A_NEGATIVE = "A-", "A−"
+    B_POSITIVE = "B+", "B+"
+    B_NEGATIVE = "B-", "B−"
+    AB_POSITIVE = "AB+", "AB+"
+    AB_NEGATIVE = "AB-", "AB−"
+    O_POSITIVE = "O+", "O+"
+    O_NEGATIVE = "O-", "O−"
+    UNKNOWN = "unknown", _("Unknown")
+
+
+class PatientStatus(models.TextChoices):
+    ACTIVE = "active", _("Active")
+    INACTIVE = "inactive", _("Inactive")
+    DECEASED = "deceased", _("Deceased")
+    MERGED = "merged", _("Merged into another record")
+
+
+class Channel(models.TextChoices):
+    EMAIL = "email", _("E-mail")
+    SMS = "sms", _("Text message")
+    WHATSAPP = "whatsapp", "WhatsApp"
+
+
+class TimeOfDay(models.TextChoices):
+    ANY = "any", _("Any time")
+    MORNING = "morning", _("Morning")
+    AFTERNOON = "afternoon", _("Afternoon")
+    EVENING = "evening", _("Evening")
+
+
+class ConsentKind(models.TextChoices):
+    TREATMENT = "treatment", _("Treatment")
+    DATA_PROCESSING = "data_processing", _("Keeping and using health data")
+    MESSAGES = "messages", _("Reminders and messages")

@@ -1,0 +1,96 @@
+"""The ground under every test: a real PostgreSQL with HMS's own roles, two clinics, and a person of every role."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright's loop runs in the test's thread
+
+from django.conf import settings
+from django.core.management import call_command
+from django.test import Client
+
+from core.database.roles import become
+from core.tenancy.context import clinic_scope
+from tests.factories.world import Place, World, build_world
+
+PASSWORD = "Correct-Horse-2026"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # speed; Argon2 has a test of its own
+    if not hasattr(config, "workerinput"):  # once, before the workers start
+        call_command("setup_database", verbosity=0)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not item.get_closest_marker("django_db"):
+            item.add_marker(pytest.mark.django_db(databases=["default", "platform"]))
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """The owner makes the test database."""
+    become("hms_owner")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """The application's role runs the tests; the owner takes the database away again."""
+    become("hms_app")
+    become("hms_platform", "platform")
+    yield
+    with django_db_blocker.unblock():
+        become("hms_owner", "platform")
+        become("hms_owner")
+
+
+@pytest.fixture(scope="session")
+def world(django_db_setup: None, django_db_blocker: Any) -> World:
+    """Riverside and Hillcrest, committed once for the whole run; each test's own changes are rolled back."""
+    with django_db_blocker.unblock():
+        return build_world(PASSWORD)
+
+
+@pytest.fixture
+def riverside(world: World) -> Place:
+    return world.riverside
+
+
+@pytest.fixture
+def hillcrest(world: World) -> Place:
+    return world.hillcrest
+
+
+@pytest.fixture
+def in_riverside(riverside: Place) -> Iterator[Place]:
+    """Code of the test runs inside Riverside's scope."""
+    with clinic_scope(riverside.clinic, reason="test"):
+        yield riverside
+
+
+@pytest.fixture
+def sign_in(client: Client) -> Any:
+    """sign_in(user, clinic=None) -> a client signed in by session."""
+
+    def signed_in(user: Any, clinic: Any = None) -> Client:
+        own = Client()
+        own.force_login(user)
+        if clinic is not None:
+            session = own.session
+            session["clinic_id"] = str(clinic.pk)
+            session.save()
+        return own
+
+    return signed_in
+
+
+@pytest.fixture
+def api() -> Any:
+    """api(user, clinic=None) -> an ApiClient with a bearer token."""
+    from tests.factories.api_client import ApiClient
+
+    return ApiClient
