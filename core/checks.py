@@ -13,7 +13,9 @@ def secrets_are_set(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for number, name in ((1, "SECRET_KEY"), (2, "HMS_SEARCH_KEY")):
         if len(getattr(settings, name)) < 32:
-            found.append(Error(f"{name} is not set or is shorter than 32 characters.", hint="See .env.example.", id=f"hms.E00{number}"))
+            found.append(
+                Error(f"{name} is not set or is shorter than 32 characters.", hint="See .env.example.", id=f"hms.E00{number}")
+            )
     if not settings.HMS_ENCRYPTION_KEYS:
         found.append(Error("HMS_ENCRYPTION_KEYS is not set.", hint="`1:` and 32 random bytes in base64.", id="hms.E003"))
     for entry in settings.HMS_ENCRYPTION_KEYS:

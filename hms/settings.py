@@ -45,9 +45,7 @@ else:
         binaries=env.str("HMS_POSTGRES_BIN", default=""),
         database=env.str("HMS_DATABASE_NAME", default="hms"),
     )
-    DATABASE_ROLE_URLS = {
-        role: EMBEDDED_POSTGRES.url(role) for role in ("hms_app", "hms_owner", "hms_platform", "hms_maintenance")
-    }
+    DATABASE_ROLE_URLS = {role: EMBEDDED_POSTGRES.url(role) for role in ("hms_app", "hms_owner", "hms_platform", "hms_maintenance")}
 
 
 def _database(role: str) -> dict[str, Any]:

@@ -106,6 +106,13 @@ class EmbeddedPostgres:
         self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "-t", "60", "stop")
         return True
 
+    def remove(self) -> None:
+        """Stop the server and delete its data, socket and log."""
+        self.stop()
+        for left_over in (self.home, self.socket_dir):
+            if left_over.exists():
+                shutil.rmtree(left_over)
+
     # --- Inside -------------------------------------------------------------------------------------------------------
     def _ready(self) -> bool:
         return self._run("pg_isready", "-q", "-h", str(self.socket_dir), check=False).returncode == 0
@@ -140,9 +147,7 @@ class EmbeddedPostgres:
 
     def _start(self) -> None:
         for _ in range(START_TRIES):
-            done = self._run(
-                "pg_ctl", "-D", str(self.data), "-l", str(self.log), "-w", "-t", "60", "-s", "start", check=False
-            )
+            done = self._run("pg_ctl", "-D", str(self.data), "-l", str(self.log), "-w", "-t", "60", "-s", "start", check=False)
             if done.returncode == 0 and self._ready():
                 return
             time.sleep(0.5)
@@ -205,7 +210,9 @@ class EmbeddedPostgres:
         return copied / "bin"
 
     def _major_version(self) -> int:
-        text = subprocess.run([str(self._binary_dir() / "postgres"), "--version"], capture_output=True, text=True, check=True).stdout
+        text = subprocess.run(
+            [str(self._binary_dir() / "postgres"), "--version"], capture_output=True, text=True, check=True
+        ).stdout
         return int(text.split()[2].split(".")[0])
 
 

@@ -1,4 +1,4 @@
-"""`manage.py db start|stop|status`: the embedded PostgreSQL's life."""
+"""`manage.py db start|stop|status|remove`: the embedded PostgreSQL's life."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 
 class Command(BaseCommand):
-    help = "Start, stop or look at the embedded PostgreSQL."
+    help = "Start, stop, look at or remove (with all data) the embedded PostgreSQL."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("action", choices=["start", "stop", "status"])
+        parser.add_argument("action", choices=["start", "stop", "status", "remove"])
 
     def handle(self, *args: Any, **options: Any) -> None:
         embedded = settings.EMBEDDED_POSTGRES
@@ -21,5 +21,7 @@ class Command(BaseCommand):
             embedded.ensure_running()
         elif options["action"] == "stop":
             embedded.stop()
+        elif options["action"] == "remove":
+            embedded.remove()
         state = "up" if embedded.is_running() else "down"
         self.stdout.write(f"PostgreSQL is {state}; data in {embedded.home}")

@@ -13,7 +13,9 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--admin-url", default="", help="URL of a superuser, for a server of yours (else HMS_DATABASE_ADMIN_URL).")
+        parser.add_argument(
+            "--admin-url", default="", help="URL of a superuser, for a server of yours (else HMS_DATABASE_ADMIN_URL)."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         embedded = settings.EMBEDDED_POSTGRES

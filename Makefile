@@ -1,0 +1,85 @@
+# `make demo` is all a newcomer needs. Works without root, Docker and Redis.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+MANAGE := $(PYTHON) manage.py
+PORT ?= 8000
+WORKERS ?= 2
+PG15 ?= /usr/lib/postgresql/15/bin
+export PORT
+
+# What a production server would be told, with values that open nothing.
+PRODUCTION := DEBUG=0 HMS_DEMO=0 HMS_BASE_URL=https://hms.example HMS_BEHIND_PROXY=1 ALLOWED_HOSTS=.hms.example \
+	DATABASE_URL=postgresql://hms_app:sample@db.example/hms DATABASE_OWNER_URL=postgresql://hms_owner:sample@db.example/hms \
+	DATABASE_PLATFORM_URL=postgresql://hms_platform:sample@db.example/hms \
+	DATABASE_MAINTENANCE_URL=postgresql://hms_maintenance:sample@db.example/hms \
+	SECRET_KEY=0123456789-sample-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRST \
+	HMS_SEARCH_KEY=sample-sample-sample-sample-sample-sample \
+	HMS_ENCRYPTION_KEYS=1:c2FtcGxlc2FtcGxlc2FtcGxlc2FtcGxlc2FtcGxlc2E=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test test-slow test-pg15 check messages stop clean environment environment-dev database
+
+help: ## what there is to say
+	@echo "HMS, the system that runs a group of clinics"
+	@echo
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+environment:
+	@scripts/environment.sh requirements.txt $(VENV)
+
+environment-dev:
+	@scripts/environment.sh requirements-dev.txt $(VENV)
+
+database: environment
+	@echo "Database: roles and tables"
+	@$(MANAGE) setup_database
+	@$(MANAGE) migrate --verbosity 0
+	@$(MANAGE) collectstatic --noinput --verbosity 0
+
+demo: export HMS_DEMO = 1
+demo: database ## two clinics with a day that is half over, on http://127.0.0.1:8000 (PORT=... for another port)
+	@echo "Demo clinics"
+	@$(MANAGE) seed_demo
+	@exec $(PYTHON) scripts/serve.py
+
+run: database ## the same without demo data; asks for the first administrator
+	@$(MANAGE) create_initial_users
+	@exec $(PYTHON) scripts/serve.py
+
+test: environment-dev ## every test but the slow ones
+	@$(PYTHON) -m pytest -n $(WORKERS) -m "not slow"
+
+test-slow: environment-dev ## scale, chaos, long runs
+	@$(PYTHON) -m pytest -m slow
+
+test-pg15: environment-dev ## the tests that lean on the database, on PostgreSQL 15 (PG15=its bin folder)
+	@echo "PostgreSQL 15 from $(PG15)"
+	@HMS_POSTGRES_BIN=$(PG15) HMS_VAR_DIR=$(CURDIR)/var/pg15 $(PYTHON) -m pytest -n $(WORKERS) -m "not slow and not browser" \
+		tests/architecture tests/core tests/clinics tests/patients tests/appointments; \
+		status=$$?; HMS_POSTGRES_BIN=$(PG15) HMS_VAR_DIR=$(CURDIR)/var/pg15 $(MANAGE) db stop; exit $$status
+
+check: environment-dev ## style, types, layers, migrations, deployment settings, API document, secrets
+	@echo "ruff"; $(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+	@echo "mypy"; $(VENV)/bin/mypy
+	@echo "layers"; $(VENV)/bin/lint-imports
+	@echo "templates"; git ls-files -z '*.html' | xargs -0 -r $(VENV)/bin/djade --check --target-version 6.1
+	@echo "migrations"; $(MANAGE) setup_database >/dev/null && $(MANAGE) makemigrations --check --dry-run
+	@echo "deployment settings"; $(PRODUCTION) $(MANAGE) check --deploy --fail-level WARNING
+	@echo "API document"; $(MANAGE) spectacular --validate --fail-on-warn --file /dev/null
+	@echo "requirements, secrets, other hosts, paths of one machine"; $(PYTHON) scripts/check_tree.py
+	@echo "All checks passed."
+
+messages: environment ## collect and compile the texts to translate (needs gettext)
+	@command -v msgfmt >/dev/null || { echo "Install gettext first (Debian and Ubuntu: apt install gettext)."; exit 1; }
+	@mkdir -p locale && $(MANAGE) makemessages --all --ignore .venv --ignore var && $(MANAGE) compilemessages --ignore .venv
+
+stop: ## stop the embedded PostgreSQL
+	@if [ -x $(PYTHON) ]; then $(MANAGE) db stop; else echo "Nothing is installed here."; fi
+
+clean: ## stop it and throw away the database, all local data and the environment
+	@if [ -x $(PYTHON) ]; then $(MANAGE) db remove || true; fi
+	@if [ -L $(VENV) ]; then rm $(VENV); else rm -rf $(VENV); fi
+	@rm -rf var .ruff_cache .mypy_cache .pytest_cache .hypothesis .import_linter_cache test-results
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "Clean."
