@@ -26,8 +26,12 @@ class Service(Record):
     duration_minutes = models.PositiveSmallIntegerField(
         _("duration (minutes)"), validators=[MinValueValidator(5), MaxValueValidator(720)]
     )
-    buffer_before_minutes = models.PositiveSmallIntegerField(_("free before (minutes)"), default=0, validators=[MaxValueValidator(240)])
-    buffer_after_minutes = models.PositiveSmallIntegerField(_("free after (minutes)"), default=0, validators=[MaxValueValidator(240)])
+    buffer_before_minutes = models.PositiveSmallIntegerField(
+        _("free before (minutes)"), default=0, validators=[MaxValueValidator(240)]
+    )
+    buffer_after_minutes = models.PositiveSmallIntegerField(
+        _("free after (minutes)"), default=0, validators=[MaxValueValidator(240)]
+    )
     price_amount = models.DecimalField(
         _("price"), max_digits=10, decimal_places=2, default=Decimal("0.00"), validators=[MinValueValidator(0)],
         help_text=_("In the clinic's currency."),
@@ -37,9 +41,7 @@ class Service(Record):
         _("needs a room"), max_length=16, choices=Room.Kind, blank=True, help_text=_("Empty: it needs no room.")
     )
     is_active = models.BooleanField(_("can be booked"), default=True)
-    providers = models.ManyToManyField(
-        Provider, through="ServiceProvider", related_name="services", verbose_name=_("offered by")
-    )
+    providers = models.ManyToManyField(Provider, through="ServiceProvider", related_name="services", verbose_name=_("offered by"))
 
     class Meta(Record.Meta):
         verbose_name = _("service")
@@ -71,7 +73,14 @@ class Schedule(Record):
 
     provider = ClinicForeignKey(Provider, related_name="schedules", verbose_name=_("provider"))
     location = ClinicForeignKey(Location, related_name="+", verbose_name=_("location"))
-    room = ClinicForeignKey(Room, null=True, blank=True, related_name="+", verbose_name=_("room"), help_text=_("The room they work in, if always the same."))
+    room = ClinicForeignKey(
+        Room,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("room"),
+        help_text=_("The room they work in, if always the same."),
+    )
     weekday = models.PositiveSmallIntegerField(_("weekday"), choices=Weekday)
     start_time = models.TimeField(_("from"))
     end_time = models.TimeField(_("until"))
@@ -117,7 +126,8 @@ class ScheduleException(Record):
         constraints = [
             models.CheckConstraint(condition=Q(last_day__gte=F("first_day")), name="appointments_exception_days"),
             models.CheckConstraint(
-                condition=~Q(kind=ExceptionKind.EXTRA) | Q(start_time__isnull=False, end_time__isnull=False, location__isnull=False),
+                condition=~Q(kind=ExceptionKind.EXTRA)
+                | Q(start_time__isnull=False, end_time__isnull=False, location__isnull=False),
                 name="appointments_exception_extra_complete",
             ),
         ]

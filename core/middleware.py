@@ -33,9 +33,7 @@ class RequestMiddleware:
             response = self.get_response(request)
         total = (time.perf_counter() - started) * 1000
         response["X-Request-ID"] = request.request_id
-        response["Server-Timing"] = (
-            f'total;dur={total:.1f}, db;dur={counter.milliseconds:.1f};desc="{counter.count} queries"'
-        )
+        response["Server-Timing"] = f'total;dur={total:.1f}, db;dur={counter.milliseconds:.1f};desc="{counter.count} queries"'
         return response
 
 

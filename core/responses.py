@@ -32,9 +32,7 @@ def error_body(code: str, message: str, *, request_id: str, details: Any = (), e
 def error_response(request: HttpRequest, error: DomainError) -> HttpResponse:
     """The answer to a rule that refused, outside of DRF: middleware and pages."""
     if is_api(request):
-        body = error_body(
-            error.code, error.message, request_id=request.request_id, details=error.details, extra=error.extra
-        )
+        body = error_body(error.code, error.message, request_id=request.request_id, details=error.details, extra=error.extra)
         response: HttpResponse = JsonResponse(body, status=error.status)
         if error.status == 401:
             response["WWW-Authenticate"] = "Bearer"

@@ -227,7 +227,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "HMS API",
-    "DESCRIPTION": "Clinics, patients and appointments. One object is `{data, meta}`, a list adds `meta.page`, an error is `{error}`.",
+    "DESCRIPTION": "Clinics, patients, appointments. One object is `{data, meta}`, a list adds `meta.page`, an error is `{error}`.",
     "VERSION": "2.0",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,

@@ -18,7 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
     path("api/v2/", include((api, "api-v2")), {"version": "v2"}),
-    re_path(r"^api/v\d+(?:\.\d+)?/", views.unknown_version),
+    re_path(r"^api/v(?!2/)\d[^/]*/", views.unknown_version),
     path("api/", include((api, "api"))),
     path("admin/", admin.site.urls),
     path("", include("core.pages.urls")),

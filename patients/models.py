@@ -137,7 +137,9 @@ class Consent(Record):
     patient = ClinicForeignKey(Patient, related_name="consents", verbose_name=_("patient"))
     kind = models.CharField(_("kind"), max_length=24, choices=ConsentKind)
     given = models.BooleanField(_("given"))
-    noted_by = models.ForeignKey("core.User", models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("noted by"))
+    noted_by = models.ForeignKey(
+        "core.User", models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("noted by")
+    )
 
     class Meta(Record.Meta):
         verbose_name = _("consent")

@@ -23,7 +23,10 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 class AuthenticationMiddleware(DjangoAuthentication):
-    """In place of Django's own. Sets `request.user`, and `request.auth` to "session", "token" or None. A bad token is refused, not ignored."""
+    """In place of Django's own. Sets `request.user` and `request.auth_method` ("session" or "token").
+
+    A bad token is refused, not ignored.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -123,5 +126,3 @@ def require_clinic(request: HttpRequest) -> Clinic:
         message = "Name the clinic: X-Clinic-ID, ?clinic_id= or the token's clinic."
         raise BadRequest(message, [Detail("clinic", "clinic_required", message)])
     return request.clinic
-
-

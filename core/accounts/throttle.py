@@ -9,7 +9,6 @@ import hmac
 from datetime import timedelta
 
 from django.conf import settings
-
 from django.utils import timezone
 
 from core.accounts.models import SignInThrottle, normalise_email
@@ -56,5 +55,3 @@ def note_success(email: str) -> None:
     """A right password clears the account's counter, never the address's."""
     with platform_scope(reason="sign-in lockout"):
         SignInThrottle.objects.filter(key=_keys(email, "")["account"]).update(failures=0, locked_until=None)
-
-

@@ -64,7 +64,9 @@ class KeysetPagination(BasePagination):
         return [
             _parameter("limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}, "Rows a page."),
             _parameter("cursor", {"type": "string"}, "`meta.page.next` or `previous` of another page."),
-            _parameter("ordering", {"type": "string", "enum": [*names, *(f"-{name}" for name in names)]}, "A minus sorts downwards."),
+            _parameter(
+                "ordering", {"type": "string", "enum": [*names, *(f"-{name}" for name in names)]}, "A minus sorts downwards."
+            ),
         ]
 
     def _limit(self, request: Request) -> int:

@@ -11,7 +11,14 @@ from core.errors import NotAllowed
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # imports this module while it loads its defaults
 
-READS = {"list": "view", "retrieve": "view", "create": "create", "update": "change", "partial_update": "change", "destroy": "delete"}
+READS = {
+    "list": "view",
+    "retrieve": "view",
+    "create": "create",
+    "update": "change",
+    "partial_update": "change",
+    "destroy": "delete",
+}
 
 
 class MatrixPermission(BasePermission):

@@ -125,7 +125,9 @@ class ClinicViewSet(GenericViewSet[Any]):
 
     def known_parameters(self) -> set[str]:
         listing = self.action == "list"
-        return ALWAYS_KNOWN | (LIST_PARAMETERS | self.filters if listing else getattr(self, "action_parameters", {}).get(self.action, set()))
+        return ALWAYS_KNOWN | (
+            LIST_PARAMETERS | self.filters if listing else getattr(self, "action_parameters", {}).get(self.action, set())
+        )
 
     def _refuse_unknown_parameters(self, request: Request) -> None:
         known = self.known_parameters()
@@ -141,7 +143,9 @@ class ClinicViewSet(GenericViewSet[Any]):
         wanted = {name.strip() for name in text.split(",") if name.strip()}
         unknown = sorted(wanted - set(self.output().fields))
         if unknown or not wanted:
-            raise bad_parameter("fields", f"Unknown field: {', '.join(unknown)}." if unknown else "fields names at least one field.")
+            raise bad_parameter(
+                "fields", f"Unknown field: {', '.join(unknown)}." if unknown else "fields names at least one field."
+            )
         return wanted
 
     def _tagged(self, response: Response, tag: str) -> Response:

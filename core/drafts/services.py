@@ -1,16 +1,25 @@
 """Keep, find and drop what somebody was typing."""
 
+import re
+
 from django.http import QueryDict
 
 from core.accounts.actor import Actor
 from core.drafts.models import Draft
+from core.errors import NotFound
 from core.idempotency.middleware import FORM_FIELD
 
+FORM_NAME = re.compile(r"[a-z0-9:-]{1,100}")
 NEVER_KEPT = {"csrfmiddlewaretoken", FORM_FIELD, "password"}
 
 
 def keep_draft(*, actor: Actor, form: str, typed: QueryDict) -> Draft:
-    """Keep what is in the form now, in place of what was kept before. Two queries."""
+    """Keep what is in the form now, in place of what was kept before. Two queries.
+
+    `form` says which form, and of which record: `patient-register`, `patient-edit:<id>`. Raises NotFound for another shape.
+    """
+    if not FORM_NAME.fullmatch(form):
+        raise NotFound("There is no such form.")
     values = {name: typed.getlist(name) for name in typed if name not in NEVER_KEPT}
     draft, _ = Draft.objects.update_or_create(
         user_id=actor.user_id, clinic_id=actor.clinic_id, form=form, defaults={"payload": Draft.sealed(values)}

@@ -18,6 +18,8 @@ from core.tenancy.ids import new_id
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 FORM_FIELD = "idempotency_key"
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+NOT_ASKED_FOR = ("csrfmiddlewaretoken", FORM_FIELD)
 KEY = re.compile(r"[\x21-\x7e]{8,128}")
 KEPT_FOR = timedelta(hours=24)
 KEPT_HEADERS = ("Content-Type", "Location", "ETag", "HX-Redirect", "HX-Trigger")
@@ -27,7 +29,8 @@ CLAIM = """
 INSERT INTO core_idempotencyrecord (id, user_id, clinic_id, key, fingerprint, status, answer, created_at)
 VALUES (%s, %s, %s, %s, %s, 0, '', %s)
 ON CONFLICT (user_id, key) DO UPDATE
-    SET clinic_id = EXCLUDED.clinic_id, fingerprint = EXCLUDED.fingerprint, status = 0, answer = '', created_at = EXCLUDED.created_at
+    SET clinic_id = EXCLUDED.clinic_id, fingerprint = EXCLUDED.fingerprint, status = 0, answer = '',
+        created_at = EXCLUDED.created_at
     WHERE core_idempotencyrecord.created_at < %s
 RETURNING id
 """
@@ -43,7 +46,7 @@ class IdempotencyMiddleware:
         if request.method in ("GET", "HEAD", "OPTIONS", "TRACE") or not request.user.is_authenticated:
             return self.get_response(request)
         key = request.headers.get("Idempotency-Key", "")
-        if not key and request.content_type == "application/x-www-form-urlencoded":
+        if not key and request.content_type in FORM_TYPES:
             key = request.POST.get(FORM_FIELD, "")
         if not key:
             return self.get_response(request)
@@ -91,9 +94,15 @@ class IdempotencyMiddleware:
 
 
 def _fingerprint(request: HttpRequest) -> str:
+    """A digest of what is asked for. Of a form its fields count, not how the browser wrapped them."""
     clinic = request.clinic.pk if request.clinic else ""
-    head = f"{request.method} {request.get_full_path()} {clinic}\n".encode()
-    body = request.body
-    if request.content_type == "application/x-www-form-urlencoded":
-        body = re.sub(rb"csrfmiddlewaretoken=[^&]*&?", b"", body)
-    return hashlib.sha256(head + body).hexdigest()
+    seen = hashlib.sha256(f"{request.method} {request.get_full_path()} {clinic}\n".encode())
+    if request.content_type in FORM_TYPES:
+        fields = sorted((name, values) for name, values in request.POST.lists() if name not in NOT_ASKED_FOR)
+        seen.update(json.dumps(fields).encode())
+        for name, upload in sorted(request.FILES.items()):
+            seen.update(name.encode() + b"".join(upload.chunks()))
+            upload.seek(0)
+    else:
+        seen.update(request.body)
+    return seen.hexdigest()

@@ -1,6 +1,5 @@
 """Pages that belong to no domain: sign in, sign out, choose a clinic, drafts, styleguide."""
 
-
 from django.contrib.auth import login, logout
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -74,5 +73,3 @@ def draft(request: HttpRequest, form: str) -> HttpResponse:
 @require_GET
 def styleguide(request: HttpRequest) -> HttpResponse:
     return render(request, "core/styleguide.html")
-
-

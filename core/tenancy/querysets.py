@@ -1,7 +1,7 @@
 """The clinic's own rows and no others: the ORM's half of the separation (row-level security is the other)."""
 
 from collections.abc import Iterable
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from django.db import models
 from django.db.models.fetch_modes import FETCH_PEERS
