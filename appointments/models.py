@@ -172,7 +172,7 @@ class Appointment(Record):
     started_at = models.DateTimeField(_("started"), null=True, editable=False)
     completed_at = models.DateTimeField(_("completed"), null=True, editable=False)
 
-    objects = ClinicManager.from_queryset(AppointmentQuerySet)()
+    objects = ClinicManager.from_queryset(AppointmentQuerySet)()  # type: ignore[assignment, misc]
 
     class Meta(Record.Meta):
         verbose_name = _("appointment")

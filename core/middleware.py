@@ -6,15 +6,16 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.db import connections, transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 
 from core.database.counting import StatementCounter
 from core.errors import PayloadTooLarge
+from core.requests import HMSRequest
 from core.responses import error_response
 from core.tenancy.context import Scope, entered, unit_of_work
 from core.tenancy.ids import new_id
 
-GetResponse = Callable[[HttpRequest], HttpResponse]
+GetResponse = Callable[[HMSRequest], HttpResponse]
 REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
@@ -24,7 +25,7 @@ class RequestMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: HMSRequest) -> HttpResponse:
         sent = request.headers.get("X-Request-ID", "")
         request.request_id = sent if REQUEST_ID.fullmatch(sent) else str(new_id())
         started = time.perf_counter()
@@ -43,7 +44,7 @@ class SecurityHeadersMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: HMSRequest) -> HttpResponse:
         response = self.get_response(request)
         response.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
         response.setdefault("Cross-Origin-Resource-Policy", "same-origin")
@@ -57,7 +58,7 @@ class BodyLimitMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: HMSRequest) -> HttpResponse:
         declared = request.META.get("CONTENT_LENGTH") or "0"
         if declared.isdigit() and int(declared) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return error_response(request, PayloadTooLarge("The body is larger than 1 MB."))
@@ -70,7 +71,7 @@ class UnitOfWorkMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: HMSRequest) -> HttpResponse:
         reason = f"{request.method} {request.path}"[:200]
         with unit_of_work(Scope(request_id=request.request_id, reason=reason)):
             response = self.get_response(request)

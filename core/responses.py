@@ -3,14 +3,15 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import DomainError
+from core.requests import HMSRequest
 
 
-def is_api(request: HttpRequest) -> bool:
+def is_api(request: HMSRequest) -> bool:
     """Does a machine ask? By path, so that a browser that opens an API address sees what a machine sees."""
     return request.path.startswith("/api/") or request.path == "/health"
 
@@ -29,7 +30,7 @@ def error_body(code: str, message: str, *, request_id: str, details: Any = (), e
     }
 
 
-def error_response(request: HttpRequest, error: DomainError) -> HttpResponse:
+def error_response(request: HMSRequest, error: DomainError) -> HttpResponse:
     """The answer to a rule that refused, outside of DRF: middleware and pages."""
     if is_api(request):
         body = error_body(error.code, error.message, request_id=request.request_id, details=error.details, extra=error.extra)
@@ -54,6 +55,6 @@ TITLES = {
 }
 
 
-def error_page(request: HttpRequest, status: int, message: str = "") -> HttpResponse:
+def error_page(request: HMSRequest, status: int, message: str = "") -> HttpResponse:
     context = {"status": status, "title": TITLES.get(status, TITLES[400]), "message": message}
     return render(request, "error.html", context, status=status)

@@ -4,7 +4,7 @@ from django.conf import settings
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
-class HashedStaticFiles(CompressedManifestStaticFilesStorage):
+class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
     """A file that is not collected keeps its plain name instead of failing the page (tests, DEBUG)."""
 
     manifest_strict = False
@@ -13,4 +13,4 @@ class HashedStaticFiles(CompressedManifestStaticFilesStorage):
     def url(self, name: str, force: bool = False) -> str:
         if settings.DEBUG or not self.hashed_files:
             return self.base_url + name if self.base_url else name
-        return super().url(name, force)
+        return str(super().url(name, force))

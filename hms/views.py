@@ -1,14 +1,15 @@
 """Answers that belong to no domain."""
 
 from django.db import OperationalError, connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 
 from core.api.versioning import KNOWN
 from core.errors import BadRequest, Detail
+from core.requests import HMSRequest
 from core.responses import error_response
 
 
-def health(request: HttpRequest) -> HttpResponse:
+def health(request: HMSRequest) -> HttpResponse:
     """200 when HMS can reach its database, else 503."""
     try:
         with connection.cursor() as cursor:
@@ -18,6 +19,6 @@ def health(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "ok"})
 
 
-def unknown_version(request: HttpRequest) -> HttpResponse:
+def unknown_version(request: HMSRequest) -> HttpResponse:
     message = f"Unknown version. Known: {', '.join(KNOWN)}."
     return error_response(request, BadRequest(message, [Detail("api_version", "unknown_version", message)]))

@@ -57,7 +57,7 @@ class Patient(Record):
     family_norm = models.CharField(max_length=200, editable=False, db_collation="C")
     given_norm = models.CharField(max_length=200, editable=False, db_collation="C")
 
-    objects = ClinicManager.from_queryset(PatientQuerySet)()
+    objects = ClinicManager.from_queryset(PatientQuerySet)()  # type: ignore[assignment, misc]
 
     class Meta(Record.Meta):
         verbose_name = _("patient")

@@ -12,7 +12,7 @@ from core.accounts.models import User, normalise_email
 class EmailBackend(BaseBackend):
     """An unknown e-mail costs as much time as a wrong password."""
 
-    def authenticate(self, request: HttpRequest | None, email: str = "", password: str = "", **_: Any) -> User | None:  # type: ignore[override]
+    def authenticate(self, request: HttpRequest | None, email: str = "", password: str = "", **_: Any) -> User | None:
         user = User.objects.filter(email=normalise_email(email)).first()
         if user is None:
             make_password(password)

@@ -6,7 +6,8 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthentication
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Q
+from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
@@ -15,11 +16,12 @@ from core.accounts.actor import Actor
 from core.accounts.models import Membership, User
 from core.accounts.roles import Role
 from core.errors import BadRequest, Detail, DomainError, NotAllowed
+from core.requests import HMSRequest
 from core.responses import error_response
 from core.tenancy.context import narrowed
 from core.tenancy.models import Clinic
 
-GetResponse = Callable[[HttpRequest], HttpResponse]
+GetResponse = Callable[[HMSRequest], HttpResponse]
 
 
 class AuthenticationMiddleware(DjangoAuthentication):
@@ -29,9 +31,10 @@ class AuthenticationMiddleware(DjangoAuthentication):
     """
 
     def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
+        super().__init__(get_response)  # type: ignore[arg-type]
+        self.answer = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: HMSRequest) -> HttpResponse:  # type: ignore[override]
         scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
         request.token_clinic_id = None
         if scheme.lower() == "bearer":
@@ -41,9 +44,9 @@ class AuthenticationMiddleware(DjangoAuthentication):
                 return error_response(request, error)
             request.auth_method = "token"
         else:
-            request.user = SimpleLazyObject(lambda: get_user(request))
+            request.user = SimpleLazyObject(lambda: get_user(request))  # type: ignore[assignment]
             request.auth_method = "session"
-        return self.get_response(request)
+        return self.answer(request)
 
 
 class ClinicMiddleware:
@@ -56,7 +59,7 @@ class ClinicMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: HMSRequest) -> HttpResponse:
         request.clinic, request.actor, request.memberships = None, None, []
         if not request.user.is_authenticated:
             return self.get_response(request)
@@ -70,7 +73,7 @@ class ClinicMiddleware:
             with narrowed(clinic_id=request.clinic.pk), timezone.override(request.clinic.zone):
                 return self.get_response(request)
 
-    def _enter(self, request: HttpRequest) -> None:
+    def _enter(self, request: HMSRequest) -> None:
         user: User = request.user
         request.memberships = list(
             Membership.objects.filter(user=user, state=Membership.State.ACTIVE, clinic__state=Clinic.State.ACTIVE)
@@ -88,7 +91,7 @@ class ClinicMiddleware:
         elif explicit:
             raise NotAllowed("You are not a member of this clinic.")
 
-    def _enter_as_platform(self, request: HttpRequest, user: User, wanted: str) -> None:
+    def _enter_as_platform(self, request: HMSRequest, user: User, wanted: str) -> None:
         roles = frozenset({Role(user.platform_role)})
         if wanted:
             request.clinic = clinic_named(wanted)
@@ -97,7 +100,7 @@ class ClinicMiddleware:
         request.actor = Actor(user.pk, user.full_name, request.clinic.pk if request.clinic else None, roles)
 
 
-def wanted_clinic(request: HttpRequest) -> tuple[bool, str]:
+def wanted_clinic(request: HMSRequest) -> tuple[bool, str]:
     """The clinic the request names, as id or slug, and whether it was said explicitly (a wrong one is then refused)."""
     for said in (request.headers.get("X-Clinic-ID"), request.GET.get("clinic_id")):
         if said:
@@ -114,13 +117,13 @@ def wanted_clinic(request: HttpRequest) -> tuple[bool, str]:
 def clinic_named(name: str) -> Clinic | None:
     """The active clinic with this id or slug. One query."""
     try:
-        lookup = {"pk": UUID(name)}
+        named = Q(pk=UUID(name))
     except ValueError:
-        lookup = {"slug": name}
-    return Clinic.objects.filter(state=Clinic.State.ACTIVE, **lookup).first()
+        named = Q(slug=name)
+    return Clinic.objects.filter(named, state=Clinic.State.ACTIVE).first()
 
 
-def require_clinic(request: HttpRequest) -> Clinic:
+def require_clinic(request: HMSRequest) -> Clinic:
     """The request's clinic. Raises BadRequest with `clinic_required` when none could be found."""
     if request.clinic is None:
         message = "Name the clinic: X-Clinic-ID, ?clinic_id= or the token's clinic."

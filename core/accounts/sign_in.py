@@ -1,12 +1,12 @@
 """The one way in with e-mail and password, for the page and the API alike."""
 
 from django.contrib.auth import authenticate
-from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from core.accounts import throttle
 from core.accounts.models import User
 from core.errors import NotAuthenticated
+from core.requests import HMSRequest
 
 
 class SignInRefused(NotAuthenticated):
@@ -15,7 +15,7 @@ class SignInRefused(NotAuthenticated):
     seconds = 0
 
 
-def check_credentials(request: HttpRequest, *, email: str, password: str) -> User:
+def check_credentials(request: HMSRequest, *, email: str, password: str) -> User:
     """Return the user. Raises SignInRefused, the same for an unknown account, a wrong password and a closed account."""
     address = request.META.get("REMOTE_ADDR", "")
     if seconds := throttle.seconds_locked(email, address):

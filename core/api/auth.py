@@ -14,6 +14,7 @@ from core.accounts.models import Membership, User
 from core.accounts.roles import Role
 from core.accounts.sign_in import check_credentials
 from core.api.serializers import InputSerializer, OutputSerializer
+from core.requests import underlying
 from core.tenancy.context import narrowed
 from core.tenancy.models import Clinic
 
@@ -70,7 +71,7 @@ class TokenView(_OpenView):
         """Exchange e-mail and password for tokens. The answer to a wrong e-mail and a wrong password is the same."""
         given = TokenInput(data=request.data)
         given.is_valid(raise_exception=True)
-        user = check_credentials(request._request, **given.validated_data)
+        user = check_credentials(underlying(request), **given.validated_data)
         return Response(TokenOutput(_pair_for(user)).data)
 
 
@@ -90,7 +91,7 @@ class MeView(APIView):
     @extend_schema(responses=MeOutput)
     def get(self, request: Request, **_: Any) -> Response:
         """The signed-in person and where they work."""
-        inner = request._request
+        inner = underlying(request)
         user = inner.user
         data = {
             "id": user.pk,

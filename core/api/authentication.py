@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from django.http import HttpRequest
 from django.middleware.csrf import CsrfViewMiddleware
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from core.requests import HMSRequest, underlying
+
 
 class _CsrfCheck(CsrfViewMiddleware):
-    def _reject(self, request: HttpRequest, reason: str) -> Any:
+    def _reject(self, request: HMSRequest, reason: str) -> Any:
         return reason
 
 
@@ -18,7 +19,7 @@ class RequestUserAuthentication(BaseAuthentication):
     """A session needs the CSRF token for unsafe methods; a bearer token doesn't."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
-        inner = request._request
+        inner = underlying(request)
         if not inner.user.is_authenticated:
             return None
         if inner.auth_method == "session":
@@ -28,8 +29,9 @@ class RequestUserAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
 
-    def _require_csrf(self, request: HttpRequest) -> None:
-        check = _CsrfCheck(lambda _: None)  # type: ignore[arg-type, return-value]
+    def _require_csrf(self, request: HMSRequest) -> None:
+        check = _CsrfCheck(lambda _: None)  # type: ignore[arg-type]
         check.process_request(request)
-        if reason := check.process_view(request, None, (), {}):
+        reason = check.process_view(request, None, (), {})  # type: ignore[arg-type]
+        if reason:
             raise exceptions.PermissionDenied(f"CSRF: {reason}")

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -24,12 +24,20 @@ def bad_parameter(name: str, message: str) -> BadRequest:
     return BadRequest(message, [Detail(name, "invalid", message)])
 
 
+class ListResponse(Response):
+    """A list and where it stands among its pages (`meta.page`)."""
+
+    def __init__(self, data: Any, page: dict[str, Any]) -> None:
+        super().__init__(data)
+        self.page = page
+
+
 class KeysetPagination(BasePagination):
     """Orders by a view's `orderings` (name -> columns) and `id`; the cursor is encrypted, since it may hold a name."""
 
     page: dict[str, Any]
 
-    def paginate_queryset(self, queryset: QuerySet[Model], request: Request, view: Any = None) -> list[Model]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         limit = self._limit(request)
         name, columns, descending = self._ordering(request, view)
         backwards, position = self._position(request, name, columns)
@@ -52,9 +60,7 @@ class KeysetPagination(BasePagination):
         return rows
 
     def get_paginated_response(self, data: Any) -> Response:
-        response = Response(data)
-        response.page = self.page
-        return response
+        return ListResponse(data, self.page)
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         return schema  # the envelope is added to every operation alike (core.api.schema)

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 
 from core.accounts.middleware import require_clinic
 from core.errors import NotAllowed
+from core.requests import underlying
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # imports this module while it loads its defaults
@@ -31,14 +32,15 @@ class MatrixPermission(BasePermission):
         if not request.user or not request.user.is_authenticated:
             return False
         if not getattr(view, "clinic_optional", False):
-            require_clinic(request._request)
-        actor = request._request.actor
+            require_clinic(underlying(request))
+        actor = underlying(request).actor
         if actor is None:
             if getattr(view, "resource", None) is None:
                 return True
             raise NotAllowed("You are not a member of any clinic.")
-        if getattr(view, "resource", None) is not None:
-            actor.require(view.resource, matrix_action(view))
+        resource: str | None = getattr(view, "resource", None)
+        if resource is not None:
+            actor.require(resource, matrix_action(view))
         return True
 
 

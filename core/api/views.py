@@ -14,9 +14,10 @@ from rest_framework.utils.encoders import JSONEncoder
 from rest_framework.viewsets import GenericViewSet
 
 from core.accounts.actor import Actor
-from core.api.pagination import bad_parameter
+from core.api.pagination import KeysetPagination, ListResponse, bad_parameter
 from core.api.serializers import OutputSerializer
 from core.errors import BadRequest, Detail, NotFound, PreconditionFailed
+from core.requests import underlying
 from core.tenancy.models import Clinic
 
 ALWAYS_KNOWN = {"clinic_id", "api_version", "fields", "format"}
@@ -43,12 +44,15 @@ class ClinicViewSet(GenericViewSet[Any]):
     # --- What a subclass uses ------------------------------------------------------------------------------------------
     @property
     def actor(self) -> Actor:
-        actor: Actor = self.request._request.actor
+        """Who asks. Behind the matrix, so never None where a clinic is needed."""
+        actor = underlying(self.request).actor
+        assert actor is not None  # noqa: S101  (MatrixPermission has run)
         return actor
 
     @property
     def clinic(self) -> Clinic:
-        clinic: Clinic = self.request._request.clinic
+        clinic = underlying(self.request).clinic
+        assert clinic is not None  # noqa: S101  (MatrixPermission has run)
         return clinic
 
     def queryset_for(self, actor: Actor) -> QuerySet[Any]:
@@ -63,7 +67,8 @@ class ClinicViewSet(GenericViewSet[Any]):
         """The validated body. Raises a ValidationError naming every wrong field."""
         given = serializer(data=self.request.data, context=self.get_serializer_context(), **kwargs)
         given.is_valid(raise_exception=True)
-        return given.validated_data
+        validated: dict[str, Any] = given.validated_data
+        return validated
 
     def row(self) -> Any:
         """The row the path names. Raises NotFound, also for another clinic's."""
@@ -96,14 +101,14 @@ class ClinicViewSet(GenericViewSet[Any]):
     def many(self, rows: Any, page: dict[str, Any] | None = None) -> Response:
         """Answer with a list that is not paginated by the database (a search, slots)."""
         data = self.output(rows, many=True, context=self.get_serializer_context()).data
-        response = Response(data)
-        response.page = page or {"limit": len(data), "next": None, "previous": None}
+        response = ListResponse(data, page or {"limit": len(data), "next": None, "previous": None})
         return self._tagged(response, f'"{digest(data)}"')
 
     # --- The usual actions ------------------------------------------------------------------------------------------------
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        rows = self.paginate_queryset(self.filtered(self.queryset_for(self.actor)))
-        return self.many(rows, self.paginator.page)
+        pages = KeysetPagination()
+        rows = pages.paginate_queryset(self.filtered(self.queryset_for(self.actor)), request, self)
+        return self.many(rows, pages.page)
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return self.one(self.row())
@@ -121,7 +126,11 @@ class ClinicViewSet(GenericViewSet[Any]):
         return self.output
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "sparse": getattr(self, "_sparse", None), "clinic": self.clinic}
+        return {
+            **super().get_serializer_context(),
+            "sparse": getattr(self, "_sparse", None),
+            "clinic": underlying(self.request).clinic,
+        }
 
     def known_parameters(self) -> set[str]:
         listing = self.action == "list"

@@ -34,7 +34,7 @@ def setup_database(admin_url: str) -> None:
 def _ensure_role(admin: psycopg.Connection[Any], role: str, attributes: str, password: str) -> None:
     exists = admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
     verb = "ALTER" if exists else "CREATE"
-    statement = sql.SQL(f"{verb} ROLE {{}} {attributes}").format(sql.Identifier(role))  # type: ignore[arg-type]
+    statement = sql.SQL(f"{verb} ROLE {{}} {attributes}").format(sql.Identifier(role))
     if password:
         statement += sql.SQL(" PASSWORD {}").format(sql.Literal(password))
     admin.execute(statement)
@@ -70,7 +70,7 @@ def become(role: str, alias: str = "default") -> None:
     connection = connections[alias]
     connection.close()
     if connection.settings_dict.get("OPTIONS", {}).get("pool"):
-        connection.close_pool()
+        connection.close_pool()  # type: ignore[attr-defined]
     connection.settings_dict.update(credentials_of(role))
 
 

@@ -1,6 +1,7 @@
 """Keep, find and drop what somebody was typing."""
 
 import re
+from typing import Any
 
 from django.http import QueryDict
 
@@ -21,17 +22,19 @@ def keep_draft(*, actor: Actor, form: str, typed: QueryDict) -> Draft:
     if not FORM_NAME.fullmatch(form):
         raise NotFound("There is no such form.")
     values = {name: typed.getlist(name) for name in typed if name not in NEVER_KEPT}
-    draft, _ = Draft.objects.update_or_create(
-        user_id=actor.user_id, clinic_id=actor.clinic_id, form=form, defaults={"payload": Draft.sealed(values)}
-    )
+    draft, _ = Draft.objects.update_or_create(**_key(actor, form), defaults={"payload": Draft.sealed(values)})
     return draft
 
 
 def draft_of(*, actor: Actor, form: str) -> Draft | None:
     """What the person had typed into this form and not finished, or None. One query."""
-    return Draft.objects.filter(user_id=actor.user_id, clinic_id=actor.clinic_id, form=form).first()
+    return Draft.objects.filter(**_key(actor, form)).first()
 
 
 def drop_draft(*, actor: Actor, form: str) -> None:
     """The form was finished or thrown away. One query."""
-    Draft.objects.filter(user_id=actor.user_id, clinic_id=actor.clinic_id, form=form).delete()
+    Draft.objects.filter(**_key(actor, form)).delete()
+
+
+def _key(actor: Actor, form: str) -> dict[str, Any]:
+    return {"user_id": actor.user_id, "clinic_id": actor.clinic_id, "form": form}

@@ -7,16 +7,17 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import connection
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils import timezone
 
 from core.errors import BadRequest, Conflict, Detail, DomainError
 from core.idempotency.models import IdempotencyRecord
+from core.requests import HMSRequest
 from core.responses import error_response
 from core.security.crypto import decrypt, encrypt
 from core.tenancy.ids import new_id
 
-GetResponse = Callable[[HttpRequest], HttpResponse]
+GetResponse = Callable[[HMSRequest], HttpResponse]
 FORM_FIELD = "idempotency_key"
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 NOT_ASKED_FOR = ("csrfmiddlewaretoken", FORM_FIELD)
@@ -42,7 +43,7 @@ class IdempotencyMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: HMSRequest) -> HttpResponse:
         if request.method in ("GET", "HEAD", "OPTIONS", "TRACE") or not request.user.is_authenticated:
             return self.get_response(request)
         key = request.headers.get("Idempotency-Key", "")
@@ -55,7 +56,7 @@ class IdempotencyMiddleware:
         except DomainError as error:
             return error_response(request, error)
 
-    def _once(self, request: HttpRequest, key: str) -> HttpResponse:
+    def _once(self, request: HMSRequest, key: str) -> HttpResponse:
         if not KEY.fullmatch(key):
             message = "An idempotency key is 8 to 128 printable characters."
             raise BadRequest(message, [Detail("Idempotency-Key", "invalid", message)])
@@ -67,14 +68,14 @@ class IdempotencyMiddleware:
             self._keep(request, key, response)
         return response
 
-    def _claim(self, request: HttpRequest, key: str, fingerprint: str) -> bool:
+    def _claim(self, request: HMSRequest, key: str, fingerprint: str) -> bool:
         now = timezone.now()
         clinic_id = request.clinic.pk if request.clinic else None
         with connection.cursor() as cursor:
             cursor.execute(CLAIM, [new_id(), request.user.pk, clinic_id, key, fingerprint, now, now - KEPT_FOR])
             return cursor.fetchone() is not None
 
-    def _first_answer(self, request: HttpRequest, key: str, fingerprint: str) -> HttpResponse:
+    def _first_answer(self, request: HMSRequest, key: str, fingerprint: str) -> HttpResponse:
         record = IdempotencyRecord.objects.get(user=request.user, key=key)
         if record.fingerprint != fingerprint:
             raise Conflict("This idempotency key was used for another request.")
@@ -85,7 +86,7 @@ class IdempotencyMiddleware:
         response["Idempotency-Replayed"] = "true"
         return response
 
-    def _keep(self, request: HttpRequest, key: str, response: HttpResponse) -> None:
+    def _keep(self, request: HMSRequest, key: str, response: HttpResponse) -> None:
         headers = {name: response[name] for name in KEPT_HEADERS if name in response}
         answer = json.dumps({"body": response.content.decode("latin-1"), "headers": headers}).encode()
         IdempotencyRecord.objects.filter(user=request.user, key=key).update(
@@ -93,16 +94,17 @@ class IdempotencyMiddleware:
         )
 
 
-def _fingerprint(request: HttpRequest) -> str:
+def _fingerprint(request: HMSRequest) -> str:
     """A digest of what is asked for. Of a form its fields count, not how the browser wrapped them."""
     clinic = request.clinic.pk if request.clinic else ""
     seen = hashlib.sha256(f"{request.method} {request.get_full_path()} {clinic}\n".encode())
     if request.content_type in FORM_TYPES:
         fields = sorted((name, values) for name, values in request.POST.lists() if name not in NOT_ASKED_FOR)
         seen.update(json.dumps(fields).encode())
-        for name, upload in sorted(request.FILES.items()):
-            seen.update(name.encode() + b"".join(upload.chunks()))
-            upload.seek(0)
+        for name, uploads in sorted(request.FILES.lists()):
+            for upload in uploads:
+                seen.update(name.encode() + b"".join(upload.chunks()))
+                upload.seek(0)
     else:
         seen.update(request.body)
     return seen.hexdigest()

@@ -6,11 +6,12 @@ from typing import Any
 from urllib.parse import quote
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from core.errors import DomainError
+from core.requests import ClinicRequest, HMSRequest
 from core.responses import error_response
 
 View = Callable[..., HttpResponse]
@@ -20,7 +21,7 @@ def signed_in(view: View) -> View:
     """Send strangers to the sign-in page, and back afterwards. A rule that refuses becomes its error page."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: HMSRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not request.user.is_authenticated:
             target = request.get_full_path() if request.method == "GET" else "/"
             return redirect(f"{reverse('pages:sign-in')}?next={quote(target)}")
@@ -38,7 +39,7 @@ def staff_page(view: View) -> View:
 
     @signed_in
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: HMSRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.clinic is None:
             return render(request, "core/choose_clinic.html")
         return view(request, *args, **kwargs)
@@ -52,7 +53,7 @@ def page(resource: str, action: str = "view") -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @staff_page
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: ClinicRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             request.actor.require(resource, action)
             return view(request, *args, **kwargs)
 

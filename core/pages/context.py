@@ -3,12 +3,12 @@
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
 
 from core.pages.navigation import menu_for
+from core.requests import HMSRequest
 
 
-def frame(request: HttpRequest) -> dict[str, Any]:
+def frame(request: HMSRequest) -> dict[str, Any]:
     """Context for `base.html`. No query of its own."""
     actor = getattr(request, "actor", None)
     return {

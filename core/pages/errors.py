@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from core.errors import BadRequest, DomainError, NotAllowed, NotFound
+from core.requests import HMSRequest
 from core.responses import error_response
 
 
@@ -16,21 +17,21 @@ class Internal(DomainError):
     status = 500
 
 
-def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+def bad_request(request: HMSRequest, exception: Exception | None = None) -> HttpResponse:
     return error_response(request, BadRequest(_("The request could not be understood.")))
 
 
-def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+def permission_denied(request: HMSRequest, exception: Exception | None = None) -> HttpResponse:
     return error_response(request, NotAllowed(_("Your role does not allow this.")))
 
 
-def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+def page_not_found(request: HMSRequest, exception: Exception | None = None) -> HttpResponse:
     return error_response(request, NotFound(_("There is nothing here.")))
 
 
-def server_error(request: HttpRequest) -> HttpResponse:
+def server_error(request: HMSRequest) -> HttpResponse:
     return error_response(request, Internal(_("Something went wrong on our side. Nothing was saved.")))
 
 
-def csrf_failure(request: HttpRequest, reason: str = "", **_kwargs: Any) -> HttpResponse:
+def csrf_failure(request: HMSRequest, reason: str = "", **_kwargs: Any) -> HttpResponse:
     return error_response(request, NotAllowed(_("The form had expired. Go back, reload the page and send it again.")))

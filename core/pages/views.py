@@ -1,7 +1,7 @@
 """Pages that belong to no domain: sign in, sign out, choose a clinic, drafts, styleguide."""
 
 from django.contrib.auth import login, logout
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -13,16 +13,17 @@ from core.errors import NotFound
 from core.pages.access import signed_in, staff_page
 from core.pages.demo import demo_sign_ins
 from core.pages.forms import SignInForm
+from core.requests import ClinicRequest, HMSRequest
 
 
-def safe_next(request: HttpRequest) -> str:
+def safe_next(request: HMSRequest) -> str:
     """Where to go after signing in: only to an address of our own."""
     target = request.POST.get("next") or request.GET.get("next") or "/"
     return target if url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure()) else "/"
 
 
 @require_http_methods(["GET", "POST"])
-def sign_in(request: HttpRequest) -> HttpResponse:
+def sign_in(request: HMSRequest) -> HttpResponse:
     if request.user.is_authenticated and request.method == "GET":
         return redirect(safe_next(request))
     form = SignInForm(request.POST or None)
@@ -41,14 +42,14 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def sign_out(request: HttpRequest) -> HttpResponse:
+def sign_out(request: HMSRequest) -> HttpResponse:
     logout(request)
     return redirect("pages:sign-in")
 
 
 @require_POST
 @signed_in
-def switch_clinic(request: HttpRequest) -> HttpResponse:
+def switch_clinic(request: HMSRequest) -> HttpResponse:
     """Work in another clinic: one of the memberships, or for a platform role any."""
     wanted = request.POST.get("clinic", "")
     membership = next((m for m in request.memberships if str(m.clinic_id) == wanted), None)
@@ -61,7 +62,7 @@ def switch_clinic(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["POST", "DELETE"])
 @staff_page
-def draft(request: HttpRequest, form: str) -> HttpResponse:
+def draft(request: ClinicRequest, form: str) -> HttpResponse:
     """Keep what is being typed (POST), or throw it away (DELETE)."""
     if request.method == "DELETE":
         drop_draft(actor=request.actor, form=form)
@@ -71,5 +72,5 @@ def draft(request: HttpRequest, form: str) -> HttpResponse:
 
 
 @require_GET
-def styleguide(request: HttpRequest) -> HttpResponse:
+def styleguide(request: HMSRequest) -> HttpResponse:
     return render(request, "core/styleguide.html")

@@ -35,7 +35,7 @@ def encrypt(plain: bytes, *, context: str) -> bytes:
     return bytes([1, number]) + nonce + key.encrypt(nonce, plain, context.encode())
 
 
-def decrypt(sealed: bytes, *, context: str) -> bytes:
+def decrypt(sealed: bytes | memoryview, *, context: str) -> bytes:
     """Decrypt. Raises Undecipherable."""
     sealed = bytes(sealed)
     keys = _keys(tuple(settings.HMS_ENCRYPTION_KEYS))

@@ -7,7 +7,7 @@ from django.db import models
 from core.security.crypto import decrypt, encrypt
 
 
-class EncryptedTextField(models.TextField):
+class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
     """Text, encrypted at rest in a bytea column. It can't be searched or sorted by; an empty text stays empty."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -53,7 +53,7 @@ class Clinic(models.Model):
         return zoneinfo.ZoneInfo(self.time_zone)
 
 
-class ClinicForeignKey(models.ForeignKey):
+class ClinicForeignKey(models.ForeignKey):  # type: ignore[type-arg]
     """A reference between two tables of a clinic.
 
     The database holds it by a composite constraint `(clinic_id, x_id) -> (clinic_id, id)` that the migration operation

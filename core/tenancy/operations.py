@@ -126,11 +126,11 @@ class ClinicTable(RowLevelSecurity):
         return f"Make {self.model_name} a clinic table"
 
 
-def constraint_name(field: ForeignKey) -> str:
+def constraint_name(field: "ForeignKey[Any, Any]") -> str:
     return f"{field.model._meta.db_table}_{field.column}_same_clinic"[:63]
 
 
-def reference_constraint(field: ForeignKey) -> str:
+def reference_constraint(field: "ForeignKey[Any, Any]") -> str:
     table, target = field.model._meta.db_table, field.related_model._meta.db_table
     return (
         f'ALTER TABLE "{table}" ADD CONSTRAINT "{constraint_name(field)}" '

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
 from django.db.models.fetch_modes import FETCH_PEERS
 
@@ -23,7 +24,7 @@ class ClinicQuerySet(models.QuerySet[M]):
         """The one row that matches. Raises NotFound (also for another clinic's row). One query."""
         try:
             return self.get(**lookup)
-        except (self.model.DoesNotExist, ValueError, TypeError) as error:
+        except (ObjectDoesNotExist, ValidationError, ValueError, TypeError) as error:
             raise NotFound(f"There is no such {self.model._meta.verbose_name}.") from error
 
     def bulk_create(self, objs: Iterable[M], *args: Any, **kwargs: Any) -> list[M]:
