@@ -3,12 +3,18 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import DomainError
 from core.requests import HMSRequest
+
+
+class HttpResponseSeeOther(HttpResponseRedirect):
+    """After a form was taken: go there with GET."""
+
+    status_code = 303
 
 
 def is_api(request: HMSRequest) -> bool:

@@ -9,12 +9,16 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
-from core.errors import DomainError
+from core.errors import DomainError, NotAllowed
+from core.pages.navigation import patient_home
 from core.requests import ClinicRequest, HMSRequest
 from core.responses import error_response
+from core.tenancy.models import Clinic
 
 View = Callable[..., HttpResponse]
+CHOOSING = "/choose-clinic/"
 
 
 def signed_in(view: View) -> View:
@@ -41,23 +45,39 @@ def staff_page(view: View) -> View:
     @wraps(view)
     def guarded(request: HMSRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.clinic is None:
-            return render(request, "core/choose_clinic.html")
+            return choose_clinic_page(request)
         return view(request, *args, **kwargs)
 
     return guarded
 
 
-def page(resource: str, action: str = "view") -> Callable[[View], View]:
-    """A page for those whom the matrix lets do `action` on `resource`. The names stay readable on the view."""
+def choose_clinic_page(request: HMSRequest) -> HttpResponse:
+    """Where to work now: the memberships, for a platform role every active clinic, or what to do without any."""
+    clinics = [membership.clinic for membership in request.memberships]
+    if request.user.platform_role:
+        clinics = list(Clinic.objects.filter(state=Clinic.State.ACTIVE))
+    target = request.get_full_path() if request.method == "GET" and request.path != CHOOSING else "/"
+    return render(request, "core/choose_clinic.html", {"clinics": clinics, "next": target})
+
+
+def page(resource: str, action: str = "view", *, patients_too: bool = False) -> Callable[[View], View]:
+    """A page for those whom the matrix lets do `action` on `resource`. The names stay readable on the view.
+
+    Somebody who is only a patient here is let in with `patients_too`; the start page sends them to their own page.
+    """
 
     def decorate(view: View) -> View:
         @staff_page
         @wraps(view)
         def guarded(request: ClinicRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.actor.is_patient_only and not patients_too:
+                if request.path == "/" and (home := patient_home()):
+                    return redirect(home)
+                raise NotAllowed(_("Your role does not allow this."))
             request.actor.require(resource, action)
             return view(request, *args, **kwargs)
 
-        guarded.resource, guarded.matrix_action = resource, action  # type: ignore[attr-defined]
+        guarded.resource, guarded.matrix_action, guarded.patients_too = resource, action, patients_too  # type: ignore[attr-defined]
         return guarded
 
     return decorate

@@ -16,5 +16,6 @@ def frame(request: HMSRequest) -> dict[str, Any]:
         "clinic": getattr(request, "clinic", None),
         "memberships": getattr(request, "memberships", []),
         "menu": menu_for(actor, request.path) if actor else [],
+        "role_names": ", ".join(sorted(str(role.label) for role in actor.roles)) if actor else "",
         "demo": settings.HMS_DEMO,
     }

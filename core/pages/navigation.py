@@ -29,11 +29,22 @@ class MenuLink:
 
 
 _items: list[MenuItem] = []
+_patient_home: list[str] = []
 
 
 def add_menu_item(item: MenuItem) -> None:
     _items.append(item)
     _items.sort(key=lambda one: one.order)
+
+
+def set_patient_home(url_name: str) -> None:
+    """Name the page on which somebody who is only a patient begins."""
+    _patient_home[:] = [url_name]
+
+
+def patient_home() -> str:
+    """The address of that page; empty when nobody named one."""
+    return reverse(_patient_home[0]) if _patient_home else ""
 
 
 def menu_for(actor: Actor, path: str) -> list[MenuLink]:

@@ -1,19 +1,23 @@
 """Pages that belong to no domain: sign in, sign out, choose a clinic, drafts, styleguide."""
 
+from django.conf import settings
 from django.contrib.auth import login, logout
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from core.accounts.middleware import clinic_named
 from core.accounts.sign_in import SignInRefused, check_credentials
 from core.drafts.services import drop_draft, keep_draft
 from core.errors import NotFound
-from core.pages.access import signed_in, staff_page
+from core.pages.access import choose_clinic_page, signed_in, staff_page
 from core.pages.demo import demo_sign_ins
 from core.pages.forms import SignInForm
+from core.pages.styleguide import ExampleForm, icon_names, wrong_example
 from core.requests import ClinicRequest, HMSRequest
+from core.responses import HttpResponseSeeOther
 
 
 def safe_next(request: HMSRequest) -> str:
@@ -26,7 +30,7 @@ def safe_next(request: HMSRequest) -> str:
 def sign_in(request: HMSRequest) -> HttpResponse:
     if request.user.is_authenticated and request.method == "GET":
         return redirect(safe_next(request))
-    form = SignInForm(request.POST or None)
+    form = SignInForm(request.POST if request.method == "POST" else None)
     refused = None
     if request.method == "POST" and form.is_valid():
         try:
@@ -37,7 +41,13 @@ def sign_in(request: HMSRequest) -> HttpResponse:
             login(request, user, backend="core.accounts.backends.EmailBackend")
             return redirect(safe_next(request))
     status = 200 if request.method == "GET" else 422
-    context = {"form": form, "refused": refused, "next": safe_next(request), "demo_sign_ins": demo_sign_ins()}
+    context = {
+        "form": form,
+        "refused": refused,
+        "next": safe_next(request),
+        "demo_sign_ins": demo_sign_ins(),
+        "demo_password": settings.HMS_DEMO_PASSWORD if settings.HMS_DEMO else "",
+    }
     return render(request, "core/sign_in.html", context, status=status)
 
 
@@ -55,9 +65,15 @@ def switch_clinic(request: HMSRequest) -> HttpResponse:
     membership = next((m for m in request.memberships if str(m.clinic_id) == wanted), None)
     clinic = membership.clinic if membership else clinic_named(wanted) if request.user.platform_role else None
     if clinic is None:
-        raise NotFound("There is no such clinic.")
+        raise NotFound(_("There is no such clinic."))
     request.session["clinic_id"] = str(clinic.pk)
     return redirect(safe_next(request))
+
+
+@require_GET
+@signed_in
+def choose_clinic(request: HMSRequest) -> HttpResponse:
+    return choose_clinic_page(request)
 
 
 @require_http_methods(["POST", "DELETE"])
@@ -71,6 +87,15 @@ def draft(request: ClinicRequest, form: str) -> HttpResponse:
     return JsonResponse({"kept_at": kept.updated_at.isoformat()})
 
 
+@require_POST
+@staff_page
+def discard_draft(request: ClinicRequest, form: str) -> HttpResponse:
+    """Throw the draft away and open the form anew."""
+    drop_draft(actor=request.actor, form=form)
+    return HttpResponseSeeOther(safe_next(request))
+
+
 @require_GET
 def styleguide(request: HMSRequest) -> HttpResponse:
-    return render(request, "core/styleguide.html")
+    """Every component in every state; invented examples, and no query."""
+    return render(request, "core/styleguide.html", {"example": ExampleForm(), "wrong": wrong_example(), "icons": icon_names()})

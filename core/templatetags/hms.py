@@ -1,0 +1,82 @@
+"""What templates say in one word: icons, keys of forms, rights, notices. Nothing here queries."""
+
+from typing import Any
+from uuid import uuid4
+
+from django import template
+from django.contrib.messages.storage.base import Message
+from django.forms import BoundField
+from django.template.loader import render_to_string
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from core.accounts.actor import Actor
+from core.idempotency.middleware import FORM_FIELD
+from core.pages.toasts import undo_address
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """A drawing of static/icons/icons.svg. Without a label it is decoration beside a word."""
+    address = static("icons/icons.svg")
+    if label:
+        return format_html('<svg class="i" role="img" aria-label="{}"><use href="{}#{}"/></svg>', label, address, name)
+    return format_html('<svg class="i" aria-hidden="true"><use href="{}#{}"/></svg>', address, name)
+
+
+@register.simple_tag
+def pill(tone: str, icon_name: str, text: Any, before: Any = "", solid: bool = False) -> SafeString:
+    """A state: icon and word on a tint. `before` is said to screen readers only (“Allergy: ”)."""
+    return format_html(
+        '<span class="pill{}" data-tone="{}">{}{}{}</span>',
+        " solid" if solid else "",
+        tone,
+        icon(icon_name),
+        format_html('<span class="sr">{}</span>', before) if before else "",
+        text,
+    )
+
+
+@register.simple_tag
+def idempotency_key(value: str = "") -> SafeString:
+    """The hidden field that makes sending a form twice harmless. Every form that changes something has one."""
+    return format_html('<input type="hidden" name="{}" value="{}">', FORM_FIELD, value or uuid4())
+
+
+@register.simple_block_tag
+def notice(content: str, tone: str = "info", icon_name: str = "info", title: Any = "", role: str = "") -> str:
+    """A message in the flow, beside its cause; what stands between the tags is the way out."""
+    context = {"content": content, "tone": tone, "icon": icon_name, "title": title, "role": role}
+    return render_to_string("components/notice.html", context)
+
+
+@register.simple_block_tag
+def empty_state(content: str, icon_name: str, title: Any, level: str = "h3") -> str:
+    """A list with nothing in it. What stands between the tags says what to do next."""
+    return render_to_string("components/empty.html", {"content": content, "icon": icon_name, "title": title, "level": level})
+
+
+@register.filter
+def can(actor: Actor | None, what: str) -> bool:
+    """`{% if actor|can:"patient.search" %}`: does the permission matrix let this person do it here?"""
+    resource, _, action = what.partition(".")
+    return actor is not None and actor.can(resource, action)
+
+
+@register.filter
+def undo(message: Message) -> str:
+    """The address that takes back what the message tells of; empty when it can't be taken back."""
+    return undo_address(message)
+
+
+@register.filter
+def widget_kind(field: BoundField) -> str:
+    """How `django/forms/field.html` lays the field out: hidden, check, group or line."""
+    if field.is_hidden:
+        return "hidden"
+    if field.widget_type == "checkbox":
+        return "check"
+    return "group" if field.use_fieldset else "line"

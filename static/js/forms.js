@@ -1,0 +1,45 @@
+/* Keeps on the server what is typed into a form with data-draft="<its key>", so that nothing is lost. */
+
+import { trouble } from "./frame.js";
+
+const PAUSE = 1200; // ms without typing before the draft is sent
+
+function typed(form) {
+  const data = new FormData(form);
+  for (const name of ["csrfmiddlewaretoken", "idempotency_key", "next"]) data.delete(name);
+  form.querySelectorAll("input[type=password]").forEach((input) => data.delete(input.name));
+  return new URLSearchParams(data);
+}
+
+export function keepDraft(form) {
+  if (form.dataset.kept) return;
+  form.dataset.kept = "yes";
+  const note = form.querySelector("[data-draft-note]");
+  const token = form.querySelector("[name=csrfmiddlewaretoken]").value;
+  let timer;
+  let last = typed(form).toString();
+
+  async function send(options = {}) {
+    const body = typed(form);
+    if (body.toString() === last || form.dataset.sending) return;
+    try {
+      const answer = await fetch(form.dataset.draft, { method: "POST", body, headers: { "X-CSRFToken": token }, redirect: "error", ...options });
+      if (!answer.ok) throw new Error(answer.status);
+      last = body.toString();
+      if (note) note.textContent = `${note.dataset.word} ${new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" })}`;
+    } catch {
+      if (!options.keepalive) trouble(document.querySelector("#words").dataset.offline, () => send());
+    }
+  }
+
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(send, PAUSE);
+  });
+  form.addEventListener("submit", () => clearTimeout(timer));
+  // Leaving the page in the middle of a word: the last of it goes along.
+  addEventListener("pagehide", () => {
+    clearTimeout(timer);
+    send({ keepalive: true });
+  });
+}

@@ -1,0 +1,120 @@
+/* The frame's behaviour on every page. Whatever it adds, the page works without it. */
+
+const words = document.querySelector("#words")?.dataset ?? {};
+
+/* --- Forms are sent once ------------------------------------------------------------------------------------------ */
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method === "dialog") return;
+  if (form.dataset.sending) {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sending = "yes";
+  (event.submitter ?? form.querySelector("[type=submit]"))?.setAttribute("aria-busy", "true");
+});
+
+function release(form) {
+  delete form.dataset.sending;
+  form.querySelectorAll("[aria-busy]").forEach((button) => button.removeAttribute("aria-busy"));
+}
+
+// Back from the browser's page cache: the forms may be sent again.
+addEventListener("pageshow", (event) => {
+  if (event.persisted) document.querySelectorAll("form[data-sending]").forEach(release);
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  const form = event.target.closest?.("form");
+  if (form) release(form);
+});
+
+/* --- Dialogs: data-dialog="id" opens, data-close closes -------------------------------------------------------------- */
+
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-dialog]");
+  if (opener) {
+    event.preventDefault();
+    document.getElementById(opener.dataset.dialog)?.showModal();
+  }
+  event.target.closest("[data-close]")?.closest("dialog")?.close();
+  event.target.closest("[data-dismiss]")?.closest(".toast")?.remove();
+});
+
+/* --- Toasts: they stay while somebody reads or reaches for Undo -------------------------------------------------------- */
+
+function letGo(toast) {
+  const seconds = toast.querySelector("form") ? 12 : 6;
+  setTimeout(() => (toast.matches(":hover, :focus-within") ? letGo(toast) : toast.remove()), seconds * 1000);
+}
+
+function watchToasts(root) {
+  root.querySelectorAll("[data-toast]:not([data-seen])").forEach((toast) => {
+    toast.dataset.seen = "yes";
+    letGo(toast);
+  });
+}
+watchToasts(document);
+
+/* Something went wrong on the way: say so, offer to try again. */
+export function trouble(text, retry) {
+  const template = document.querySelector("#trouble");
+  if (!template) return;
+  const toast = template.content.firstElementChild.cloneNode(true);
+  toast.querySelector("[data-text]").textContent = text;
+  const button = toast.querySelector("[data-retry]");
+  if (retry) button.addEventListener("click", () => (toast.remove(), retry()));
+  else button.remove();
+  document.querySelector("#toasts").replaceChildren(toast);
+}
+
+/* --- htmx: troubles, focus, what arrives ------------------------------------------------------------------------------ */
+
+function again(event) {
+  const { elt } = event.detail;
+  return () => {
+    if (elt.isConnected) elt.matches("form") ? elt.requestSubmit() : elt.dispatchEvent(new Event("retry"));
+  };
+}
+document.addEventListener("htmx:timeout", (event) => trouble(words.slow, again(event)));
+document.addEventListener("htmx:sendError", (event) => trouble(words.offline, again(event)));
+document.addEventListener("htmx:responseError", (event) =>
+  trouble(event.detail.xhr.status === 401 ? words.signedOut : words.failed, again(event)),
+);
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  // A fragment was asked for and a whole sign-in page came: the session is over. Keep what was typed.
+  if (event.detail.xhr.responseURL.includes("/sign-in/")) {
+    event.preventDefault();
+    trouble(words.signedOut, again(event));
+  }
+});
+document.addEventListener("htmx:load", (event) => {
+  watchToasts(event.target);
+  arrive(event.target);
+});
+
+/* --- What a page brings: errors take the focus, drafts are kept, the search box wakes up --------------------------------- */
+
+let forms;
+function arrive(root) {
+  const all = (selector) => [...(root.matches?.(selector) ? [root] : []), ...root.querySelectorAll(selector)];
+  all("[data-focus]")[0]?.focus();
+  const kept = all("form[data-draft]");
+  if (kept.length) (forms ??= import("./forms.js")).then(({ keepDraft }) => kept.forEach(keepDraft));
+}
+arrive(document);
+
+const box = document.querySelector("[data-search]");
+let waking;
+const wake = () => (waking ??= import("./search.js").then(({ start }) => start(box)));
+box?.addEventListener("focusin", wake, { once: true });
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, select, textarea, [contenteditable], dialog[open]");
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || typing || !box) return;
+  event.preventDefault();
+  box.querySelector("input[type=search]").focus();
+});
+
+document.querySelector("[data-rail]")?.addEventListener("change", (event) => {
+  document.cookie = `hms_rail=${event.target.checked ? "narrow" : "wide"}; path=/; max-age=31536000; samesite=lax`;
+});
