@@ -1,0 +1,167 @@
+"""What can be booked: free slots, the nearest ones to a wish, and a provider's working time."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from appointments.models import Service
+from appointments.selectors.timetable import Timetable, around, demand_of, taken, taken_of_patient, timetable
+from appointments.slots import Interval, Slot, Taken, free_stretches, slots_of
+from clinics.models import Location, Provider, Room
+from core.accounts.actor import Actor
+
+NEAR = timedelta(days=14)
+# How far around the wish one looks, until enough is found.
+WIDENING = (timedelta(hours=4), timedelta(days=1), timedelta(days=4), NEAR)
+OF_EACH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FreeSlot:
+    """A visit that could be booked; times in the location's zone, without buffers."""
+
+    start: datetime
+    end: datetime
+    provider: Provider
+    location: Location
+    room: Room | None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "start": self.start.isoformat(),
+            "end": self.end.isoformat(),
+            "provider": {"id": str(self.provider.id), "name": self.provider.name},
+            "location": {"id": str(self.location.id), "name": self.location.name},
+            "room": {"id": str(self.room.id), "name": self.room.name} if self.room else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingTime:
+    """A provider's working stretch at a location, and what of it is still free."""
+
+    day: date
+    start: datetime
+    end: datetime
+    location: Location
+    room: Room | None
+    free: tuple[Interval, ...]
+
+
+def free_slots(
+    *,
+    actor: Actor,
+    service: Service,
+    first_day: date,
+    last_day: date,
+    provider_id: UUID | None = None,
+    location_id: UUID | None = None,
+    now: datetime | None = None,
+    moving: UUID | None = None,
+) -> list[FreeSlot]:
+    """The free slots of the shifts that belong to these local days, by start, then provider's name.
+
+    Empty for a service that can't be booked. `moving` names a visit whose own time counts as free. 5 queries, for any
+    number of days and providers.
+    """
+    actor.require("slot", "view")
+    if not service.is_active:
+        return []
+    table = timetable(
+        actor=actor, first_day=first_day, last_day=last_day, service=service, provider_id=provider_id, location_id=location_id
+    )
+    since, until = around(first_day, last_day)
+    busy = taken(table.providers, table.rooms, since, until, moving=moving)
+    shifts = table.shifts(first_day, last_day)
+    found = slots_of(shifts, table.hours.rooms, demand_of(service), busy, earliest=now or timezone.now())
+    return [_named(slot, table) for slot in found]
+
+
+def nearest_slots(
+    *,
+    actor: Actor,
+    service: Service,
+    near: datetime,
+    provider_id: UUID | None = None,
+    location_id: UUID | None = None,
+    patient_id: UUID | None = None,
+    now: datetime | None = None,
+    moving: UUID | None = None,
+) -> list[FreeSlot]:
+    """Up to six free slots within 14 days of `near`: the provider's nearest three, then the others' nearest three.
+
+    Where one side has fewer, the other fills up. Times at which the patient is elsewhere are left out. 5 queries, 6 with a patient.
+    """
+    if not service.is_active:
+        return []
+    near = near.astimezone(UTC)
+    earliest = max(now or timezone.now(), near - NEAR)
+    first_day, last_day = (near - NEAR).date() - timedelta(days=1), (near + NEAR).date() + timedelta(days=1)
+    table = timetable(actor=actor, first_day=first_day, last_day=last_day, service=service, location_id=location_id)
+    since, until = around(first_day, last_day)
+    busy = taken(table.providers, table.rooms, since, until, moving=moving)
+    own = taken_of_patient(patient_id, since, until, moving=moving) if patient_id else []
+    same = _nearest(table, service, busy, own, near, earliest, {provider_id} if provider_id else set())
+    others = _nearest(table, service, busy, own, near, earliest, table.providers.keys() - {provider_id})
+    spare = OF_EACH - min(OF_EACH, len(others))
+    chosen = same[: OF_EACH + spare]
+    chosen += others[: 2 * OF_EACH - len(chosen)]
+    return [_named(slot, table) for slot in chosen]
+
+
+def working_time(
+    *, actor: Actor, provider_id: UUID, first_day: date, last_day: date, now: datetime | None = None
+) -> list[WorkingTime]:
+    """When the provider works on these days and what of it is free from now on. 5 queries."""
+    actor.require("slot", "view")
+    table = timetable(actor=actor, first_day=first_day, last_day=last_day, provider_id=provider_id)
+    since, until = around(first_day, last_day)
+    busy = taken([provider_id], (), since, until)
+    earliest = now or timezone.now()
+    found = []
+    for shift in table.shifts(first_day, last_day):
+        free = free_stretches(shift, busy, earliest=earliest)
+        location = table.locations[shift.block.location_id]
+        room = table.rooms.get(shift.block.room_id) if shift.block.room_id else None
+        for start, end in shift.intervals():
+            inside = tuple((a, b) for a, b in free if start.timestamp() <= a.timestamp() and b.timestamp() <= end.timestamp())
+            found.append(WorkingTime(shift.day, start, end, location, room, inside))
+    return sorted(found, key=lambda one: one.start.timestamp())
+
+
+def _nearest(
+    table: Timetable,
+    service: Service,
+    busy: Taken,
+    own: Collection[Interval],
+    near: datetime,
+    earliest: datetime,
+    providers: Collection[UUID | None],
+) -> list[Slot]:
+    """The six nearest slots of some providers. Looks into a widening window, so that usually only a few hours are computed."""
+    found: list[Slot] = []
+    for reach in WIDENING if providers else ():
+        low, high = max(earliest, near - reach), near + reach
+        days = (near - reach).date() - timedelta(days=2), (near + reach).date() + timedelta(days=1)
+        shifts = [shift for shift in table.shifts(*days) if shift.block.provider_id in providers]
+        found = [
+            slot
+            for slot in slots_of(shifts, table.hours.rooms, demand_of(service), busy, earliest=low, latest=high)
+            if not _overlaps(slot, own)
+        ]
+        if len(found) >= 2 * OF_EACH:
+            break
+    return sorted(found, key=lambda slot: (abs(slot.start - near), slot.start))[: 2 * OF_EACH]
+
+
+def _overlaps(slot: Slot, intervals: Iterable[Interval]) -> bool:
+    return any(slot.start < end and start < slot.end for start, end in intervals)
+
+
+def _named(slot: Slot, table: Timetable) -> FreeSlot:
+    room = table.rooms[slot.room_id] if slot.room_id else None
+    return FreeSlot(slot.start, slot.end, table.providers[slot.provider_id], table.locations[slot.location_id], room)

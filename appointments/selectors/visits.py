@@ -1,0 +1,191 @@
+"""A visit as a row shows it, its details with history, and a patient's visits."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db.models import OuterRef, Subquery
+from django.utils import timezone
+
+from appointments.choices import MOVABLE, TRANSITIONS, UNDOABLE, ChangeKind, Status
+from appointments.models import Appointment, AppointmentChange
+from appointments.policies import visible_appointments
+from appointments.querysets import AppointmentQuerySet
+from core.accounts.actor import Actor
+from core.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRow:
+    """One visit with the names a row shows. `start` and `end` are in the location's zone, `clock` is the start as "10:30".
+
+    `minutes` is what the row's lane counts: minutes waited, late or with the provider (0 elsewhere); `tone` tells how bad
+    that is: mute, warn or bad. `reason` is the last change's. `actions` are the next steps this person may take.
+    """
+
+    id: UUID
+    version: int
+    status: Status
+    status_label: str
+    start: datetime
+    end: datetime
+    clock: str
+    end_clock: str
+    day: date
+    duration_minutes: int
+    is_urgent: bool
+    source: str
+    source_label: str
+    notes: str
+    reason: str
+    patient_id: UUID
+    patient_name: str
+    patient_mrn: str
+    patient_age: int
+    patient_sex: str
+    service_id: UUID
+    service_name: str
+    service_tone: str
+    provider_id: UUID
+    provider_name: str
+    provider_short: str
+    location_id: UUID
+    location_name: str
+    room_id: UUID | None
+    room_name: str
+    checked_in_at: datetime | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    actions: tuple[str, ...]
+    can_undo: bool
+    can_move: bool
+    minutes: int = 0
+    tone: str = "mute"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One line of a visit's history, in words."""
+
+    at: datetime
+    kind: str
+    kind_label: str
+    actor_name: str
+    from_status_label: str
+    to_status_label: str
+    from_start: datetime | None
+    to_start: datetime | None
+    from_provider: str
+    to_provider: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class VisitDetail:
+    visit: VisitRow
+    history: tuple[HistoryLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PatientVisits:
+    """A patient's coming visits, nearest first, and the past ones, latest first (cancelled and missed ones among these)."""
+
+    upcoming: tuple[VisitRow, ...]
+    past: tuple[VisitRow, ...]
+
+
+def with_reason(visits: AppointmentQuerySet) -> AppointmentQuerySet:
+    """Rows for a screen: names and the reason of the last change."""
+    last = AppointmentChange.objects.filter(appointment_id=OuterRef("pk")).order_by("-at", "-id").values("reason")[:1]
+    return visits.for_list().annotate(last_reason=Subquery(last))
+
+
+def visit_row(appointment: Appointment, actor: Actor, *, minutes: int = 0, tone: str = "mute") -> VisitRow:
+    """The row of a visit that was read `for_list`. No query."""
+    visit, status = appointment, Status(appointment.status)
+    zone = ZoneInfo(visit.time_zone)
+    start, end = visit.start.astimezone(zone), visit.end.astimezone(zone)
+    steps = (name for name, step in TRANSITIONS.items() if status in step.sources and actor.can("appointment", name))
+    return VisitRow(
+        id=visit.id,
+        version=visit.version,
+        status=status,
+        status_label=str(status.label),
+        start=start,
+        end=end,
+        clock=f"{start:%H:%M}",
+        end_clock=f"{end:%H:%M}",
+        day=visit.local_day,
+        duration_minutes=int((visit.end - visit.start).total_seconds() // 60),
+        is_urgent=visit.is_urgent,
+        source=visit.source,
+        source_label=visit.get_source_display(),
+        notes=visit.notes,
+        reason=getattr(visit, "last_reason", "") or "",
+        patient_id=visit.patient_id,
+        patient_name=visit.patient.full_name,
+        patient_mrn=visit.patient.mrn,
+        patient_age=visit.patient.age_on(visit.local_day),
+        patient_sex=visit.patient.get_sex_display(),
+        service_id=visit.service_id,
+        service_name=visit.service.name,
+        service_tone=visit.service.tone,
+        provider_id=visit.provider_id,
+        provider_name=visit.provider.name,
+        provider_short=visit.provider.short_name,
+        location_id=visit.location_id,
+        location_name=visit.location.name,
+        room_id=visit.room_id,
+        room_name=visit.room.name if visit.room else "",
+        checked_in_at=visit.checked_in_at,
+        started_at=visit.started_at,
+        completed_at=visit.completed_at,
+        actions=tuple(steps),
+        can_undo=status in UNDOABLE and actor.can("appointment", "undo"),
+        can_move=status in MOVABLE and actor.can("appointment", "reschedule"),
+        minutes=minutes,
+        tone=tone,
+    )
+
+
+def appointment_detail(*, actor: Actor, appointment_id: UUID) -> VisitDetail:
+    """A visit and (for those who may see it) its history, oldest line first. Raises NotFound. 1-2 queries."""
+    appointment = with_reason(visible_appointments(actor)).filter(pk=appointment_id).first()
+    if appointment is None:
+        raise NotFound("There is no such appointment.")
+    lines = history_of(appointment_id) if actor.can("appointment", "history") else ()
+    return VisitDetail(visit_row(appointment, actor), tuple(_line(change) for change in lines))
+
+
+def history_of(appointment_id: UUID) -> list[AppointmentChange]:
+    """The changes of a visit, oldest first. One query."""
+    changes = AppointmentChange.objects.filter(appointment_id=appointment_id)
+    return list(changes.select_related("from_provider", "to_provider").order_by("at", "id"))
+
+
+def appointments_of(*, actor: Actor, patient_id: UUID, now: datetime | None = None, limit: int = 100) -> PatientVisits:
+    """The newest `limit` visits of a patient that this person may see. One query."""
+    now = now or timezone.now()
+    visits = with_reason(visible_appointments(actor)).filter(patient_id=patient_id).order_by("-start", "-id")[:limit]
+    rows = [visit_row(visit, actor) for visit in visits]
+    open_states = MOVABLE | {Status.CHECKED_IN, Status.IN_PROGRESS}
+    upcoming = [row for row in reversed(rows) if row.end > now and row.status in open_states]
+    coming = {row.id for row in upcoming}
+    return PatientVisits(tuple(upcoming), tuple(row for row in rows if row.id not in coming))
+
+
+def _line(change: AppointmentChange) -> HistoryLine:
+    return HistoryLine(
+        at=change.at,
+        kind=change.kind,
+        kind_label=str(ChangeKind(change.kind).label),
+        actor_name=change.actor_name,
+        from_status_label=str(Status(change.from_status).label) if change.from_status else "",
+        to_status_label=str(Status(change.to_status).label),
+        from_start=change.from_start,
+        to_start=change.to_start,
+        from_provider=change.from_provider.name if change.from_provider else "",
+        to_provider=change.to_provider.name if change.to_provider else "",
+        reason=change.reason,
+    )
