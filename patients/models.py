@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from clinics.models import Provider
 from core.security.fields import EncryptedTextField
 from core.tenancy.models import ClinicForeignKey, ClinicModel, Record
-from core.tenancy.querysets import ClinicManager
+from core.tenancy.querysets import ClinicManager, ClinicQuerySet
 from patients.choices import BloodType, Channel, ConsentKind, PatientStatus, Sex, TimeOfDay
 from patients.querysets import PatientQuerySet
 
@@ -65,7 +65,7 @@ class Patient(Record):
         constraints = [models.UniqueConstraint(fields=["clinic", "mrn"], name="patients_mrn_once")]
         indexes = [
             models.Index(fields=["clinic", "family_norm", "given_norm", "id"], name="patients_by_name"),
-            models.Index(fields=["clinic", "given_norm"], name="patients_by_given_name"),
+            models.Index(fields=["clinic", "given_norm", "family_norm", "id"], name="patients_by_given_name"),
             models.Index(fields=["clinic", "date_of_birth"], name="patients_by_birth"),
             models.Index(fields=["clinic", "updated_at", "id"], name="patients_by_update"),
             models.Index(fields=["clinic", "phone"], name="patients_by_phone"),
@@ -97,7 +97,7 @@ class PatientToken(models.Model):
     token = models.BigIntegerField()
     patient = ClinicForeignKey(Patient, models.CASCADE, related_name="tokens")
 
-    objects = ClinicManager()
+    objects = ClinicManager.from_queryset(ClinicQuerySet["PatientToken"])()
 
     class Meta:
         base_manager_name = "objects"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import connections, transaction
+from psycopg.pq import TransactionStatus
 
 from core.errors import ClinicScopeRequired
 
@@ -105,6 +106,8 @@ def unit_of_work(scope: Scope) -> Iterator[Scope]:
 def _forget(connection: Any, sender: ContextSender) -> None:
     """Inside an outer transaction a setting would outlive this unit: RELEASE SAVEPOINT keeps it."""
     nested = bool(connection.savepoint_ids)
+    if nested and connection.connection.info.transaction_status == TransactionStatus.INERROR:
+        return  # the rollback to the savepoint takes the setting back
     if nested and sender.sent is not None and not connection.needs_rollback:
         connection.connection.execute(SEND_CONTEXT, ("", "", "", ""))
 

@@ -334,7 +334,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="patient",
-            index=models.Index(fields=["clinic", "given_norm"], name="patients_by_given_name"),
+            index=models.Index(fields=["clinic", "given_norm", "family_norm", "id"], name="patients_by_given_name"),
         ),
         migrations.AddIndex(
             model_name="patient",

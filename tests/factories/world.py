@@ -10,6 +10,8 @@ from core.accounts.models import Membership, User
 from core.accounts.roles import CLINIC_ROLES, PLATFORM_ROLES, Role
 from core.tenancy.context import clinic_scope
 from core.tenancy.models import Clinic
+from patients.models import Patient
+from tests.factories.patients import register_people
 
 
 @dataclass
@@ -23,6 +25,7 @@ class Place:
     rooms: list[Room] = field(default_factory=list)
     providers: list[Provider] = field(default_factory=list)
     services: list[Service] = field(default_factory=list)
+    patients: list[Patient] = field(default_factory=list)
 
     def actor(self, role: Role) -> Actor:
         return self.memberships[role].as_actor(self.users[role])
@@ -58,6 +61,7 @@ def _place(slug: str, name: str, zone: str, country: str, currency: str, prefix:
             place.users[role] = User.objects.create_user(email, password, full_name=f"{role.label} of {name}")
             place.memberships[role] = Membership.objects.create(clinic=clinic, user=place.users[role], roles=[role])
         _furnish(place)
+        place.patients = register_people(place.actor(Role.RECEPTIONIST), country)
     return place
 
 

@@ -1,0 +1,15 @@
+"""Questions about patients that are more than one queryset."""
+
+from patients.selectors.duplicates import Duplicate, duplicates_of
+from patients.selectors.records import latest_consents, recent_patients
+from patients.selectors.search import MatchedTerm, PatientMatch, search_patients
+
+__all__ = [
+    "Duplicate",
+    "MatchedTerm",
+    "PatientMatch",
+    "duplicates_of",
+    "latest_consents",
+    "recent_patients",
+    "search_patients",
+]

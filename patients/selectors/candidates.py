@@ -1,0 +1,123 @@
+"""Which records could be meant: keyed tokens and name ranges, combined by INTERSECT in one statement.
+
+Only `=`, `<` and `>=` appear: under row-level security PostgreSQL uses an index only for operators it trusts not to leak.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from functools import reduce
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from patients import tokens
+from patients.models import Patient, PatientToken
+from patients.selectors.terms import CodeTerm, DateTerm, EmailTerm, NameTerm, NumberTerm, Term
+
+MOST = 300  # candidates that are ranked; each costs about 10 us
+HIGHEST = "\U0010ffff"
+Ids = QuerySet[Any, Any]
+
+
+def beginning_ids(clinic_id: UUID, terms: Sequence[Term]) -> Ids:
+    """Everything typed is found as typed or as a beginning; whole names come first."""
+    every = _intersection([_as_typed(clinic_id, term) for term in terms])[:MOST]
+    first = _whole_names([term.word for term in terms if isinstance(term, NameTerm)], len(terms))
+    return first.union(every)[: MOST * 2] if first is not None else every
+
+
+def misspelt_ids(clinic_id: UUID, terms: Sequence[Term]) -> Ids:
+    """Each name may have a slip or only sound alike; numbers and dates are found as typed."""
+    return _intersection([_misspelt(clinic_id, term) for term in terms])[:MOST]
+
+
+def loose_ids(clinic_id: UUID, terms: Sequence[Term]) -> Ids:
+    """Any one of the names, perhaps with a slip, or any one of the numbers."""
+    found = [_misspelt(clinic_id, term) for term in terms if not (isinstance(term, NameTerm) and len(term.word) < 3)]
+    return _union([part[:MOST] for part in found] or [_nothing()])[: MOST * 2]
+
+
+def any_token_ids(clinic_id: UUID, pieces: Iterable[tuple[str, str]]) -> Ids:
+    """Records with any of these pieces."""
+    return _with([tokens.token(clinic_id, kind, piece) for kind, piece in pieces])
+
+
+def all_tokens_ids(clinic_id: UUID, *groups: Iterable[tuple[str, str]]) -> Ids:
+    """Records with at least one piece of every group."""
+    return _intersection([any_token_ids(clinic_id, group) for group in groups])
+
+
+def _as_typed(clinic_id: UUID, term: Term) -> Ids:
+    match term:
+        case NameTerm(word) if len(word) < tokens.SHORTEST_PREFIX:
+            starts = _with(tokens.tokens_for(clinic_id, tokens.PREFIX, [word]))
+            return _union([_range("family_norm", word), _range("given_norm", word), starts])
+        case NameTerm(word):
+            return _with(tokens.tokens_for(clinic_id, tokens.PREFIX, [tokens.start_of(word)]))
+        case NumberTerm():
+            return _by_number(clinic_id, term)
+        case DateTerm(days):
+            return _with(_birth_tokens(clinic_id, days))
+        case CodeTerm(record, identity):
+            return any_token_ids(clinic_id, [(tokens.RECORD, record), (tokens.IDENTITY, identity)])
+        case EmailTerm(address):
+            return _with(tokens.tokens_for(clinic_id, tokens.EMAIL, [address]))
+
+
+def _misspelt(clinic_id: UUID, term: Term) -> Ids:
+    if not isinstance(term, NameTerm) or len(term.word) < tokens.SHORTEST_PREFIX:
+        return _as_typed(clinic_id, term)
+    pieces = {(tokens.SLIP, variant) for variant in tokens.slips(term.word)}
+    pieces |= {(tokens.PREFIX, tokens.start_of(term.word)), (tokens.SOUND, tokens.sound(term.word))}
+    return any_token_ids(clinic_id, ((kind, piece) for kind, piece in pieces if piece))
+
+
+def _by_number(clinic_id: UUID, term: NumberTerm) -> Ids:
+    pieces = [(tokens.RECORD, term.digits.lstrip("0") or "0"), (tokens.IDENTITY, term.digits)]
+    pieces += [(tokens.PHONE, ending) for ending in tokens.phone_endings(term.digits)[:1]]
+    found = [_with([tokens.token(clinic_id, *piece) for piece in pieces] + _birth_tokens(clinic_id, term.days))]
+    for year in term.years:
+        born = Patient.objects.filter(date_of_birth__gte=date(year, 1, 1), date_of_birth__lte=date(year, 12, 31))
+        found.append(born.values_list("id"))
+    return _union(found)
+
+
+def _birth_tokens(clinic_id: UUID, days: Iterable[date]) -> list[int]:
+    return tokens.tokens_for(clinic_id, tokens.BIRTH, (day.isoformat() for day in days))
+
+
+def _whole_names(words: list[str], terms: int) -> Ids | None:
+    """Records whose names are exactly the words, either part first; None when other things were typed too."""
+    if not words or len(words) != terms:
+        return None
+    if len(words) == 1:
+        return _union([_range("family_norm", words[0])[:MOST], _range("given_norm", words[0])[:MOST]])
+    found = []
+    for cut in range(1, len(words)):
+        one, other = " ".join(words[:cut]), " ".join(words[cut:])
+        for given, family in ((one, other), (other, one)):
+            found.append(Patient.objects.filter(family_norm=family, given_norm=given).values_list("id")[:MOST])
+    return _union(found)
+
+
+def _range(column: str, word: str) -> Ids:
+    """Names that begin with the word, in their order."""
+    bounds = {f"{column}__gte": word, f"{column}__lt": word + HIGHEST}
+    return Patient.objects.filter(**bounds).order_by(column).values_list("id")
+
+
+def _with(wanted: Sequence[int]) -> Ids:
+    return PatientToken.objects.filter(token__in=wanted).values_list("patient_id")
+
+
+def _nothing() -> Ids:
+    return PatientToken.objects.filter(token__in=[0]).values_list("patient_id")
+
+
+def _union(parts: Sequence[Ids]) -> Ids:
+    return parts[0].union(*parts[1:]) if len(parts) > 1 else parts[0]
+
+
+def _intersection(parts: Sequence[Ids]) -> Ids:
+    return reduce(lambda whole, part: whole.intersection(part), parts)
