@@ -34,7 +34,7 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        clinic_missing = getattr(self.model, "table_kind", "platform") == "clinic" and request.clinic is None
+        clinic_missing = getattr(self.model, "table_kind", "platform") == "clinic" and getattr(request, "clinic", None) is None
         return not clinic_missing and self._may(request, "view")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -16,7 +16,7 @@ env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
 
 # --- Where this installation keeps its own files, and what it is ---------------------------------------------------
-VAR_DIR = Path(env.str("HMS_VAR_DIR", default=str(BASE_DIR / "var")))
+VAR_DIR = BASE_DIR / env.str("HMS_VAR_DIR", default="var")
 DEBUG = env.bool("DEBUG", default=False)
 HMS_DEMO = env.bool("HMS_DEMO", default=False)
 HMS_DEMO_PASSWORD = env.str("HMS_DEMO_PASSWORD", default="Clinic-Day-2026")

