@@ -1,0 +1,1 @@
+"""The demo: two invented clinics with a believable day."""
