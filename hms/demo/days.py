@@ -29,7 +29,9 @@ class Place:
     free_from: datetime  # its buffers are over
 
 
-def chain(rng: Random, services: Sequence[Service], begin: datetime, limit: datetime, last_start: datetime | None = None) -> Iterator[Place]:
+def chain(
+    rng: Random, services: Sequence[Service], begin: datetime, limit: datetime, last_start: datetime | None = None
+) -> Iterator[Place]:
     """Visits back to back on the ten-minute grid that begins at `begin`, none reaching over `limit`."""
     if not services:
         return
@@ -39,7 +41,9 @@ def chain(rng: Random, services: Sequence[Service], begin: datetime, limit: date
         start = begin + -(-(cursor + service.buffer_before_minutes * MINUTE - begin) // GRID) * GRID
         free_from = start + (service.duration_minutes + service.buffer_after_minutes) * MINUTE
         if free_from > limit or (last_start is not None and start > last_start):
-            service = min(services, key=lambda one: one.buffer_before_minutes * 100 + one.duration_minutes + one.buffer_after_minutes)
+            service = min(
+                services, key=lambda one: one.buffer_before_minutes * 100 + one.duration_minutes + one.buffer_after_minutes
+            )
             start = begin + -(-(cursor - begin) // GRID) * GRID
             free_from = start + (service.duration_minutes + service.buffer_after_minutes) * MINUTE
             if free_from > limit or service.buffer_before_minutes or (last_start is not None and start > last_start):

@@ -73,7 +73,10 @@ def furnish(place: DemoClinic, clinic: Clinic, hashed: str) -> None:
     rooms = _rooms(locations)
     providers = [
         Provider.objects.create(
-            name=one.name, kind=one.kind, department=departments[one.department], user=users.get(Role(one.role.upper())) if one.role else None
+            name=one.name,
+            kind=one.kind,
+            department=departments[one.department],
+            user=users.get(Role(one.role.upper())) if one.role else None,
         )
         for one in place.providers
     ]
@@ -128,7 +131,11 @@ def _hours(
                 own[where] = rooms[locations[where].pk, kind].pop(0)
             schedules.append(
                 Schedule(
-                    provider=provider, location=locations[where], room=own[where], weekday=hours.weekday, start_time=hours.start,
+                    provider=provider,
+                    location=locations[where],
+                    room=own[where],
+                    weekday=hours.weekday,
+                    start_time=hours.start,
                     end_time=hours.end,
                 )  # fmt: skip
             )

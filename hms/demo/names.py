@@ -42,7 +42,9 @@ BRITISH = NameGroup(
 IRISH = NameGroup(
     _words("Aoife Siobhán Niamh Ciara Gráinne Orla Róisín Sinéad Maeve Bridget Deirdre Caoimhe"),
     _words("Seán Cormac Pádraig Eoin Declan Cillian Fergal Conor Tadhg Ruairí Brendan Diarmuid"),
-    _lines("O'Brien, O'Connor, Murphy, Ní Dhomhnaill, Kavanagh, Byrne, Gallagher, O'Sullivan, McCarthy, Fitzgerald, Doyle, Mac Giolla"),
+    _lines(
+        "O'Brien, O'Connor, Murphy, Ní Dhomhnaill, Kavanagh, Byrne, Gallagher, O'Sullivan, McCarthy, Fitzgerald, Doyle, Mac Giolla"
+    ),
 )
 WELSH_SCOTTISH = NameGroup(
     _words("Angharad Rhiannon Cerys Sioned Ffion Eilidh Morag Catriona Mairi Fiona Kirsty Isobel"),
@@ -50,9 +52,13 @@ WELSH_SCOTTISH = NameGroup(
     _words("Llewelyn Prosser Gruffydd Bevan Griffiths Pryce MacDonald Campbell Sinclair McAllister Dalgleish Urquhart"),
 )
 SOUTH_ASIAN = NameGroup(
-    _words("Priya Anjali Fatima Ayesha Sunita Meera Nusrat Rukhsana Kavita Deepika Shabnam Harpreet Gurleen Nasreen Lakshmi Tahmina"),
+    _words(
+        "Priya Anjali Fatima Ayesha Sunita Meera Nusrat Rukhsana Kavita Deepika Shabnam Harpreet Gurleen Nasreen Lakshmi Tahmina"
+    ),
     _words("Arjun Rohan Mohammed Imran Sanjay Vikram Tariq Harjit Gurpreet Rahul Abdul Kamal Suresh Faisal Anil Shafiq"),
-    _words("Patel Khan Singh Sharma Hussain Begum Chowdhury Iyer Kaur Malik Ahmed Desai Rahman Gupta Mukherjee Sandhu Nair Qureshi"),
+    _words(
+        "Patel Khan Singh Sharma Hussain Begum Chowdhury Iyer Kaur Malik Ahmed Desai Rahman Gupta Mukherjee Sandhu Nair Qureshi"
+    ),
     "ur",
     interpreter=0.18,
 )

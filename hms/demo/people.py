@@ -62,7 +62,9 @@ def _birth(rng: Random) -> date:
     return date(2026, 6, 1) - timedelta(days=rng.randrange(low * 365 + 30, high * 365 + 20))
 
 
-def _patient(rng: Random, place: DemoClinic, group: NameGroup, sex: Sex, given: str, family: str, providers: Sequence[Provider]) -> Patient:
+def _patient(
+    rng: Random, place: DemoClinic, group: NameGroup, sex: Sex, given: str, family: str, providers: Sequence[Provider]
+) -> Patient:
     born = _birth(rng)
     city, region, postal = rng.choice(place.cities)
     patient = Patient(

@@ -94,7 +94,9 @@ def _register(place: DemoClinic, clinic: Clinic, count: int) -> None:
         patient.family_norm, patient.given_norm = sort_form(patient.family_name), sort_form(patient.given_name)
         patient.created_at = patient.updated_at = registered + timedelta(hours=number * 7 % 3000)
     insert_rows(patients)
-    insert_rows([PatientToken(patient=patient, token=token) for patient in patients for token in sorted(tokens_of(clinic.pk, patient))])
+    insert_rows(
+        [PatientToken(patient=patient, token=token) for patient in patients for token in sorted(tokens_of(clinic.pk, patient))]
+    )
     consents = [Consent(patient=one, kind=kind, given=True) for one in patients for kind in ("treatment", "data_processing")]
     for consent in consents:
         consent.created_at = consent.updated_at = consent.patient.created_at
@@ -134,7 +136,9 @@ def _set_up(clinic: Clinic, now: datetime, say: Say, fresh: bool) -> str:
     return "calendar" if whole else "today"
 
 
-def _plan_other_days(view: ClinicView, rows: Rows, today: Today, patients: list[Patient], portal: Patient | None, now: datetime) -> None:
+def _plan_other_days(
+    view: ClinicView, rows: Rows, today: Today, patients: list[Patient], portal: Patient | None, now: datetime
+) -> None:
     closed = set(Holiday.objects.filter(location=None).values_list("day", flat=True))
     for distance in [*range(-PAST_DAYS, 0), *range(1, COMING_DAYS + 1)]:
         day = today.hours.day + timedelta(days=distance)
@@ -170,7 +174,14 @@ def _hours_of_today(today: Today) -> None:
         exceptions.append(ScheduleException(provider=provider, kind=off, first_day=day, last_day=day, reason=TODAY))
         exceptions.append(
             ScheduleException(
-                provider=provider, kind=extra, first_day=day, last_day=day, start_time=start, end_time=end, location=location, room=room,
+                provider=provider,
+                kind=extra,
+                first_day=day,
+                last_day=day,
+                start_time=start,
+                end_time=end,
+                location=location,
+                room=room,
                 reason=TODAY,
             )  # fmt: skip
         )
@@ -183,9 +194,7 @@ def _hours_of_today(today: Today) -> None:
 def _close_on_holidays(clinic: Clinic, today: date) -> None:
     """The year's holidays, and a training day of one location next week. Never today: the demo is open when it is started."""
     place = next(one for one in CLINICS if one.slug == clinic.slug)
-    wanted = {
-        (date(year, month, on), name, None) for year in (today.year, today.year + 1) for month, on, name in place.holidays
-    }
+    wanted = {(date(year, month, on), name, None) for year in (today.year, today.year + 1) for month, on, name in place.holidays}
     training = today + timedelta(days=9)
     while training.weekday() >= 5:
         training += timedelta(days=1)

@@ -146,7 +146,9 @@ class _Planner:
                 waiting.confirmed_at = None
             cursor = following.free_from
         later = max(cursor, tick + 10 * MINUTE)
-        last_start = moment_of(datetime.combine(self.today.hours.day + timedelta(days=1), time()), self.view.clinic.zone) - 5 * MINUTE
+        last_start = (
+            moment_of(datetime.combine(self.today.hours.day + timedelta(days=1), time()), self.view.clinic.zone) - 5 * MINUTE
+        )
         self.coming += [(position, place) for place in chain(self.rng, services, later, closes, last_start)]
 
     def _is(self, position: int, visit: Visit, role: Role) -> None:

@@ -111,7 +111,11 @@ def _history(appointment: Appointment, visit: Visit, view: ClinicView) -> list[A
         )  # fmt: skip
     if visit.confirmed_at:
         note(visit.confirmed_at, ChangeKind.STATUS, Status.CONFIRMED, desk, desk_name)
-    for at, to in ((visit.checked_in_at, Status.CHECKED_IN), (visit.started_at, Status.IN_PROGRESS), (visit.completed_at, Status.COMPLETED)):
+    for at, to in (
+        (visit.checked_in_at, Status.CHECKED_IN),
+        (visit.started_at, Status.IN_PROGRESS),
+        (visit.completed_at, Status.COMPLETED),
+    ):
         if at is not None:
             by_desk = to == Status.CHECKED_IN
             note(at, ChangeKind.STATUS, to, desk if by_desk else treating, desk_name if by_desk else visit.provider.name)
@@ -129,7 +133,9 @@ def _claims(appointment: Appointment, visit: Visit) -> list[Claim]:
     if visit.room is not None:
         wanted.append((ResourceKind.ROOM, visit.room.pk, visit.start - before, visit.end + after))
     return [
-        Claim(appointment=appointment, resource_kind=kind, resource_id=pk, starts_at=a, ends_at=b, during=DateTimeTZRange(a, b, "[)"))
+        Claim(
+            appointment=appointment, resource_kind=kind, resource_id=pk, starts_at=a, ends_at=b, during=DateTimeTZRange(a, b, "[)")
+        )
         for kind, pk, a, b in wanted
     ]
 

@@ -25,7 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if sentence := what_forbids_the_demo():
             raise CommandError(sentence)
-        now = parse_datetime(options["now"]) if options["now"] else timezone.now()
+        now = parse_datetime(options["now"]) if options["now"] else timezone.now().replace(second=0, microsecond=0)
         if now is None or timezone.is_naive(now):
             raise CommandError("--now is a moment with an offset, such as 2026-06-09T10:45:00+01:00.")
         started = time.monotonic()
