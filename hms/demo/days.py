@@ -15,9 +15,19 @@ from patients.models import Patient
 
 GRID = 10 * MINUTE
 WEIGHTS = {
-    "Consultation": 12, "Long consultation": 4, "Follow-up": 8, "Telephone call": 4, "New patient check": 2, "Child health check": 2,
-    "Minor surgery": 1, "Blood test": 10, "Vaccination": 6, "Wound care": 4, "ECG": 6, "Physiotherapy": 8,
-}  # fmt: skip
+    "Consultation": 12,
+    "Long consultation": 4,
+    "Follow-up": 8,
+    "Telephone call": 4,
+    "New patient check": 2,
+    "Child health check": 2,
+    "Minor surgery": 1,
+    "Blood test": 10,
+    "Vaccination": 6,
+    "Wound care": 4,
+    "ECG": 6,
+    "Physiotherapy": 8,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +63,15 @@ def chain(
 
 
 def plan_day(
-    view: ClinicView, day: date, patients: list[Patient], *, now: datetime, density: float, first: Patient | None = None,
+    view: ClinicView,
+    day: date,
+    patients: list[Patient],
+    *,
+    now: datetime,
+    density: float,
+    first: Patient | None = None,
     away: frozenset[Provider] = frozenset(),
-) -> list[Visit]:  # fmt: skip
+) -> list[Visit]:
     """The visits of one day other than today. Before `now` they are over, after it they are expected."""
     rng = Random(f"{view.clinic.slug} {day.isoformat()}")
     deck = Deck(patients, rng, first)
@@ -73,9 +89,15 @@ def plan_day(
                 if patient is None:
                     return visits
                 visit = Visit(
-                    patient, place.service, provider, block.location, block.room, place.start, Status.CONFIRMED,
+                    patient,
+                    place.service,
+                    provider,
+                    block.location,
+                    block.room,
+                    place.start,
+                    Status.CONFIRMED,
                     booked_before(rng, min(place.start, now)),
-                )  # fmt: skip
+                )
                 if place.start < now:
                     free_at = was(rng, visit, free_at)
                 else:

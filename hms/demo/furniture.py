@@ -17,18 +17,34 @@ from hms.demo.places import CONSULTING, TREATMENT, DemoClinic, week_of
 
 STAFF_NAMES: dict[str, dict[Role, str]] = {
     "riverside": {
-        Role.CLINIC_ADMIN: "Harriet Lockwood", Role.DOCTOR: "Ruth Hale", Role.NURSE: "Joanna Zielińska",
-        Role.PHARMACIST: "Bilal Qureshi", Role.LAB_TECHNICIAN: "Kwame Boateng", Role.RADIOLOGIST: "Deirdre Kavanagh",
-        Role.RECEPTIONIST: "Grace Whitcombe", Role.MEDICAL_ASSISTANT: "Shanice Francis", Role.BILLING_SPECIALIST: "Graham Attwater",
-        Role.AUDITOR: "Sanjay Desai", Role.COMPLIANCE_OFFICER: "Philippa Sedgwick", Role.DATA_ANALYST: "Tomás Araújo",
+        Role.CLINIC_ADMIN: "Harriet Lockwood",
+        Role.DOCTOR: "Ruth Hale",
+        Role.NURSE: "Joanna Zielińska",
+        Role.PHARMACIST: "Bilal Qureshi",
+        Role.LAB_TECHNICIAN: "Kwame Boateng",
+        Role.RADIOLOGIST: "Deirdre Kavanagh",
+        Role.RECEPTIONIST: "Grace Whitcombe",
+        Role.MEDICAL_ASSISTANT: "Shanice Francis",
+        Role.BILLING_SPECIALIST: "Graham Attwater",
+        Role.AUDITOR: "Sanjay Desai",
+        Role.COMPLIANCE_OFFICER: "Philippa Sedgwick",
+        Role.DATA_ANALYST: "Tomás Araújo",
     },
     "hillcrest": {
-        Role.CLINIC_ADMIN: "Lorraine Whitaker", Role.DOCTOR: "Elena Castillo", Role.NURSE: "Keisha Booker",
-        Role.PHARMACIST: "Khánh Nguyễn", Role.LAB_TECHNICIAN: "Anil Sharma", Role.RADIOLOGIST: "Dominic Esposito",
-        Role.RECEPTIONIST: "Madison Holloway", Role.MEDICAL_ASSISTANT: "Marisol Reyes", Role.BILLING_SPECIALIST: "Clifford Stoddard",
-        Role.AUDITOR: "Imani Coleman", Role.COMPLIANCE_OFFICER: "Judith Feinstein", Role.DATA_ANALYST: "Hyun-woo Park",
+        Role.CLINIC_ADMIN: "Lorraine Whitaker",
+        Role.DOCTOR: "Elena Castillo",
+        Role.NURSE: "Keisha Booker",
+        Role.PHARMACIST: "Khánh Nguyễn",
+        Role.LAB_TECHNICIAN: "Anil Sharma",
+        Role.RADIOLOGIST: "Dominic Esposito",
+        Role.RECEPTIONIST: "Madison Holloway",
+        Role.MEDICAL_ASSISTANT: "Marisol Reyes",
+        Role.BILLING_SPECIALIST: "Clifford Stoddard",
+        Role.AUDITOR: "Imani Coleman",
+        Role.COMPLIANCE_OFFICER: "Judith Feinstein",
+        Role.DATA_ANALYST: "Hyun-woo Park",
     },
-}  # fmt: skip
+}
 PLATFORM_NAMES = {Role.SUPER_ADMIN: "Wilhelmina Roth", Role.SYSTEM_ADMIN: "Idris Okoro", Role.SUPPORT: "Petra Lindqvist"}
 
 
@@ -54,9 +70,14 @@ def make_sign_ins(hashed: str) -> None:
 
 def make_clinic(place: DemoClinic) -> Clinic:
     return Clinic.objects.create(
-        slug=place.slug, name=place.name, time_zone=place.time_zone, locale=place.locale, country=place.country,
-        currency=place.currency, mrn_prefix=place.mrn_prefix,
-    )  # fmt: skip
+        slug=place.slug,
+        name=place.name,
+        time_zone=place.time_zone,
+        locale=place.locale,
+        country=place.country,
+        currency=place.currency,
+        mrn_prefix=place.mrn_prefix,
+    )
 
 
 def hashed_password() -> str:
@@ -109,9 +130,15 @@ def _rooms(locations: list[Location]) -> dict[tuple[UUID, str], list[Room]]:
 def _services(place: DemoClinic, providers: list[Provider]) -> None:
     for one in place.services:
         service = Service.objects.create(
-            name=one.name, description=one.description, duration_minutes=one.minutes, buffer_before_minutes=one.before,
-            buffer_after_minutes=one.after, price_amount=one.price, tone=one.tone, room_kind=one.room_kind,
-        )  # fmt: skip
+            name=one.name,
+            description=one.description,
+            duration_minutes=one.minutes,
+            buffer_before_minutes=one.before,
+            buffer_after_minutes=one.after,
+            price_amount=one.price,
+            tone=one.tone,
+            room_kind=one.room_kind,
+        )
         ServiceProvider.objects.bulk_create(
             [ServiceProvider(service=service, provider=provider) for provider in providers if provider.kind in one.kinds]
         )
@@ -137,7 +164,7 @@ def _hours(
                     weekday=hours.weekday,
                     start_time=hours.start,
                     end_time=hours.end,
-                )  # fmt: skip
+                )
             )
     Schedule.objects.bulk_create(schedules)
 

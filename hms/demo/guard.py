@@ -7,6 +7,8 @@ from core.pages.demo import CLINICS
 from core.tenancy.models import Clinic
 from hms.demo.models import DemoState
 
+OWN = "The demo starts only on an empty database or its own."
+
 
 def is_demo_database() -> bool:
     """Has seed_demo made this database? One query."""
@@ -17,13 +19,13 @@ def what_forbids_the_demo() -> str:
     """A sentence that says what is in this database and is not the demo's; "" when nothing is. Three queries at most."""
     other = Clinic.objects.exclude(slug__in=CLINICS).order_by("slug").values_list("slug", flat=True).first()
     if other:
-        return f"This database holds the clinic “{other}”, which is not the demo's. The demo starts only on an empty database or its own."
+        return f"This database holds the clinic “{other}”, which is not the demo's. {OWN}"
     if is_demo_database():
         return ""
     if Clinic.objects.exists():
-        return "This database holds clinics that the demo did not make. The demo starts only on an empty database or its own."
+        return f"This database holds clinics that the demo did not make. {OWN}"
     if User.objects.exists():
-        return "This database holds people's accounts that the demo did not make. The demo starts only on an empty database or its own."
+        return f"This database holds people's accounts that the demo did not make. {OWN}"
     return ""
 
 

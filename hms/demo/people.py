@@ -68,12 +68,21 @@ def _patient(
     born = _birth(rng)
     city, region, postal = rng.choice(place.cities)
     patient = Patient(
-        given_name=given, family_name=family, date_of_birth=born, sex=sex if rng.random() > 0.006 else Sex.OTHER,
-        blood_type=BloodType(rng.choice(BLOOD)), phone=_phone(rng, place) if rng.random() < 0.96 else "",
-        address_line1=f"{rng.randrange(1, 180)} {rng.choice(place.streets)}", city=city, region=region,
-        postal_code=_postal(rng, postal), country=place.country, language=group.language or place.locale[:2],
-        needs_interpreter=rng.random() < group.interpreter, status=PatientStatus.ACTIVE,
-    )  # fmt: skip
+        given_name=given,
+        family_name=family,
+        date_of_birth=born,
+        sex=sex if rng.random() > 0.006 else Sex.OTHER,
+        blood_type=BloodType(rng.choice(BLOOD)),
+        phone=_phone(rng, place) if rng.random() < 0.96 else "",
+        address_line1=f"{rng.randrange(1, 180)} {rng.choice(place.streets)}",
+        city=city,
+        region=region,
+        postal_code=_postal(rng, postal),
+        country=place.country,
+        language=group.language or place.locale[:2],
+        needs_interpreter=rng.random() < group.interpreter,
+        status=PatientStatus.ACTIVE,
+    )
     adult = born < date(2008, 1, 1)
     if adult and rng.random() < 0.7:
         patient.email = _email(rng, given, family, place)

@@ -24,7 +24,7 @@ def insert_rows(rows: Sequence[Model]) -> None:
     clinic_id = current_clinic_id()
     fields = rows[0]._meta.concrete_fields
     statement = INSERT.format(table=rows[0]._meta.db_table, columns=", ".join(f'"{field.column}"' for field in fields))
-    for batch in batched(rows, BATCH, strict=False):
+    for batch in batched(rows, BATCH):
         records = []
         for row in batch:
             row.clinic_id = clinic_id  # type: ignore[attr-defined]

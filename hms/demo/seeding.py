@@ -183,7 +183,7 @@ def _hours_of_today(today: Today) -> None:
                 location=location,
                 room=room,
                 reason=TODAY,
-            )  # fmt: skip
+            )
         )
     for provider in today.away:
         around = {"first_day": day - timedelta(days=1), "last_day": day + timedelta(days=3)}

@@ -17,14 +17,29 @@ from patients.models import Patient
 
 MINUTE = timedelta(minutes=1)
 CANCEL_REASONS = (
-    "Feels better", "Has to work", "Transport fell through", "Child care", "Booked elsewhere", "Double booking noticed by the patient",
-    "Wants another day", "Provider called away", "Snow", "Found an earlier appointment",
-)  # fmt: skip
+    "Feels better",
+    "Has to work",
+    "Transport fell through",
+    "Child care",
+    "Booked elsewhere",
+    "Double booking noticed by the patient",
+    "Wants another day",
+    "Provider called away",
+    "Snow",
+    "Found an earlier appointment",
+)
 NOTES = (
-    "Bring the hospital letter.", "Fasting since midnight.", "Repeat prescription as well.", "Results of last week's blood test.",
-    "Two concerns: knee and sleep.", "Interpreter booked.", "Form for the employer to sign.", "Daughter comes along.", "First visit here.",
+    "Bring the hospital letter.",
+    "Fasting since midnight.",
+    "Repeat prescription as well.",
+    "Results of last week's blood test.",
+    "Two concerns: knee and sleep.",
+    "Interpreter booked.",
+    "Form for the employer to sign.",
+    "Daughter comes along.",
+    "First visit here.",
     "Please check blood pressure too.",
-)  # fmt: skip
+)
 ADULT_ONLY = frozenset({"Minor surgery", "ECG", "Physiotherapy"})
 CHILD_ONLY = frozenset({"Child health check"})
 
@@ -69,11 +84,23 @@ class Rows:
 def add_rows(rows: Rows, visit: Visit, view: ClinicView) -> None:
     zone = ZoneInfo(visit.location.time_zone or view.clinic.time_zone)
     appointment = Appointment(
-        patient=visit.patient, service=visit.service, provider=visit.provider, location=visit.location, room=visit.room,
-        start=visit.start, end=visit.end, time_zone=zone.key, local_day=visit.start.astimezone(zone).date(), status=visit.status,
-        source=visit.source, is_urgent=visit.urgent, notes=visit.notes, checked_in_at=visit.checked_in_at, started_at=visit.started_at,
+        patient=visit.patient,
+        service=visit.service,
+        provider=visit.provider,
+        location=visit.location,
+        room=visit.room,
+        start=visit.start,
+        end=visit.end,
+        time_zone=zone.key,
+        local_day=visit.start.astimezone(zone).date(),
+        status=visit.status,
+        source=visit.source,
+        is_urgent=visit.urgent,
+        notes=visit.notes,
+        checked_in_at=visit.checked_in_at,
+        started_at=visit.started_at,
         completed_at=visit.completed_at,
-    )  # fmt: skip
+    )
     changes = _history(appointment, visit, view)
     appointment.created_at, appointment.updated_at = visit.booked_at, changes[-1].at
     appointment.version = len(changes)
@@ -94,9 +121,15 @@ def _history(appointment: Appointment, visit: Visit, view: ClinicView) -> list[A
     def note(at: datetime, kind: ChangeKind, to: Status, user: User | None, name: str, reason: str = "") -> AppointmentChange:
         nonlocal status
         change = AppointmentChange(
-            appointment=appointment, at=at, kind=kind, actor=user, actor_name=name, from_status="" if not changes else status,
-            to_status=to, reason=reason,
-        )  # fmt: skip
+            appointment=appointment,
+            at=at,
+            kind=kind,
+            actor=user,
+            actor_name=name,
+            from_status="" if not changes else status,
+            to_status=to,
+            reason=reason,
+        )
         status = to
         changes.append(change)
         return change
@@ -107,8 +140,11 @@ def _history(appointment: Appointment, visit: Visit, view: ClinicView) -> list[A
     if visit.moved_from:
         moved = note(visit.booked_at + 90 * MINUTE, ChangeKind.MOVED, status, desk, desk_name, "Patient asked for another time")
         moved.from_start, moved.to_start, moved.from_provider, moved.to_provider = (
-            visit.moved_from, visit.start, visit.provider, visit.provider,
-        )  # fmt: skip
+            visit.moved_from,
+            visit.start,
+            visit.provider,
+            visit.provider,
+        )
     if visit.confirmed_at:
         note(visit.confirmed_at, ChangeKind.STATUS, Status.CONFIRMED, desk, desk_name)
     for at, to in (
