@@ -32,6 +32,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.django_db(databases=["default", "platform"]))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """HMS_REQUIRE_ALL=1: a test that is left out because a program is missing ("needs ...") fails instead."""
+    report = yield
+    if report.skipped and os.environ.get("HMS_REQUIRE_ALL") and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if reason.startswith("needs "):
+            report.outcome, report.longrepr = "failed", f"HMS_REQUIRE_ALL is set and this test {reason}"
+    return report
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """The owner makes the test database."""
