@@ -6,6 +6,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from core.accounts.middleware import require_clinic
+from core.accounts.roles import Role, allowed
 from core.errors import NotAllowed
 from core.requests import underlying
 
@@ -33,15 +34,20 @@ class MatrixPermission(BasePermission):
             return False
         if not getattr(view, "clinic_optional", False):
             require_clinic(underlying(request))
-        actor = underlying(request).actor
-        if actor is None:
-            if getattr(view, "resource", None) is None:
-                return True
-            raise NotAllowed("You are not a member of any clinic.")
         resource: str | None = getattr(view, "resource", None)
-        if resource is not None:
+        if resource is None:
+            return True
+        actor = underlying(request).actor
+        if actor is not None:
             actor.require(resource, matrix_action(view))
+        elif not allowed(roles_anywhere(request), resource, matrix_action(view)):
+            raise NotAllowed("You are not a member of any clinic.")
         return True
+
+
+def roles_anywhere(request: Request) -> frozenset[Role]:
+    """What the person is in any clinic: for views that need no clinic."""
+    return frozenset(Role(role) for membership in underlying(request).memberships for role in membership.roles)
 
 
 def matrix_action(view: "APIView") -> str:

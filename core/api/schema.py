@@ -1,8 +1,12 @@
 """OpenAPI made from the code, with what drf-spectacular can't see: envelopes, errors, headers."""
 
+import re
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
 
 ERRORS = {
     "400": "VALIDATION_ERROR or BAD_REQUEST: what was sent is wrong; every wrong field is named.",
@@ -100,11 +104,29 @@ class HMSSchema(AutoSchema):
         return [self.path.removeprefix("/api/v2/").split("/")[0]]
 
     def get_operation_id(self) -> str:
-        words = self.path.removeprefix("/api/v2/").replace("{id}", "").replace("-", "_").split("/")
+        words = re.sub(r"\{\w+\}", "", self.path.removeprefix("/api/v2/")).replace("-", "_").split("/")
         path = "_".join(word for word in words if word)
         if path.endswith(getattr(self.view, "action", "") or "-"):
             return path
         return f"{path}_{getattr(self.view, 'action', None) or self.method.lower()}"
+
+    def get_override_parameters(self) -> list[Any]:
+        """The view's own query parameters, and its ids as what they are."""
+        own: frozenset[str] = getattr(self.view, "own_parameters", frozenset)()
+        words: dict[str, str] = getattr(self.view, "parameter_help", {})
+        query = [OpenApiParameter(name, str, OpenApiParameter.QUERY, description=words.get(name, "")) for name in sorted(own)]
+        ids = re.findall(r"\{(\w+)\}", self.path)
+        return query + [OpenApiParameter(name, OpenApiTypes.UUID, OpenApiParameter.PATH) for name in ids]
+
+
+class SignInScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Bearer tokens; the browser's session works as well."""
+
+    target_class = "core.api.authentication.RequestUserAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
 def only_versioned_paths(endpoints: list[Any], **_: Any) -> list[Any]:

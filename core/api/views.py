@@ -29,15 +29,20 @@ _encode_rest = JSONEncoder().default
 class ClinicViewSet(GenericViewSet[Any]):
     """A resource of a clinic.
 
-    Subclasses name `resource` (the matrix's), `output` (serializer of one row), `orderings`, `filters` (the query
-    parameters a list takes) and give `queryset_for(actor)`.
+    Subclasses name `resource` (the matrix's), `output` (serializer of one row; `list_output` for the rows of the
+    `list_actions`, if they say less), `orderings`, `filters` (the query parameters a list takes) and give
+    `queryset_for(actor)`.
     """
 
     resource: ClassVar[str | None]
     output: ClassVar[type[OutputSerializer]]
+    list_output: ClassVar[type[OutputSerializer] | None] = None
+    list_actions: ClassVar[frozenset[str]] = frozenset({"list"})
     orderings: ClassVar[dict[str, tuple[str, ...]]] = {"id": ()}
     default_ordering: ClassVar[str] = "id"
     filters: ClassVar[frozenset[str]] = frozenset()
+    action_parameters: ClassVar[dict[str, frozenset[str]]] = {}
+    parameter_help: ClassVar[dict[str, str]] = {}
     clinic_optional: ClassVar[bool] = False
     lookup_value_regex = "[^/.]+"
 
@@ -59,6 +64,10 @@ class ClinicViewSet(GenericViewSet[Any]):
         """The rows this person may see."""
         raise TypeError(f"{type(self).__name__} does not say which rows may be seen.")
 
+    def rows(self) -> QuerySet[Any]:
+        """The rows of this request."""
+        return self.queryset_for(self.actor)
+
     def filtered(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Apply the list's own query parameters."""
         return queryset
@@ -76,7 +85,7 @@ class ClinicViewSet(GenericViewSet[Any]):
             key = UUID(str(self.kwargs[self.lookup_field]))
         except ValueError as error:
             raise NotFound("There is no such record.") from error
-        row = self.queryset_for(self.actor).filter(pk=key).first()
+        row = self.rows().filter(pk=key).first()
         if row is None:
             raise NotFound("There is no such record.")
         return row
@@ -100,14 +109,14 @@ class ClinicViewSet(GenericViewSet[Any]):
 
     def many(self, rows: Any, page: dict[str, Any] | None = None) -> Response:
         """Answer with a list that is not paginated by the database (a search, slots)."""
-        data = self.output(rows, many=True, context=self.get_serializer_context()).data
+        data = self.get_serializer_class()(rows, many=True, context=self.get_serializer_context()).data
         response = ListResponse(data, page or {"limit": len(data), "next": None, "previous": None})
         return self._tagged(response, f'"{digest(data)}"')
 
     # --- The usual actions ------------------------------------------------------------------------------------------------
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         pages = KeysetPagination()
-        rows = pages.paginate_queryset(self.filtered(self.queryset_for(self.actor)), request, self)
+        rows = pages.paginate_queryset(self.filtered(self.rows()), request, self)
         return self.many(rows, pages.page)
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -120,10 +129,10 @@ class ClinicViewSet(GenericViewSet[Any]):
         self._sparse = self._sparse_fields(request)
 
     def get_queryset(self) -> QuerySet[Any]:
-        return self.queryset_for(self.actor)
+        return self.rows()
 
-    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
-        return self.output
+    def get_serializer_class(self) -> type[OutputSerializer]:
+        return self.list_output if self.list_output and self.action in self.list_actions else self.output
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {
@@ -133,10 +142,11 @@ class ClinicViewSet(GenericViewSet[Any]):
         }
 
     def known_parameters(self) -> set[str]:
-        listing = self.action == "list"
-        return ALWAYS_KNOWN | (
-            LIST_PARAMETERS | self.filters if listing else getattr(self, "action_parameters", {}).get(self.action, set())
-        )
+        return ALWAYS_KNOWN | self.own_parameters() | (LIST_PARAMETERS if self.action == "list" else set())
+
+    def own_parameters(self) -> frozenset[str]:
+        """Those of this action alone; the OpenAPI document lists them."""
+        return self.filters if self.action == "list" else self.action_parameters.get(self.action, frozenset())
 
     def _refuse_unknown_parameters(self, request: Request) -> None:
         known = self.known_parameters()
@@ -150,7 +160,7 @@ class ClinicViewSet(GenericViewSet[Any]):
         if text is None:
             return None
         wanted = {name.strip() for name in text.split(",") if name.strip()}
-        unknown = sorted(wanted - set(self.output().fields))
+        unknown = sorted(wanted - set(self.get_serializer_class()().fields))
         if unknown or not wanted:
             raise bad_parameter(
                 "fields", f"Unknown field: {', '.join(unknown)}." if unknown else "fields names at least one field."

@@ -95,7 +95,9 @@ def test_a_draft_is_kept_replaced_and_thrown_away(sign_in: Any, in_riverside: Pl
     browser = sign_in(in_riverside.users[Role.RECEPTIONIST])
     actor = in_riverside.actor(Role.RECEPTIONIST)
     for name in ("Ama", "Amara"):
-        answer = browser.post("/drafts/patient-register/", {"given_name": name, "idempotency_key": f"key-of-{name}", "password": "secret"})
+        answer = browser.post(
+            "/drafts/patient-register/", {"given_name": name, "idempotency_key": f"key-of-{name}", "password": "secret"}
+        )
         assert answer.status_code == 200
     with narrowed(user_id=actor.user_id):
         kept = draft_of(actor=actor, form="patient-register")
