@@ -10,34 +10,83 @@ from django.conf import settings
 from django.db import connections
 from psycopg import sql
 
-ROLES: dict[str, str] = {
-    "hms_owner": "LOGIN CREATEDB NOBYPASSRLS",  # CREATEDB: it makes test databases
-    "hms_app": "LOGIN NOBYPASSRLS",
-    "hms_platform": "LOGIN NOBYPASSRLS",
-    "hms_maintenance": "LOGIN BYPASSRLS",
+OLDEST = 15  # the oldest PostgreSQL that the tests run on
+ROLES: dict[str, tuple[bool, bool]] = {  # may create databases, passes row-level security
+    "hms_owner": (True, False),  # it makes test databases
+    "hms_app": (False, False),
+    "hms_platform": (False, False),
+    "hms_maintenance": (False, True),
 }
 
 
-def setup_database(admin_url: str) -> None:
-    """Create or repair the roles and the database. Idempotent; `admin_url` is a superuser's. Extensions come by migration."""
+class DatabaseNotFit(RuntimeError):
+    """HMS can't run on this server; the message says why."""
+
+
+def setup_database(admin_url: str) -> list[str]:
+    """Create or repair the roles and the database; return what was done, one sentence each (none the second time).
+
+    `admin_url` is a superuser's. Extensions come by migration. Raises DatabaseNotFit.
+    """
     name = unquote(urlsplit(settings.DATABASE_ROLE_URLS["hms_app"]).path.lstrip("/"))
     with psycopg.connect(admin_url, autocommit=True) as admin:
-        for role, attributes in ROLES.items():
-            _ensure_role(admin, role, attributes, password_of(role))
-        if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-            admin.execute(sql.SQL("CREATE DATABASE {} OWNER hms_owner TEMPLATE template0").format(sql.Identifier(name)))
-        admin.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
+        if admin.info.server_version < OLDEST * 10_000:
+            raise DatabaseNotFit(f"PostgreSQL {OLDEST} or newer is needed; this is {admin.info.server_version // 10_000}.")
+        done = _ensure_database(admin, name, _ensure_roles(admin))
         for role in ROLES:
-            admin.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(name), sql.Identifier(role)))
+            if password_of(role) and not _can_sign_in(admin, role, name):
+                _set_password(admin, role)
+                done.append(f"Set the password of {role}.")
+    return done
 
 
-def _ensure_role(admin: psycopg.Connection[Any], role: str, attributes: str, password: str) -> None:
-    exists = admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
-    verb = "ALTER" if exists else "CREATE"
-    statement = sql.SQL(f"{verb} ROLE {{}} {attributes}").format(sql.Identifier(role))
-    if password:
-        statement += sql.SQL(" PASSWORD {}").format(sql.Literal(password))
-    admin.execute(statement)
+def _ensure_roles(admin: psycopg.Connection[Any]) -> list[str]:
+    done = []
+    for role, (create_db, bypass_rls) in ROLES.items():
+        wanted = (True, False, False, create_db, bypass_rls)
+        found = admin.execute(
+            "SELECT rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolbypassrls FROM pg_roles WHERE rolname = %s", [role]
+        ).fetchone()
+        if found == wanted:
+            continue
+        attributes = f"LOGIN NOSUPERUSER NOCREATEROLE {'' if create_db else 'NO'}CREATEDB {'' if bypass_rls else 'NO'}BYPASSRLS"
+        statement = sql.SQL("{} ROLE {} {}").format(
+            sql.SQL("ALTER" if found else "CREATE"), sql.Identifier(role), sql.SQL(attributes)
+        )
+        admin.execute(statement)
+        done.append(f"{'Repaired' if found else 'Created'} the role {role}.")
+    return done
+
+
+def _ensure_database(admin: psycopg.Connection[Any], name: str, done: list[str]) -> list[str]:
+    database = sql.Identifier(name)
+    found = admin.execute("SELECT datdba::regrole::text FROM pg_database WHERE datname = %s", [name]).fetchone()
+    if found is None:
+        admin.execute(sql.SQL("CREATE DATABASE {} OWNER hms_owner ENCODING 'UTF8' TEMPLATE template0").format(database))
+        done.append(f"Created the database {name}.")
+    elif found[0] != "hms_owner":
+        admin.execute(sql.SQL("ALTER DATABASE {} OWNER TO hms_owner").format(database))
+        done.append(f"Gave the database {name} to hms_owner.")
+    admin.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
+    for role in ROLES:
+        admin.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(role)))
+    return done
+
+
+def _can_sign_in(admin: psycopg.Connection[Any], role: str, name: str) -> bool:
+    try:
+        psycopg.connect(
+            host=admin.info.host, port=admin.info.port, user=role, password=password_of(role), dbname=name, connect_timeout=5
+        ).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _set_password(admin: psycopg.Connection[Any], role: str) -> None:
+    """Sends a SCRAM verifier: the password itself could end in the server's log."""
+    verifier = admin.pgconn.encrypt_password(password_of(role).encode(), role.encode(), b"scram-sha-256").decode()
+    admin.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier)))
 
 
 def password_of(role: str) -> str:

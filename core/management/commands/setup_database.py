@@ -1,11 +1,13 @@
-"""`manage.py setup_database`: make the roles, the database and its extensions, here or on a server of yours."""
+"""`manage.py setup_database`: make the roles and the database, embedded here or on a server of yours."""
 
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from core.database.roles import ROLES, setup_database
+from core.database.places import EmbeddedPostgresError
+from core.database.roles import ROLES, DatabaseNotFit, setup_database
 
 
 class Command(BaseCommand):
@@ -14,17 +16,28 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--admin-url", default="", help="URL of a superuser, for a server of yours (else HMS_DATABASE_ADMIN_URL)."
+            "--admin-url", default="", help="URL of a superuser, for a server of yours; else HMS_DATABASE_ADMIN_URL."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         embedded = settings.EMBEDDED_POSTGRES
-        if embedded:
-            embedded.ensure_running()
-            admin_url = embedded.url("postgres", "postgres")
-        else:
-            admin_url = options["admin_url"] or settings.HMS_DATABASE_ADMIN_URL
-        if not admin_url:
-            raise CommandError("Say who may create roles: --admin-url postgresql://postgres:…@host/postgres")
-        setup_database(admin_url)
-        self.stdout.write(f"Database ready, roles {', '.join(ROLES)}.")
+        try:
+            if embedded:
+                embedded.ensure_running()
+                admin_url = f"host='{_quoted(str(embedded.socket_dir))}' user=postgres dbname=postgres"
+            else:
+                admin_url = options["admin_url"] or settings.HMS_DATABASE_ADMIN_URL
+            if not admin_url:
+                raise CommandError("Say who may create roles: --admin-url postgresql://postgres:…@host/postgres")
+            done = setup_database(admin_url)
+        except (EmbeddedPostgresError, DatabaseNotFit, psycopg.Error) as error:
+            raise CommandError(str(error)) from error
+        for sentence in done:
+            self.stdout.write(sentence)
+        where = f" The embedded PostgreSQL keeps its data in {embedded.home}." if embedded else ""
+        if options["verbosity"]:
+            self.stdout.write(f"Database ready, roles {', '.join(ROLES)}.{where}")
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")
