@@ -4,6 +4,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from clinics.choices import ProviderKind, RoomKind
 from core.tenancy.models import ClinicForeignKey, Record, validate_time_zone
 
 
@@ -63,9 +64,7 @@ class Department(Record):
 class Room(Record):
     """A room of a location, in which one visit at a time takes place."""
 
-    class Kind(models.TextChoices):
-        CONSULTING = "consulting", _("Consulting room")
-        TREATMENT = "treatment", _("Treatment room")
+    Kind = RoomKind
 
     location = ClinicForeignKey(Location, related_name="rooms", verbose_name=_("location"))
     name = models.CharField(_("name"), max_length=60)
@@ -85,11 +84,7 @@ class Room(Record):
 class Provider(Record):
     """Somebody who sees patients: a doctor, nurse, therapist. Not everyone who works here, and not always a user."""
 
-    class Kind(models.TextChoices):
-        DOCTOR = "doctor", _("Doctor")
-        NURSE = "nurse", _("Nurse")
-        THERAPIST = "therapist", _("Therapist")
-        TECHNICIAN = "technician", _("Technician")
+    Kind = ProviderKind
 
     name = models.CharField(_("name"), max_length=120, help_text=_("As patients know them: Dr Ruth Hale."))
     kind = models.CharField(_("kind"), max_length=16, choices=Kind, default=Kind.DOCTOR)

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from clinics.models import Provider, Room
+from clinics.choices import ProviderKind, RoomKind
 from core.validators import Problems, clean_boolean, clean_choice, clean_name, clean_phone, clean_text
 
 Rule = Callable[[Any], Any]
@@ -49,7 +49,7 @@ def department_rules(country: str) -> dict[str, Rule]:
 def room_rules(country: str) -> dict[str, Rule]:
     return {
         "name": partial(clean_name, max_length=60, required=True),
-        "kind": partial(clean_choice, choices=Room.Kind.values),
+        "kind": partial(clean_choice, choices=RoomKind.values),
         "is_active": clean_boolean,
     }
 
@@ -57,7 +57,7 @@ def room_rules(country: str) -> dict[str, Rule]:
 def provider_rules(country: str) -> dict[str, Rule]:
     return {
         "name": partial(clean_name, max_length=120, required=True),
-        "kind": partial(clean_choice, choices=Provider.Kind.values),
+        "kind": partial(clean_choice, choices=ProviderKind.values),
         "is_active": clean_boolean,
     }
 

@@ -1,9 +1,13 @@
 """The foundation starts: database up, grants in place before the first migration."""
 
+import sys
+
 from django.apps import AppConfig
 from django.conf import settings
 from django.contrib.admin.apps import AdminConfig
 from django.db.models.signals import pre_migrate
+
+from core.database.places import EmbeddedPostgresError
 
 
 class CoreConfig(AppConfig):
@@ -14,8 +18,11 @@ class CoreConfig(AppConfig):
         from core.database.roles import grant_defaults
 
         pre_migrate.connect(grant_defaults, sender=self)
-        if settings.EMBEDDED_POSTGRES:
-            settings.EMBEDDED_POSTGRES.ensure_running()
+        if settings.EMBEDDED_POSTGRES and sys.argv[1:2] != ["db"]:  # `manage.py db stop` need not start it first
+            try:
+                settings.EMBEDDED_POSTGRES.ensure_running()
+            except EmbeddedPostgresError as error:
+                sys.exit(f"HMS can't start: {error}")
 
 
 class HMSAdminConfig(AdminConfig):

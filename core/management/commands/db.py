@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from core.database.places import EmbeddedPostgresError
+
 
 class Command(BaseCommand):
     help = "Start, stop, look at or remove (with all data) the embedded PostgreSQL."
@@ -17,11 +19,18 @@ class Command(BaseCommand):
         embedded = settings.EMBEDDED_POSTGRES
         if embedded is None:
             raise CommandError("DATABASE_URL is set: this installation uses a server of its own.")
-        if options["action"] == "start":
+        try:
+            self._act(embedded, options["action"])
+        except EmbeddedPostgresError as error:
+            raise CommandError(str(error)) from error
+
+    def _act(self, embedded: Any, action: str) -> None:
+        if action == "start":
             embedded.ensure_running()
-        elif options["action"] == "stop":
+        elif action == "stop":
             embedded.stop()
-        elif options["action"] == "remove":
+        elif action == "remove":
             embedded.remove()
-        state = "up" if embedded.is_running() else "down"
-        self.stdout.write(f"PostgreSQL is {state}; data in {embedded.home}")
+            self.stdout.write(f"Removed {embedded.home}")
+            return
+        self.stdout.write(f"PostgreSQL is {'up' if embedded.is_running() else 'down'}; data in {embedded.home}")
