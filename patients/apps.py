@@ -1,7 +1,14 @@
 """The patients app."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class PatientsConfig(AppConfig):
     name = "patients"
+
+    def ready(self) -> None:
+        from core.pages.navigation import MenuItem, add_menu_item, set_patient_home
+
+        add_menu_item(MenuItem(40, _("Patients"), "patients", "patients:list", "patient", "search"))
+        set_patient_home("patients:own")

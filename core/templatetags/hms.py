@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import uuid4
 
+import phonenumbers
 from django import template
 from django.contrib.messages.storage.base import Message
 from django.forms import BoundField
@@ -10,6 +11,7 @@ from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language_info
 
 from core.accounts.actor import Actor
 from core.idempotency.middleware import FORM_FIELD
@@ -64,6 +66,24 @@ def can(actor: Actor | None, what: str) -> bool:
     """`{% if actor|can:"patient.search" %}`: does the permission matrix let this person do it here?"""
     resource, _, action = what.partition(".")
     return actor is not None and actor.can(resource, action)
+
+
+@register.filter
+def phone(number: str) -> str:
+    """A stored number with the spaces people read it by: +44 7700 900123."""
+    try:
+        return phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    except phonenumbers.NumberParseException:
+        return number
+
+
+@register.filter
+def language_words(tag: str) -> str:
+    """“Spanish” for es; the tag itself for a language without a name here."""
+    try:
+        return str(get_language_info(tag)["name_translated"])
+    except KeyError:
+        return tag
 
 
 @register.filter

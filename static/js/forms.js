@@ -14,7 +14,8 @@ function typed(form) {
 export function keepDraft(form) {
   if (form.dataset.kept) return;
   form.dataset.kept = "yes";
-  const note = form.querySelector("[data-draft-note]");
+  const words = document.querySelector("#words").dataset;
+  const note = document.querySelector("[data-draft-note]");
   const token = form.querySelector("[name=csrfmiddlewaretoken]").value;
   let timer;
   let last = typed(form).toString();
@@ -23,12 +24,13 @@ export function keepDraft(form) {
     const body = typed(form);
     if (body.toString() === last || form.dataset.sending) return;
     try {
-      const answer = await fetch(form.dataset.draft, { method: "POST", body, headers: { "X-CSRFToken": token }, redirect: "error", ...options });
+      const answer = await fetch(form.dataset.draft, { method: "POST", body, headers: { "X-CSRFToken": token }, redirect: "manual", ...options });
+      if (answer.type === "opaqueredirect") return trouble(words.signedOut, () => send());
       if (!answer.ok) throw new Error(answer.status);
       last = body.toString();
       if (note) note.textContent = `${note.dataset.word} ${new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" })}`;
     } catch {
-      if (!options.keepalive) trouble(document.querySelector("#words").dataset.offline, () => send());
+      if (!options.keepalive) trouble(words.offline, () => send());
     }
   }
 

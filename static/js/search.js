@@ -45,8 +45,9 @@ export function start(form) {
         body: new URLSearchParams({ text }),
         headers: { "X-CSRFToken": token, "HX-Request": "true" },
         signal: own.signal,
-        redirect: "error",
+        redirect: "manual",
       });
+      if (answer.type === "opaqueredirect") return failed(words.signedOut);
       if (!answer.ok) throw new Error(answer.status);
       list.innerHTML = await answer.text();
       status.textContent = list.firstElementChild?.dataset.count ?? "";
@@ -74,6 +75,10 @@ export function start(form) {
 
   function go(option) {
     if (option.dataset.retry) return ask();
+    if (option.dataset.post) {
+      form.action = option.dataset.post; // what was typed goes along in the body, never in an address
+      return form.submit();
+    }
     location.assign(option.dataset.href);
   }
 

@@ -1,0 +1,140 @@
+"""A patient's record: read, changed, and the person's own."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from core.accounts.roles import Role
+from patients.models import Consent, Patient, PatientAccount
+from patients.services import register_patient, update_patient
+from tests.factories.world import Place
+
+DATA = {
+    "given_name": "Rosa",
+    "family_name": "Iglesias",
+    "date_of_birth": "1959-03-14",
+    "sex": "female",
+    "phone": "+447700900123",
+    "language": "es",
+    "needs_interpreter": True,
+    "consents": {"treatment": True},
+}
+
+
+@pytest.fixture
+def rosa(in_riverside: Place) -> Patient:
+    return register_patient(actor=in_riverside.actor(Role.RECEPTIONIST), data=DATA)
+
+
+@pytest.fixture
+def desk(sign_in: Any, in_riverside: Place) -> Client:
+    client: Client = sign_in(in_riverside.users[Role.RECEPTIONIST])
+    return client
+
+
+def form_of(patient: Patient, **changes: Any) -> dict[str, Any]:
+    """What the edit form sends when nothing but `changes` was typed."""
+    return {
+        "version": patient.version,
+        "given_name": patient.given_name,
+        "family_name": patient.family_name,
+        "date_of_birth": patient.date_of_birth.isoformat(),
+        "sex": patient.sex,
+        "phone": patient.phone,
+        "language": patient.language,
+        "needs_interpreter": "on",
+        "blood_type": patient.blood_type,
+        "preferred_time_of_day": patient.preferred_time_of_day,
+        "consent_treatment": "on",
+        **changes,
+    }
+
+
+@pytest.mark.parametrize("role", [Role.RECEPTIONIST, Role.DOCTOR, Role.PHARMACIST, Role.AUDITOR, Role.BILLING_SPECIALIST])
+def test_the_record_says_who_this_is(role: Role, sign_in: Any, in_riverside: Place, rosa: Patient) -> None:
+    page = sign_in(in_riverside.users[role]).get(f"/patients/{rosa.pk}/")
+    assert page.status_code == 200
+    for told in ("Rosa Iglesias", "14 Mar 1959", rosa.mrn, "Interpreter: Spanish", "+44 7700 900123", "Not asked"):
+        assert told in page.text
+    may_change = role in (Role.RECEPTIONIST, Role.DOCTOR)
+    assert (f"/patients/{rosa.pk}/edit/" in page.text) == may_change
+    assert "Rosa" not in page.text.split("</title>")[0]
+
+
+@pytest.mark.parametrize("path", ["", "edit/"])
+def test_another_clinic_learns_nothing(path: str, sign_in: Any, hillcrest: Place, rosa: Patient) -> None:
+    page = sign_in(hillcrest.users[Role.CLINIC_ADMIN]).get(f"/patients/{rosa.pk}/{path}")
+    assert page.status_code == 404
+    assert "Rosa" not in page.text
+
+
+def test_a_change_is_saved(desk: Client, rosa: Patient) -> None:
+    response = desk.post(f"/patients/{rosa.pk}/edit/", form_of(rosa, city="Bath", consent_messages="on"))
+    assert (response.status_code, response["Location"]) == (303, f"/patients/{rosa.pk}/")
+    rosa.refresh_from_db()
+    assert rosa.city == "Bath"
+    assert sorted(Consent.objects.filter(patient=rosa).values_list("kind", "given")) == [("messages", True), ("treatment", True)]
+
+
+def test_unticking_a_consent_takes_it_back_and_leaves_the_others_unasked(desk: Client, rosa: Patient) -> None:
+    sent = form_of(rosa)
+    del sent["consent_treatment"]
+    desk.post(f"/patients/{rosa.pk}/edit/", sent)
+    answers = Consent.objects.filter(patient=rosa).order_by("created_at").values_list("kind", "given")
+    assert list(answers) == [("treatment", True), ("treatment", False)]
+
+
+def test_errors_are_shown_at_their_fields(desk: Client, rosa: Patient) -> None:
+    page = desk.post(f"/patients/{rosa.pk}/edit/", form_of(rosa, given_name="", date_of_birth="", phone="1"))
+    assert page.status_code == 422
+    for field in ("given_name", "date_of_birth", "phone"):
+        assert f'id="id_{field}_error"' in page.text
+    rosa.refresh_from_db()
+    assert rosa.given_name == "Rosa"
+
+
+def test_a_change_by_somebody_else_is_told_and_mine_is_kept(desk: Client, in_riverside: Place, rosa: Patient) -> None:
+    sent = form_of(rosa, city="Bath")
+    update_patient(actor=in_riverside.actor(Role.NURSE), patient_id=rosa.pk, changes={"city": "Wells"})
+    page = desk.post(f"/patients/{rosa.pk}/edit/", sent)
+    assert page.status_code == 412
+    assert "Somebody changed this record meanwhile" in page.text
+    assert "now “Wells”, you have “Bath”" in page.text
+    assert 'value="Bath"' in page.text
+    rosa.refresh_from_db()
+    assert rosa.city == "Wells"
+    assert f'name="version" value="{rosa.version}"' in page.text
+    assert desk.post(f"/patients/{rosa.pk}/edit/", sent | {"version": rosa.version}).status_code == 303
+
+
+@pytest.mark.parametrize("version", ["", "x", "-1", "9" * 40])
+def test_a_version_that_is_none_never_overwrites(version: str, desk: Client, rosa: Patient) -> None:
+    assert desk.post(f"/patients/{rosa.pk}/edit/", form_of(rosa, version=version, city="Bath")).status_code == 412
+
+
+def test_a_draft_of_one_record_stays_with_it(desk: Client, in_riverside: Place, rosa: Patient) -> None:
+    other = register_patient(actor=in_riverside.actor(Role.NURSE), data={**DATA, "given_name": "Noor", "family_name": "Sayed"})
+    desk.post(f"/drafts/patient-edit:{rosa.pk}/", {"given_name": "Rosalia", "version": rosa.version})
+    assert "Rosalia" in desk.get(f"/patients/{rosa.pk}/edit/").text
+    assert "Rosalia" not in desk.get(f"/patients/{other.pk}/edit/").text
+
+
+def test_a_patient_sees_the_own_record_and_no_other_page(sign_in: Any, in_riverside: Place, rosa: Patient) -> None:
+    user = in_riverside.users[Role.PATIENT]
+    other = register_patient(actor=in_riverside.actor(Role.NURSE), data={**DATA, "given_name": "Noor", "family_name": "Sayed"})
+    client = sign_in(user)
+    assert "No record is tied to your account yet" in client.get("/my-record/").text
+    PatientAccount.objects.create(patient=rosa, user=user)
+    page = client.get("/my-record/").text
+    assert "Rosa Iglesias" in page
+    assert "Noor" not in page
+    assert 'href="/patients/' not in page
+    assert client.get(f"/patients/{rosa.pk}/").status_code == 403
+    assert client.get(f"/patients/{other.pk}/").status_code == 403
+
+
+def test_the_record_stays_within_its_budget(desk: Client, rosa: Patient) -> None:
+    for path in (f"/patients/{rosa.pk}/", f"/patients/{rosa.pk}/edit/", "/patients/register/"):
+        timing = desk.get(path)["Server-Timing"]
+        assert int(timing.split('desc="')[1].split(" ")[0]) <= 12
