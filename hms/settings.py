@@ -183,7 +183,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # --- Cache: Redis when there is one; never trusted with truth -----------------------------------------------------------
-REDIS_URL = env.str("REDIS_URL", default="") if env.bool("REDIS_ENABLED", default=True) else ""
+_redis_host = env.str("REDIS_HOST", default="")
+_redis_url = env.str("REDIS_URL", default=f"redis://{_redis_host}:{env.int('REDIS_PORT', default=6379)}/0" if _redis_host else "")
+REDIS_URL = _redis_url if env.bool("REDIS_ENABLED", default=True) else ""
 CACHES: dict[str, Any] = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "hms"},
 }
@@ -192,7 +194,12 @@ if REDIS_URL:
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": REDIS_URL,
         "TIMEOUT": env.int("REDIS_CACHE_TTL", default=300),
-        "OPTIONS": {"IGNORE_EXCEPTIONS": True, "SOCKET_TIMEOUT": 0.05, "SOCKET_CONNECT_TIMEOUT": 0.05},
+        "OPTIONS": {
+            "IGNORE_EXCEPTIONS": True,
+            "SOCKET_TIMEOUT": 0.05,
+            "SOCKET_CONNECT_TIMEOUT": 0.05,
+            "CONNECTION_POOL_KWARGS": {"max_connections": env.int("REDIS_MAX_CONNECTIONS", default=50)},
+        },
     }
 
 # --- Language, time, files ---------------------------------------------------------------------------------------------
