@@ -1,6 +1,6 @@
 /* Keeps on the server what is typed into a form with data-draft="<its key>", so that nothing is lost. */
 
-import { trouble } from "./frame.js";
+import { trouble } from "./trouble.js";
 
 const PAUSE = 1200; // ms without typing before the draft is sent
 

@@ -1,5 +1,7 @@
 /* The frame's behaviour on every page. Whatever it adds, the page works without it. */
 
+import { trouble } from "./trouble.js";
+
 const words = document.querySelector("#words")?.dataset ?? {};
 
 /* --- Forms are sent once ------------------------------------------------------------------------------------------ */
@@ -55,18 +57,6 @@ function watchToasts(root) {
   });
 }
 watchToasts(document);
-
-/* Something went wrong on the way: say so, offer to try again. */
-export function trouble(text, retry) {
-  const template = document.querySelector("#trouble");
-  if (!template) return;
-  const toast = template.content.firstElementChild.cloneNode(true);
-  toast.querySelector("[data-text]").textContent = text;
-  const button = toast.querySelector("[data-retry]");
-  if (retry) button.addEventListener("click", () => (toast.remove(), retry()));
-  else button.remove();
-  document.querySelector("#toasts").replaceChildren(toast);
-}
 
 /* --- htmx: troubles, focus, what arrives ------------------------------------------------------------------------------ */
 
