@@ -253,6 +253,7 @@ SPECTACULAR_SETTINGS = {
         "ProviderKind": "clinics.models.Provider.Kind",
         "ConsentKind": "patients.choices.ConsentKind",
         "PatientStatus": "patients.choices.PatientStatus",
+        "WritablePatientStatus": "patients.api.serializers.WRITABLE_STATUS",
         "ReminderChannel": "patients.choices.Channel",
         "TimeOfDay": "patients.choices.TimeOfDay",
         "Sex": "patients.choices.Sex",

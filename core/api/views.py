@@ -107,9 +107,10 @@ class ClinicViewSet(GenericViewSet[Any]):
         tag = f'"{version}-{digest(data)}"' if version is not None else f'"{digest(data)}"'
         return self._tagged(Response(data, status=status), tag)
 
-    def many(self, rows: Any, page: dict[str, Any] | None = None) -> Response:
-        """Answer with a list that is not paginated by the database (a search, slots)."""
-        data = self.get_serializer_class()(rows, many=True, context=self.get_serializer_context()).data
+    def many(self, rows: Any, page: dict[str, Any] | None = None, serializer: type[OutputSerializer] | None = None) -> Response:
+        """Answer with a list; without `page` it is one that is not paginated by the database (a search, slots)."""
+        shape = serializer or self.get_serializer_class()
+        data = shape(rows, many=True, context=self.get_serializer_context()).data
         response = ListResponse(data, page or {"limit": len(data), "next": None, "previous": None})
         return self._tagged(response, f'"{digest(data)}"')
 

@@ -23,7 +23,8 @@ def register_people(actor: Actor, country: str) -> list[Patient]:
     for number, person in enumerate(PEOPLE):
         phone = NUMBERS[country].format(number)
         email = f"patient{number}@example.org"
-        people.append(register_patient(actor=actor, data={**person, "phone": phone, "email": email}))
+        data = {**person, "phone": phone, "email": email, "consents": {"treatment": True}}
+        people.append(register_patient(actor=actor, data=data))
     return people
 
 
