@@ -1,47 +1,247 @@
 """Django's own admin, behind the permission matrix and inside the clinic scope."""
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
 
-from django.contrib import admin
-from django.http import HttpRequest
-from django.utils.translation import gettext_lazy as _
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
+from django.contrib.admin.options import IS_POPUP_VAR, ActionLocation
+from django.contrib.auth import REDIRECT_FIELD_NAME, logout
+from django.core.exceptions import PermissionDenied
+from django.db import models, transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core.accounts.actor import Actor
+from core.accounts.roles import MATRIX, Role
+from core.errors import DomainError
+from core.tenancy.models import Clinic
+
+CLINIC_KINDS = ("clinic", "personal")
 
 
 class HMSAdminSite(admin.AdminSite):
-    site_header = _("HMS administration")
-    site_title = _("HMS")
-    index_title = _("Administration")
+    """Signs in through HMS's own page, lets in whom the matrix names, and says which clinic is worked in."""
+
+    site_header = gettext_lazy("HMS administration")
+    site_title = gettext_lazy("HMS")
+    index_title = gettext_lazy("Administration")
+    site_url = "/"
+    enable_nav_sidebar = True
 
     def has_permission(self, request: HttpRequest) -> bool:
-        actor = getattr(request, "actor", None)
-        return actor is not None and actor.can("admin", "view")
+        actor: Actor | None = getattr(request, "actor", None)
+        return actor is not None and request.user.is_active and actor.can("admin", "view")
+
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """HMS's sign-in page; who is signed in already has no business here."""
+        if self.has_permission(request):
+            return redirect("admin:index")
+        if request.user.is_authenticated:
+            raise PermissionDenied
+        target = request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index")
+        return redirect(f"{reverse('pages:sign-in')}?{urlencode({REDIRECT_FIELD_NAME: target})}")
+
+    def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        logout(request)
+        return redirect("pages:sign-in")
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        context = super().each_context(request)
+        context["switchable_clinics"] = _switchable(request) if context["has_permission"] else []
+        return context
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        matrix = path("permission-matrix/", self.admin_view(self.permission_matrix), name="permission-matrix")
+        return [matrix, *super().get_urls()]
+
+    def permission_matrix(self, request: HttpRequest) -> HttpResponse:
+        """Who may do what: the table that pages, API and admin all ask. Nothing can be changed here."""
+        context = {
+            **self.each_context(request),
+            "title": _("Permission matrix"),
+            "roles": [role.label for role in Role],
+            "resources": [
+                (resource, [(action, [role in allowed for role in Role]) for action, allowed in actions.items()])
+                for resource, actions in MATRIX.items()
+            ],
+        }
+        return TemplateResponse(request, "admin/permission_matrix.html", context)
+
+
+def _switchable(request: HttpRequest) -> list[Clinic]:
+    """The clinics this person may work in. One query for a platform role, none else."""
+    if request.user.platform_role:
+        return list(Clinic.objects.filter(state=Clinic.State.ACTIVE).only("id", "name", "time_zone"))
+    return [membership.clinic for membership in request.memberships if Role.CLINIC_ADMIN in membership.roles]
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Who works in the admin: the site lets nobody else in."""
+    if request.actor is None:
+        raise PermissionDenied
+    return request.actor
+
+
+class ReasonActionForm(ActionForm):
+    """The list's actions, with room for a reason that goes into the history."""
+
+    reason = forms.CharField(label=gettext_lazy("Reason"), required=False, max_length=300)
+
+
+class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A form of the admin that is saved by a service: what the rules refuse stands beside the fields.
+
+    Subclasses write `save_by_service`. It runs as the last step of validation, in a savepoint.
+    """
+
+    actor: Actor
+
+    def save_by_service(self) -> models.Model:
+        """Write and return the row. DomainErrors become the form's errors."""
+        raise NotImplementedError
+
+    def _post_clean(self) -> None:
+        if self.errors:
+            super()._post_clean()  # type: ignore[misc]
+            return
+        try:
+            with transaction.atomic():
+                self.instance = self.save_by_service()
+        except DomainError as error:
+            self.add_domain_error(error)
+
+    def add_domain_error(self, error: DomainError) -> None:
+        if not error.details:
+            self.add_error(None, str(error.message))
+        for detail in error.details:
+            self.add_error(detail.field if detail.field in self.fields else None, str(detail.message))
+
+    def save(self, commit: bool = True) -> Any:
+        self.save_m2m = lambda: None
+        return self.instance
+
+    def changes(self) -> dict[str, Any]:
+        """What was changed, by field name."""
+        return {name: self.cleaned_data[name] for name in self.changed_data if name in self.cleaned_data}
+
+
+class RecordForm(ServiceForm):
+    """The common case: a record of the clinic with one service to add it and one to change it.
+
+    Subclasses give both as `staticmethod`s and name the argument that takes the id.
+    """
+
+    create: ClassVar[Callable[..., models.Model]]
+    update: ClassVar[Callable[..., models.Model]]
+    id_name: ClassVar[str]
+
+    def save_by_service(self) -> models.Model:
+        adding = self.instance._state.adding
+        given = {name: getattr(value, "pk", value) for name, value in (self.cleaned_data if adding else self.changes()).items()}
+        if adding:
+            return type(self).create(actor=self.actor, **self.arguments(given, "data"))
+        return type(self).update(actor=self.actor, **{self.id_name: self.instance.pk}, **self.arguments(given, "changes"))
+
+    def arguments(self, given: dict[str, Any], name: str) -> dict[str, Any]:
+        """What the service takes besides actor and id."""
+        return {name: given}
 
 
 class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """The base of every admin class: the matrix decides, the scope limits the rows, nothing is deleted by hand.
 
-    Subclasses name the matrix's `resource`.
+    Subclasses name the matrix's `resource`; `read_only = True` for what is a record of what happened.
     """
 
-    resource = ""
+    resource: ClassVar[str] = ""
+    read_only: ClassVar[bool] = False
     show_full_result_count = False
+    list_per_page = 50
+    view_on_site = False
+    save_on_top = False
 
-    def _may(self, request: HttpRequest, action: str) -> bool:
-        actor = getattr(request, "actor", None)
-        return actor is not None and actor.can(self.resource, action)
+    def may(self, request: HttpRequest, action: str) -> bool:
+        actor: Actor | None = getattr(request, "actor", None)
+        return actor is not None and action in MATRIX[self.resource] and actor.can(self.resource, action)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        clinic_missing = getattr(self.model, "table_kind", "platform") == "clinic" and getattr(request, "clinic", None) is None
-        return not clinic_missing and self._may(request, "view")
+        clinic_missing = getattr(self.model, "table_kind", "platform") in CLINIC_KINDS and request.clinic is None
+        return not clinic_missing and self.may(request, "view")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.has_view_permission(request) and self._may(request, "create")
+        return not self.read_only and self.has_view_permission(request) and self.may(request, "create")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.has_view_permission(request) and self._may(request, "change")
+        return not self.read_only and self.has_view_permission(request) and self.may(request, "change")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+        return not self.read_only and self.has_view_permission(request) and self.may(request, "delete")
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """A form that is saved by a service learns who acts."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if issubclass(form, ServiceForm):
+            form.actor = actor_of(request)
+        return form
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not isinstance(form, ServiceForm):
+            super().save_model(request, obj, form, change)
+
+    def get_actions(self, request: HttpRequest, action_location: ActionLocation = ActionLocation.CHANGE_LIST) -> dict[str, Any]:
+        """Without Django's own deletion; and none in a form, where what is typed would be lost."""
+        if action_location != ActionLocation.CHANGE_LIST:
+            return {}
+        actions = super().get_actions(request, action_location)
+        actions.pop("delete_selected", None)
+        return {} if IS_POPUP_VAR in request.GET else actions
+
+    def each_by_service(self, request: HttpRequest, rows: Iterable[models.Model], work: Callable[[Any], object], done: str) -> None:
+        """Let an action do its work row by row: what a rule refuses is told, the rest is done. `done` counts with %d."""
+        count = 0
+        for row in rows:
+            try:
+                with transaction.atomic():
+                    work(row)
+                count += 1
+            except DomainError as error:
+                self.message_user(request, f"{row}: {error.message}", messages.ERROR)
+        if count:
+            self.message_user(request, done % count, messages.SUCCESS)
+
+
+class PrivateSearchAdmin(ScopedAdmin):
+    """A list that is searched by what patients are called: the words travel in a body and stand in no address."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        request.private_search = ""
+        if request.method == "POST" and "private_search" in request.POST:
+            request.private_search = request.POST.get("private_search", "").strip()[:200]
+            request.method = "GET"
+        return super().changelist_view(request, {**(extra_context or {}), "private_search": request.private_search})
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The words stand in the box again; no link of the page carries them."""
+        changes = super().get_changelist_instance(request)
+        changes.query = getattr(request, "private_search", "")
+        return changes
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        words = getattr(request, "private_search", "")
+        return self.found(request, rows, words) if words else rows
+
+    def found(self, request: HttpRequest, rows: QuerySet[Any], words: str) -> QuerySet[Any]:
+        """The rows that match the words."""
+        raise NotImplementedError

@@ -1,0 +1,144 @@
+"""Writes about people: accounts, what they are in a clinic, and letting them try again."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from core.accounts import throttle
+from core.accounts.actor import Actor
+from core.accounts.models import Membership, User, normalise_email
+from core.accounts.roles import CLINIC_ROLES, PLATFORM_ROLES, Role
+from core.errors import Detail, NotFound, ValidationFailed
+from core.tenancy.context import current_clinic_id
+
+
+def create_user(*, actor: Actor, email: str, full_name: str, password: str, platform_role: str = "") -> User:
+    """A new account. Raises ValidationFailed naming every wrong field; a weak password is one. Three queries."""
+    actor.require("user", "create")
+    return _new_user(email=email, full_name=full_name, password=password, platform_role=_platform_role(platform_role))
+
+
+def change_user(*, actor: Actor, user_id: UUID, changes: dict[str, Any]) -> User:
+    """Change `full_name`, `email`, `platform_role` or `is_active`. Nobody takes their own access away by mistake."""
+    actor.require("user", "change")
+    user = User.objects.select_for_update().filter(pk=user_id).first()
+    if user is None:
+        raise NotFound(_("There is no such user."))
+    if user.pk == actor.user_id and (changes.get("is_active") is False or "platform_role" in changes):
+        message = _("You can't change your own role or close your own account.")
+        raise ValidationFailed(
+            message, [Detail("platform_role" if "platform_role" in changes else "is_active", "own_account", message)]
+        )
+    if "platform_role" in changes:
+        changes = {**changes, "platform_role": _platform_role(changes["platform_role"])}
+    for name, value in changes.items():
+        setattr(user, name, value)
+    _checked(user)
+    user.save(update_fields=list(changes))
+    return user
+
+
+def set_password(*, actor: Actor, user_id: UUID, password: str) -> User:
+    """A new password for somebody; it ends all their sessions and tokens."""
+    actor.require("user", "change")
+    user = User.objects.get(pk=user_id)
+    _strong(password, user)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    return user
+
+
+def unlock_sign_in(*, actor: Actor, users: Iterable[User]) -> int:
+    """Let people try again at once after too many wrong passwords. Returns how many."""
+    actor.require("user", "change")
+    count = 0
+    for user in users:
+        throttle.note_success(user.email)
+        count += 1
+    return count
+
+
+def add_member(
+    *, actor: Actor, email: str, full_name: str, password: str, roles: Sequence[str], location_ids: Sequence[UUID] = ()
+) -> Membership:
+    """Somebody joins the scope's clinic. Who has an account keeps it, name and password untouched; else one is made.
+
+    Raises ValidationFailed naming every wrong field. Five queries.
+    """
+    actor.require("membership", "create")
+    _clinic_roles(roles)
+    user = User.objects.filter(email=normalise_email(email)).first()
+    if user is None:
+        user = _new_user(email=email, full_name=full_name, password=password)
+    elif Membership.objects.filter(user=user, clinic_id=current_clinic_id()).exists():
+        message = _("This person is a member of the clinic already.")
+        raise ValidationFailed(message, [Detail("email", "already_member", message)])
+    return Membership.objects.create(clinic_id=current_clinic_id(), user=user, roles=list(roles), location_ids=list(location_ids))
+
+
+def change_member(*, actor: Actor, membership_id: UUID, changes: dict[str, Any]) -> Membership:
+    """Change `roles`, `location_ids`, `department_id` or `state` of a member of the scope's clinic."""
+    actor.require("membership", "change")
+    membership = Membership.objects.select_for_update().filter(pk=membership_id, clinic_id=current_clinic_id()).first()
+    if membership is None:
+        raise NotFound(_("There is no such membership."))
+    if "roles" in changes:
+        _clinic_roles(changes["roles"])
+    own = membership.user_id == actor.user_id
+    if own and (
+        changes.get("state") == Membership.State.LEFT or Role.CLINIC_ADMIN not in changes.get("roles", [Role.CLINIC_ADMIN])
+    ):
+        message = _("You can't take your own administration away.")
+        raise ValidationFailed(message, [Detail("roles", "own_membership", message)])
+    for name, value in changes.items():
+        setattr(membership, name, value)
+    membership.save(update_fields=list(changes))
+    return membership
+
+
+# --- Inside ---------------------------------------------------------------------------------------------------------------
+def _new_user(*, email: str, full_name: str, password: str, platform_role: str = "") -> User:
+    user = User(email=normalise_email(email), full_name=full_name.strip(), platform_role=platform_role)
+    _checked(user, password)
+    user.set_password(password)
+    user.save(force_insert=True)
+    return user
+
+
+def _checked(user: User, password: str | None = None) -> None:
+    details: list[Detail] = []
+    try:
+        user.full_clean(exclude=["password"])
+    except ValidationError as error:
+        details += [Detail(name, "invalid", " ".join(messages)) for name, messages in error.message_dict.items()]
+    if password is not None:
+        try:
+            _strong(password, user)
+        except ValidationFailed as error:
+            details += error.details
+    if details:
+        raise ValidationFailed(_("Some fields are wrong."), details)
+
+
+def _strong(password: str, user: User) -> None:
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise ValidationFailed(_("The password is too weak."), [Detail("password", "weak", " ".join(error.messages))]) from error
+
+
+def _platform_role(role: str) -> str:
+    if role and role not in PLATFORM_ROLES:
+        message = _("This is not a role of the platform.")
+        raise ValidationFailed(message, [Detail("platform_role", "invalid", message)])
+    return str(role)
+
+
+def _clinic_roles(roles: Sequence[str]) -> None:
+    if not roles or any(role not in CLINIC_ROLES for role in roles):
+        message = _("Choose at least one role of the clinic.")
+        raise ValidationFailed(message, [Detail("roles", "invalid", message)])
