@@ -130,6 +130,9 @@ class _Planner:
     def _around_now(self, position: int) -> None:
         """The present visit, whoever waits for the next one, and the stretches before and after."""
         opens, closes = (moment.astimezone(UTC) for moment in (self.today.hours.opens, self.today.hours.closes))
+        last_start = (
+            moment_of(datetime.combine(self.today.hours.day + timedelta(days=1), time()), self.view.clinic.zone) - 5 * MINUTE
+        )
         role, services, tick = ROLES[position % len(ROLES)], self._services(position), _floor(self.now)
         plain = [one for one in services if not one.buffer_before_minutes and one.duration_minutes <= 30] or services
         begin = max(opens, tick - role.ago * MINUTE)
@@ -139,16 +142,15 @@ class _Planner:
         cursor = present.free_from
         if visit is not None:
             self._is(position, visit, role)
-        if role.next_wait is not None and (following := next(chain(self.rng, plain, cursor, cursor + 60 * MINUTE), None)):
+        if role.next_wait is not None and (
+            following := next(chain(self.rng, plain, cursor, cursor + 60 * MINUTE, last_start), None)
+        ):
             waiting = self._add(position, following, Status.CHECKED_IN)
             if waiting is not None:
                 waiting.checked_in_at = self.now - role.next_wait * MINUTE
                 waiting.confirmed_at = None
             cursor = following.free_from
         later = max(cursor, tick + 10 * MINUTE)
-        last_start = (
-            moment_of(datetime.combine(self.today.hours.day + timedelta(days=1), time()), self.view.clinic.zone) - 5 * MINUTE
-        )
         self.coming += [(position, place) for place in chain(self.rng, services, later, closes, last_start)]
 
     def _is(self, position: int, visit: Visit, role: Role) -> None:
