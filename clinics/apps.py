@@ -1,7 +1,17 @@
 """The clinics app."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class ClinicsConfig(AppConfig):
     name = "clinics"
+
+    def ready(self) -> None:
+        from core.pages.navigation import MenuItem, SettingsLink, add_menu_item, add_settings_link
+
+        add_menu_item(MenuItem(90, _("Settings"), "settings", "clinics:settings", "schedule", phone_bar=False))
+        words = _("Locations, rooms and departments.")
+        add_settings_link(SettingsLink(30, _("Places"), words, "panel", "clinics:places", "room"))
+        words = _("Who sees patients, and who works here in which role.")
+        add_settings_link(SettingsLink(40, _("People"), words, "patients", "clinics:people", "staff"))

@@ -1,6 +1,12 @@
 """The pages of clinics."""
 
-from typing import Any
+from django.urls import path
+
+from clinics.pages import settings
 
 app_name = "clinics"
-urlpatterns: list[Any] = []
+urlpatterns = [
+    path("settings/", settings.overview, name="settings"),
+    path("settings/places/", settings.places, name="places"),
+    path("settings/people/", settings.people, name="people"),
+]

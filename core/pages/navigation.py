@@ -28,13 +28,41 @@ class MenuLink:
     current: bool
 
 
+@dataclass(frozen=True, slots=True)
+class SettingsLink:
+    """A page of the clinic's settings, as the overview lists it."""
+
+    order: int
+    label: str | Promise
+    words: str | Promise
+    icon: str
+    url_name: str
+    resource: str
+    action: str = "view"
+
+    @property
+    def href(self) -> str:
+        return reverse(self.url_name)
+
+
 _items: list[MenuItem] = []
+_settings: list[SettingsLink] = []
 _patient_home: list[str] = []
 
 
 def add_menu_item(item: MenuItem) -> None:
     _items.append(item)
     _items.sort(key=lambda one: one.order)
+
+
+def add_settings_link(link: SettingsLink) -> None:
+    _settings.append(link)
+    _settings.sort(key=lambda one: one.order)
+
+
+def settings_for(actor: Actor) -> list[SettingsLink]:
+    """The pages of the settings that this person may see."""
+    return [link for link in _settings if actor.can(link.resource, link.action)]
 
 
 def set_patient_home(url_name: str) -> None:

@@ -32,6 +32,7 @@ def register(request: ClinicRequest) -> HttpResponse:
     if request.method == "GET":
         draft = draft_of(actor=request.actor, form=DRAFT)
         form = PatientForm()
+        form.fields["given_name"].widget.attrs["autofocus"] = True
         form.initial = {"country": request.clinic.country} | (from_draft(form.fields.items(), draft) if draft else {})
         return _page(request, form, draft=draft)
     form = PatientForm(request.POST)

@@ -28,7 +28,7 @@ export function keepDraft(form) {
       if (answer.type === "opaqueredirect") return trouble(words.signedOut, () => send());
       if (!answer.ok) throw new Error(answer.status);
       last = body.toString();
-      if (note) note.textContent = `${note.dataset.word} ${new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" })}`;
+      if (note) note.textContent = `${note.dataset.word} ${new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false })}`;
     } catch {
       if (!options.keepalive) trouble(words.offline, () => send());
     }
