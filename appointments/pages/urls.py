@@ -1,6 +1,21 @@
 """The pages of appointments."""
 
-from typing import Any
+from django.urls import path
+
+from appointments.pages import booking, calendar, patient_visits, today, visit
 
 app_name = "appointments"
-urlpatterns: list[Any] = []
+urlpatterns = [
+    path("", today.today, name="today"),
+    path("calendar/", calendar.day, name="calendar"),
+    path("calendar/week/", calendar.week, name="week"),
+    path("appointments/book/", booking.book, name="book"),
+    path("appointments/book/panel/", booking.panel, name="book-panel"),
+    path("appointments/book/patients/", booking.patient_matches, name="book-patients"),
+    path("appointments/of-patient/<uuid:patient_id>/", patient_visits.of_patient, name="patient-panel"),
+    path("appointments/<uuid:visit_id>/", visit.detail, name="detail"),
+    path("appointments/<uuid:visit_id>/cancel/", visit.cancel, name="cancel"),
+    path("appointments/<uuid:visit_id>/reschedule/", visit.reschedule, name="reschedule"),
+    path("appointments/<uuid:visit_id>/undo/", visit.undo, name="undo"),
+    path("appointments/<uuid:visit_id>/<slug:slug>/", today.step, name="step"),
+]

@@ -1,0 +1,209 @@
+"""What browsers send about visits and hours, turned into what services take."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext_lazy as _
+
+from appointments.choices import ExceptionKind, Tone, Weekday
+from clinics.choices import RoomKind
+from clinics.models import Location, Provider, Room
+
+SLOT_SEPARATOR = "~"  # <start, ISO 8601 with offset>~<provider's id>
+YEARS = range(1970, 2200)
+Choices = list[tuple[str, Any]]
+
+
+def slot_value(start: datetime, provider_id: UUID) -> str:
+    """A free time as a radio button sends it."""
+    return f"{start.isoformat()}{SLOT_SEPARATOR}{provider_id}"
+
+
+def active_providers() -> Choices:
+    """One query."""
+    return [(str(p.pk), p.name) for p in Provider.objects.filter(is_active=True).order_by("name")]
+
+
+def active_locations() -> Choices:
+    """One query."""
+    return [(str(one.pk), one.name) for one in Location.objects.filter(is_active=True).order_by("name")]
+
+
+def active_rooms() -> Choices:
+    """Rooms named with their location, for a select. One query."""
+    rooms = Room.objects.filter(is_active=True).select_related("location").order_by("location__name", "name")
+    return [(str(room.pk), f"{room.location.name}, {room.name}") for room in rooms]
+
+
+class SlotField(forms.CharField):
+    """A free time: becomes `(start, provider_id)`."""
+
+    default_error_messages = {"invalid": _("Choose one of the times.")}
+
+    def clean(self, value: Any) -> tuple[datetime, UUID] | None:
+        text = super().clean(value)
+        if not text:
+            return None
+        start_text, _separator, provider_text = text.partition(SLOT_SEPARATOR)
+        try:
+            start, provider_id = parse_datetime(start_text), UUID(provider_text)
+        except ValueError:
+            start = None
+        if start is None or start.tzinfo is None or start.year not in YEARS:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return start, provider_id
+
+
+class BookingForm(forms.Form):
+    """The last step of the booking panel: everything is chosen."""
+
+    patient = forms.UUIDField(
+        label=_("Patient"), error_messages={"required": _("Choose the patient."), "invalid": _("Choose the patient.")}
+    )
+    service = forms.UUIDField(
+        label=_("Service"), error_messages={"required": _("Choose the service."), "invalid": _("Choose the service.")}
+    )
+    slot = SlotField(label=_("Time"), max_length=100, error_messages={"required": _("Choose one of the times.")})
+    location = forms.UUIDField(label=_("Location"), required=False)
+    notes = forms.CharField(label=_("Notes"), required=False, max_length=2000, strip=False)
+    is_urgent = forms.BooleanField(label=_("Urgent"), required=False)
+    walk_in = forms.BooleanField(required=False)
+
+
+class MoveForm(forms.Form):
+    """Another time for a visit."""
+
+    slot = SlotField(label=_("Time"), max_length=100, error_messages={"required": _("Choose one of the times.")})
+    reason = forms.CharField(label=_("Reason"), required=False, max_length=300)
+    version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+
+class ReasonForm(forms.Form):
+    """Why a visit is cancelled."""
+
+    reason = forms.CharField(
+        label=_("Reason"), max_length=300, error_messages={"required": _("Say why, in a few words.")},
+        help_text=_("It stands in the visit’s history."), widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )  # fmt: skip
+    version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+
+class StepForm(forms.Form):
+    """One step of the workflow: what the page knew when the button was pressed."""
+
+    version = forms.IntegerField(required=False)
+    reason = forms.CharField(required=False, max_length=300)
+
+
+class ServiceForm(forms.Form):
+    """A service, and who offers it."""
+
+    name = forms.CharField(label=_("Name"), max_length=120)
+    description = forms.CharField(label=_("Description"), max_length=300, required=False)
+    duration_minutes = forms.IntegerField(label=_("Minutes"), min_value=5, max_value=720, initial=20)
+    buffer_before_minutes = forms.IntegerField(label=_("Free before (minutes)"), min_value=0, max_value=240, initial=0)
+    buffer_after_minutes = forms.IntegerField(label=_("Free after (minutes)"), min_value=0, max_value=240, initial=0)
+    price_amount = forms.DecimalField(label=_("Price"), min_value=0, max_digits=10, decimal_places=2, initial="0.00")
+    tone = forms.ChoiceField(label=_("Colour"), choices=Tone.choices, initial=Tone.ACCENT)
+    room_kind = forms.ChoiceField(label=_("Needs a room"), required=False)
+    is_active = forms.BooleanField(label=_("Can be booked"), required=False, initial=True)
+    providers = forms.MultipleChoiceField(label=_("Offered by"), required=False, widget=forms.CheckboxSelectMultiple)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["room_kind"].choices = [("", _("No room")), *RoomKind.choices]  # type: ignore[attr-defined]
+        self.fields["providers"].choices = active_providers()  # type: ignore[attr-defined]
+
+    def clean_providers(self) -> list[UUID]:
+        return [UUID(one) for one in self.cleaned_data["providers"]]
+
+
+class BlockForm(forms.Form):
+    """One block of weekly hours. An empty row is left out."""
+
+    weekday = forms.TypedChoiceField(label=_("Day"), choices=Weekday.choices, coerce=int)
+    start_time = forms.TimeField(label=_("From"), widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
+    end_time = forms.TimeField(label=_("Until"), widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
+    location = forms.ChoiceField(label=_("Location"))
+    room = forms.ChoiceField(label=_("Room"), required=False)
+    slot_minutes = forms.IntegerField(
+        label=_("A start every (minutes)"), initial=10, validators=[MinValueValidator(5), MaxValueValidator(240)],
+        widget=forms.NumberInput(attrs={"min": 5, "max": 240, "step": 5}),
+    )  # fmt: skip
+    valid_from = forms.DateField(required=False, widget=forms.HiddenInput)
+    valid_until = forms.DateField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, locations: Choices, rooms: Choices, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["location"].choices = locations  # type: ignore[attr-defined]
+        self.fields["room"].choices = [("", _("Any")), *rooms]  # type: ignore[attr-defined]
+
+    def counts(self) -> bool:
+        """A new row counts once a time was typed into it; its day and place are there from the start."""
+        return not self.empty_permitted or self.has_changed()
+
+    def has_changed(self) -> bool:
+        if not self.empty_permitted:
+            return super().has_changed()
+        return any(self.data.get(self.add_prefix(name)) for name in ("start_time", "end_time"))
+
+    def as_block(self) -> dict[str, Any]:
+        """Model-field names to values, as the schedule service takes a block."""
+        values = {name: self.cleaned_data[name] for name in self.fields if name not in ("location", "room", "DELETE")}
+        room = self.cleaned_data["room"]
+        return {**values, "location": UUID(self.cleaned_data["location"]), "room": UUID(room) if room else None}
+
+
+BlockFormSet = forms.formset_factory(BlockForm, extra=2, can_delete=True, max_num=60, validate_max=True, absolute_max=80)
+
+
+class ExceptionForm(forms.Form):
+    """Days on which a provider's week does not hold: away, or extra hours."""
+
+    kind = forms.ChoiceField(label=_("Kind"), choices=ExceptionKind.choices)
+    first_day = forms.DateField(label=_("First day"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    last_day = forms.DateField(
+        label=_("Last day"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text=_("Empty: the same day."),
+    )
+    start_time = forms.TimeField(label=_("From"), required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
+    end_time = forms.TimeField(label=_("Until"), required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
+    location = forms.ChoiceField(label=_("Location"), required=False, help_text=_("For extra hours: where."))
+    reason = forms.CharField(label=_("Reason"), required=False, max_length=200)
+
+    def __init__(self, *args: Any, locations: Choices, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["location"].choices = [("", "—"), *locations]  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("first_day") and not data.get("last_day") and "last_day" not in self.errors:
+            data["last_day"] = data["first_day"]
+        return data
+
+    def as_exception(self) -> dict[str, Any]:
+        """Model-field names to values."""
+        values = {name: value for name, value in self.cleaned_data.items() if name != "location"}
+        location = self.cleaned_data["location"]
+        return {**values, "location": UUID(location) if location else None}
+
+
+class HolidayForm(forms.Form):
+    """A day on which the clinic, or one location, is closed."""
+
+    day = forms.DateField(label=_("Day"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    name = forms.CharField(label=_("Name"), max_length=120)
+    location = forms.ChoiceField(label=_("Location"), required=False)
+
+    def __init__(self, *args: Any, locations: Choices, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["location"].choices = [("", _("Every location")), *locations]  # type: ignore[attr-defined]
+
+    def clean_location(self) -> UUID | None:
+        return UUID(self.cleaned_data["location"]) if self.cleaned_data["location"] else None

@@ -1,0 +1,223 @@
+"""The booking panel: patient, service, provider and time, each narrowing the next; beside the calendar or as a page."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from appointments.choices import Source
+from appointments.errors import SlotTaken
+from appointments.forms import SLOT_SEPARATOR, BookingForm, slot_value
+from appointments.models import Appointment, Service
+from appointments.pages.answers import done, is_fragment, safe_next
+from appointments.pages.reading import read_day, read_moment, read_uuid
+from appointments.pages.slot_picker import SlotPicker, Wish, slot_picker
+from appointments.policies import bookable_locations, visible_appointments
+from appointments.selectors.picking import bookable_services
+from appointments.services import book_appointment, change_status
+from clinics.models import Location, Provider
+from core.accounts.actor import Actor
+from core.errors import DomainError
+from core.pages.access import page
+from core.requests import ClinicRequest
+from patients.models import Patient
+from patients.policies import visible_patients
+from patients.selectors import PatientMatch, recent_patients, search_patients
+
+SHORTEST_SEARCH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What stands in the panel so far, read leniently: whatever is malformed counts as not said."""
+
+    patient_id: UUID | None = None
+    service_id: UUID | None = None
+    provider_id: UUID | None = None
+    location_id: UUID | None = None
+    day: date | None = None
+    first_day: date | None = None
+    start: datetime | None = None
+    notes: str = ""
+    is_urgent: bool = False
+    walk_in: bool = False
+    text: str = ""
+    next: str = ""
+
+
+@dataclass
+class Panel:
+    """Everything the panel shows. Built before rendering."""
+
+    typed: Typed
+    picker: SlotPicker
+    patient: Patient | None = None
+    service: Service | None = None
+    services: list[Service] = field(default_factory=list)
+    providers: list[Provider] = field(default_factory=list)
+    locations: list[Location] = field(default_factory=list)
+    matches: list[PatientMatch] = field(default_factory=list)
+    recent: list[Patient] = field(default_factory=list)
+    errors: dict[str, str] = field(default_factory=dict)
+    alternatives: list[Any] = field(default_factory=list)
+    taken: str = ""
+
+
+def read_typed(data: QueryDict, *, next_url: str) -> Typed:
+    slot_start, _separator, _provider = (data.get("slot") or "").partition(SLOT_SEPARATOR)
+    start = read_moment(slot_start or data.get("start"))
+    return Typed(
+        patient_id=None if "change_patient" in data else read_uuid(data.get("pick") or data.get("patient")),
+        service_id=read_uuid(data.get("service")),
+        provider_id=read_uuid(data.get("provider")),
+        location_id=read_uuid(data.get("location")),
+        day=read_day(data.get("day")) or (timezone.localdate(start) if start else None),
+        first_day=read_day(data.get("from")),
+        start=start,
+        notes=data.get("notes", "")[:2000],
+        is_urgent=bool(data.get("is_urgent")),
+        walk_in=bool(data.get("walk_in")),
+        text=data.get("q", "").strip()[:100],
+        next=next_url,
+    )
+
+
+def build_panel(*, actor: Actor, typed: Typed, now: datetime) -> Panel:
+    """Patient, services with their providers, locations, free times. At most nine queries."""
+    services = bookable_services(actor=actor)
+    service = next((one for one in services if one.pk == typed.service_id), None)
+    providers = sorted(service.providers.all(), key=lambda one: one.name) if service else []
+    provider_id = typed.provider_id if any(one.pk == typed.provider_id for one in providers) else None
+    wish = Wish(
+        provider_id=provider_id, location_id=typed.location_id, day=typed.day, first_day=typed.first_day,
+        start=typed.start, today_only=typed.walk_in,
+    )  # fmt: skip
+    panel = Panel(
+        typed=typed,
+        picker=slot_picker(actor=actor, service=service, wish=wish, now=now),
+        patient=visible_patients(actor).filter(pk=typed.patient_id).first() if typed.patient_id else None,
+        service=service,
+        services=services,
+        providers=providers,
+        locations=list(bookable_locations(actor).order_by("name")),
+    )
+    if panel.patient is None and actor.can("patient", "search"):
+        if len(typed.text) >= SHORTEST_SEARCH:
+            panel.matches = search_patients(actor=actor, text=typed.text, limit=6)
+        elif service is None:
+            panel.recent = recent_patients(actor=actor, limit=4)
+    return panel
+
+
+def show(request: ClinicRequest, panel: Panel, status: int = 200) -> HttpResponse:
+    name = "appointments/_booking_panel.html" if is_fragment(request) else "appointments/booking.html"
+    return render(request, name, {"panel": panel, "beside": is_fragment(request)}, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+@page("appointment", "create")
+def book(request: ClinicRequest) -> HttpResponse:
+    """GET: the panel, prefilled from opaque ids. POST: book."""
+    data = request.POST if request.method == "POST" else _prefilled(request)
+    typed = read_typed(data, next_url=safe_next(request))
+    if request.method == "GET":
+        return show(request, build_panel(actor=request.actor, typed=typed, now=timezone.now()))
+    return _book(request, typed)
+
+
+@require_POST
+@page("appointment", "create")
+def panel(request: ClinicRequest) -> HttpResponse:
+    """The panel again after a field was changed; nothing is booked."""
+    typed = read_typed(request.POST, next_url=safe_next(request))
+    return show(request, build_panel(actor=request.actor, typed=typed, now=timezone.now()))
+
+
+@require_POST
+@page("patient", "search")
+def patient_matches(request: ClinicRequest) -> HttpResponse:
+    """While typing into the patient field: who it may be."""
+    text = request.POST.get("q", "").strip()[:100]
+    long_enough = len(text) >= SHORTEST_SEARCH
+    context = {
+        "text": text,
+        "matches": search_patients(actor=request.actor, text=text, limit=6) if long_enough else [],
+        "recent": [] if long_enough else recent_patients(actor=request.actor, limit=4),
+    }
+    return render(request, "appointments/_patient_matches.html", context)
+
+
+def _prefilled(request: ClinicRequest) -> QueryDict:
+    """A link's wishes. `?again=<visit>` takes patient, service and provider from an earlier visit."""
+    data = request.GET.copy()
+    if again := read_uuid(request.GET.get("again")):
+        visit: Appointment | None = visible_appointments(request.actor).filter(pk=again).first()
+        if visit:
+            for name in ("patient", "service", "provider"):
+                data.setdefault(name, str(getattr(visit, f"{name}_id")))
+    return data
+
+
+def _book(request: ClinicRequest, typed: Typed) -> HttpResponse:
+    data = request.POST.copy()
+    if alternative := request.POST.get("alternative"):
+        data["slot"] = alternative
+    form = BookingForm(data)
+    if not form.is_valid():
+        return _again(request, typed, {name: str(errors[0]) for name, errors in form.errors.items()})
+    said = form.cleaned_data
+    start, provider_id = said["slot"]
+    try:
+        visit = book_appointment(
+            actor=request.actor, patient_id=said["patient"], service_id=said["service"], provider_id=provider_id, start=start,
+            location_id=said["location"], notes=said["notes"], is_urgent=said["is_urgent"],
+            source=Source.WALK_IN if said["walk_in"] else Source.STAFF,
+        )  # fmt: skip
+    except SlotTaken as error:
+        return _taken(request, typed, error)
+    except DomainError as error:
+        if error.status not in (400, 409):
+            raise
+        errors = {detail.field.removesuffix("_id"): str(detail.message) for detail in error.details}
+        return _again(request, typed, errors or {"slot": str(error.message)}, status=409 if error.status == 409 else 422)
+    if said["walk_in"] and request.actor.can("appointment", "check_in"):
+        visit = change_status(actor=request.actor, appointment_id=visit.pk, action="check_in")
+    return done(request, visit, _booked_words(visit), to=typed.next)
+
+
+def _booked_words(visit: Appointment) -> str:
+    local = timezone.localtime(visit.start)
+    words = {"name": visit.patient.full_name, "time": f"{local:%H:%M}", "provider": visit.provider.short_name}
+    if visit.source == Source.WALK_IN:
+        return _("%(name)s is waiting for %(provider)s") % words
+    return _("Booked %(name)s at %(time)s with %(provider)s") % words
+
+
+def _again(request: ClinicRequest, typed: Typed, errors: dict[str, str], status: int = 422) -> HttpResponse:
+    shown = build_panel(actor=request.actor, typed=typed, now=timezone.now())
+    shown.errors = errors
+    return show(request, shown, status=status)
+
+
+def _taken(request: ClinicRequest, typed: Typed, error: SlotTaken) -> HttpResponse:
+    """Somebody was faster: the nearest free times in place, everything typed kept."""
+    shown = build_panel(actor=request.actor, typed=typed, now=timezone.now())
+    shown.taken = str(error.message)
+    shown.alternatives = alternatives_of(error)
+    return show(request, shown, status=409)
+
+
+def alternatives_of(error: SlotTaken) -> list[dict[str, Any]]:
+    """The nearest free times as buttons: value, naive local time, provider's name."""
+    found = []
+    for one in error.extra.get("alternatives", []):
+        start = datetime.fromisoformat(one["start"])
+        value = slot_value(start, UUID(one["provider"]["id"]))
+        found.append({"value": value, "local": start.replace(tzinfo=None), "provider": one["provider"]["name"]})
+    return found

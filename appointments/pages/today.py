@@ -1,0 +1,88 @@
+"""The home page: the day's visits by state, each with its next step; and the steps themselves."""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from appointments.choices import TRANSITIONS
+from appointments.forms import StepForm
+from appointments.pages.answers import done, is_fragment, safe_next, tell
+from appointments.pages.reading import read_uuid
+from appointments.pages.visit import visit_of, words_for
+from appointments.policies import bookable_locations
+from appointments.selectors import today_board
+from appointments.services import change_status
+from core.errors import Conflict, DomainError, NotFound, PreconditionFailed
+from core.pages.access import page
+from core.requests import ClinicRequest
+
+SHOWN_EXPECTED = 12  # the rest of a lane opens on demand
+SHOWN_DONE = 5
+
+
+@require_GET
+@page("appointment")
+def today(request: ClinicRequest) -> HttpResponse:
+    return _board(request, read_uuid(request.GET.get("location")), whole=not is_fragment(request))
+
+
+@require_POST
+@page("appointment")
+def step(request: ClinicRequest, visit_id: UUID, slug: str) -> HttpResponse:
+    """Take one step of the workflow. A script on the board gets the board back, others go where they came from."""
+    action = slug.replace("-", "_")
+    if slug != action.replace("_", "-") or action not in TRANSITIONS or action == "cancel":
+        raise NotFound(_("There is nothing here."))
+    form = StepForm(request.POST)
+    said = form.cleaned_data if form.is_valid() else {}
+    visit_of(request.actor, visit_id)
+    on_board = is_fragment(request) and request.headers.get("HX-Target") == "board"
+    location_id = read_uuid(request.POST.get("location"))
+    try:
+        visit = change_status(
+            actor=request.actor, appointment_id=visit_id, action=action,
+            reason=said.get("reason") or "", expected_version=said.get("version"),
+        )  # fmt: skip
+    except (Conflict, PreconditionFailed) as error:
+        if not on_board:
+            raise
+        return _board(request, location_id, refused=error)
+    back = reverse("appointments:today") + (f"?location={location_id}" if location_id else "")
+    if not on_board:
+        return done(request, visit, words_for(visit, action), to=safe_next(request, back))
+    tell(request, visit, words_for(visit, action), back=back)
+    return _board(request, location_id)
+
+
+def _board(
+    request: ClinicRequest, location_id: UUID | None, *, whole: bool = False, refused: DomainError | None = None
+) -> HttpResponse:
+    """The board alone, or the page around it. 7 queries and one for the locations."""
+    now = timezone.now()
+    locations = list(bookable_locations(request.actor).order_by("name"))
+    location = next((one for one in locations if one.pk == location_id), None)
+    board = today_board(actor=request.actor, day=timezone.localdate(now), now=now, location_id=location.pk if location else None)
+    context = {
+        "board": board,
+        "locations": locations,
+        "location": location,
+        "refused": str(refused.message) if refused else "",
+        "lanes": {
+            "expected": board.expected[:SHOWN_EXPECTED],
+            "expected_rest": board.expected[SHOWN_EXPECTED:],
+            "until": board.expected[-1].clock if board.expected else "",
+            "done": board.done[:SHOWN_DONE],
+            "done_rest": board.done[SHOWN_DONE:],
+        },
+        "fragment": not whole,
+    }
+    name = "appointments/today.html" if whole else "appointments/_board.html"
+    if refused:
+        transaction.set_rollback(True)
+    return render(request, name, context, status=refused.status if refused else 200)

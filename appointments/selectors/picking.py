@@ -1,0 +1,59 @@
+"""What a person picks from when booking: services with their providers, and the times of some days, free and taken."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from django.db.models import Prefetch
+
+from appointments.models import Service
+from appointments.selectors.availability import FreeSlot, _named
+from appointments.selectors.timetable import around, demand_of, taken, timetable
+from appointments.slots import Taken, slots_of
+from clinics.models import Provider
+from core.accounts.actor import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedTime:
+    """A time at which somebody works and the service would fit."""
+
+    slot: FreeSlot
+    is_free: bool
+
+
+def bookable_services(*, actor: Actor) -> list[Service]:
+    """The services that can be booked, each with its active providers, by name. Two queries."""
+    actor.require("service", "view")
+    providers = Prefetch("providers", Provider.objects.filter(is_active=True).order_by("name"))
+    return list(Service.objects.filter(is_active=True).order_by("name").prefetch_related(providers))
+
+
+def offered_times(
+    *,
+    actor: Actor,
+    service: Service,
+    first_day: date,
+    last_day: date,
+    now: datetime,
+    provider_id: UUID | None = None,
+    location_id: UUID | None = None,
+    moving: UUID | None = None,
+) -> list[OfferedTime]:
+    """Like `free_slots`, with the taken times too: a time that anybody has free is free. By start, one a start. 5 queries."""
+    actor.require("slot", "view")
+    if not service.is_active:
+        return []
+    table = timetable(
+        actor=actor, first_day=first_day, last_day=last_day, service=service, provider_id=provider_id, location_id=location_id
+    )
+    since, until = around(first_day, last_day)
+    busy = taken(table.providers, table.rooms, since, until, moving=moving)
+    worked = table.shifts(first_day, last_day)
+    demand = demand_of(service)
+    found: dict[datetime, OfferedTime] = {}
+    for slot in slots_of(worked, table.hours.rooms, demand, busy, earliest=now):
+        found.setdefault(slot.start, OfferedTime(_named(slot, table), is_free=True))
+    for slot in slots_of(worked, table.hours.rooms, demand, Taken(), earliest=now):
+        found.setdefault(slot.start, OfferedTime(_named(slot, table), is_free=False))
+    return sorted(found.values(), key=lambda one: one.slot.start)

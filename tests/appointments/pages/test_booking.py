@@ -1,0 +1,221 @@
+"""The booking panel: each field narrows the next, nothing typed is lost, nobody is booked twice."""
+
+import re
+from datetime import time, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from appointments.choices import Source, Status
+from appointments.forms import slot_value
+from appointments.models import Appointment, Schedule
+from core.accounts.roles import MATRIX, Role
+from core.database.counting import StatementCounter
+from core.tenancy.context import clinic_scope
+from patients.models import Patient
+from tests.factories.visits import at, book, make_patient
+from tests.factories.world import Place
+
+
+@pytest.fixture
+def amara(riverside: Place) -> Patient:
+    with clinic_scope(riverside.clinic, reason="test"):
+        return make_patient(given_name="Amara", family_name="Okafor")
+
+
+@pytest.fixture
+def reception(sign_in: Any, riverside: Place) -> Client:
+    return sign_in(riverside.users[Role.RECEPTIONIST])
+
+
+def filled(place: Place, patient: Patient, hour: int = 9, minute: int = 0, **fields: Any) -> dict[str, str]:
+    return {
+        "idempotency_key": str(uuid4()),
+        "patient": str(patient.pk),
+        "service": str(place.services[0].pk),
+        "slot": slot_value(at(place, 1, hour, minute), place.providers[0].pk),
+        "day": at(place, 1, 9).date().isoformat(),
+        **fields,
+    }
+
+
+def visits_of(place: Place, patient: Patient) -> list[Appointment]:
+    with clinic_scope(place.clinic, reason="test"):
+        return list(Appointment.objects.filter(patient=patient))
+
+
+def test_booking_step_by_step_without_javascript(reception: Client, riverside: Place, amara: Patient) -> None:
+    page = reception.get("/appointments/book/")
+    assert page.status_code == 200
+    assert 'name="q"' in page.text
+    typed = {"patient": str(amara.pk), "service": str(riverside.services[0].pk), "provider": "", "notes": "brings a letter"}
+    page = reception.post("/appointments/book/panel/", {**typed, "day": at(riverside, 1, 9).date().isoformat()})
+    assert page.status_code == 200
+    assert "Amara Okafor" in page.text
+    assert "brings a letter" in page.text
+    chosen = re.search(r'name="slot" value="([^"]+)" checked', page.text)
+    assert chosen  # the first free time is chosen at once
+    assert 'data-said="time">08:00<' in page.text
+    body = {**typed, "slot": chosen.group(1), "idempotency_key": str(uuid4()), "next": "/calendar/", "is_urgent": "1"}
+    answer = reception.post("/appointments/book/", body)
+    assert (answer.status_code, answer["Location"]) == (303, "/calendar/")
+    (visit,) = visits_of(riverside, amara)
+    assert (visit.status, visit.source, visit.is_urgent, visit.notes) == (Status.CONFIRMED, Source.STAFF, True, "brings a letter")
+    assert visit.start == at(riverside, 1, 8)
+    assert "Booked Amara Okafor at 08:00" in reception.get("/calendar/").text
+
+
+def test_a_taken_slot_offers_the_nearest_and_keeps_what_was_typed(reception: Client, riverside: Place, amara: Patient) -> None:
+    with clinic_scope(riverside.clinic, reason="test"):
+        book(riverside, at(riverside, 1, 9))
+    answer = reception.post("/appointments/book/", filled(riverside, amara, notes="Keep <this>", is_urgent="1"))
+    assert answer.status_code == 409
+    assert "is taken at this time" in answer.text
+    assert "Keep &lt;this&gt;" in answer.text
+    assert "Amara Okafor" in answer.text
+    assert 'name="is_urgent" value="1" checked' in answer.text
+    alternatives = re.findall(r'name="alternative" value="([^"]+)"', answer.text)
+    assert len(alternatives) >= 3
+    assert visits_of(riverside, amara) == []
+    again = reception.post("/appointments/book/", {**filled(riverside, amara), "alternative": alternatives[0]})
+    assert again.status_code == 303
+    (visit,) = visits_of(riverside, amara)
+    assert slot_value(visit.start, visit.provider_id).partition("~")[2] == alternatives[0].partition("~")[2]
+    assert visit.start != at(riverside, 1, 9)
+
+
+def test_a_taken_slot_beside_the_calendar_is_told_in_the_panel(reception: Client, riverside: Place, amara: Patient) -> None:
+    with clinic_scope(riverside.clinic, reason="test"):
+        book(riverside, at(riverside, 1, 9))
+    answer = reception.post("/appointments/book/", filled(riverside, amara), headers={"HX-Request": "true"})
+    assert answer.status_code == 409
+    assert "<html" not in answer.text
+    assert 'id="booking"' in answer.text
+    assert 'name="alternative"' in answer.text
+
+
+def test_a_double_submit_books_once(reception: Client, riverside: Place, amara: Patient) -> None:
+    body = filled(riverside, amara)
+    assert reception.post("/appointments/book/", body).status_code == 303
+    second = reception.post("/appointments/book/", body)
+    assert second.status_code == 303
+    assert second["Idempotency-Replayed"] == "true"
+    assert len(visits_of(riverside, amara)) == 1
+
+
+def test_every_missing_field_is_named(reception: Client, riverside: Place) -> None:
+    answer = reception.post("/appointments/book/", {"notes": "typed"})
+    assert answer.status_code == 422
+    for sentence in ("Choose the patient.", "Choose the service.", "Choose one of the times."):
+        assert sentence in answer.text
+    assert "typed" in answer.text
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"slot": "nonsense"}, {"slot": "2026-99-99T10:00:00+00:00~x"}, {"slot": "2026-01-01T10:00:00~" + str(uuid4())},
+        {"patient": "x"}, {"service": str(uuid4())}, {"notes": "x" * 2001}, {"notes": "a\x00b"}, {"patient": str(uuid4())},
+        {"location": str(uuid4())}, {"location": "x"}, {"slot": "9999-12-31T23:59:59+00:00~" + str(uuid4())},
+        {"slot": "0001-01-01T00:00:00+00:00~" + str(uuid4())}, {"day": "2026-02-31"}, {"from": "9999-12-31", "slot": ""},
+    ],
+)  # fmt: skip
+def test_bad_input_is_never_a_fault(reception: Client, riverside: Place, amara: Patient, wrong: dict[str, str]) -> None:
+    body = filled(riverside, amara) | wrong
+    assert reception.post("/appointments/book/", body).status_code in (303, 409, 422)
+    assert reception.post("/appointments/book/panel/", body | {"idempotency_key": str(uuid4())}).status_code == 200
+    query = {key: value for key, value in wrong.items() if key != "notes"}
+    assert reception.get("/appointments/book/", query).status_code == 200
+
+
+def test_a_past_time_is_refused(reception: Client, riverside: Place, amara: Patient) -> None:
+    yesterday = slot_value(at(riverside, -1, 9), riverside.providers[0].pk)
+    answer = reception.post("/appointments/book/", filled(riverside, amara, slot=yesterday))
+    assert answer.status_code == 422
+    assert "This time is past." in answer.text
+
+
+def test_patients_are_found_while_typing(reception: Client, riverside: Place, amara: Patient) -> None:
+    answer = reception.post("/appointments/book/patients/", {"q": "zzzzqq"})
+    assert answer.status_code == 200
+    assert "Nobody found." in answer.text
+    recent = reception.post("/appointments/book/patients/", {"q": ""})
+    assert "Amara Okafor" in recent.text
+
+
+def test_rebooking_takes_over_patient_service_and_provider(reception: Client, riverside: Place) -> None:
+    with clinic_scope(riverside.clinic, reason="test"):
+        visit = book(riverside, at(riverside, 1, 9))
+    page = reception.get(f"/appointments/book/?again={visit.pk}").text
+    assert visit.patient.mrn in page
+    assert f'value="{visit.service_id}" selected' in page
+    assert f'value="{visit.provider_id}" selected' in page
+
+
+def test_a_taken_time_stays_visible(reception: Client, riverside: Place) -> None:
+    with clinic_scope(riverside.clinic, reason="test"):
+        book(riverside, at(riverside, 1, 9))
+    day = at(riverside, 1, 9).date().isoformat()
+    query = {"service": riverside.services[0].pk, "provider": riverside.providers[0].pk, "day": day}
+    page = reception.get("/appointments/book/", query).text
+    assert re.search(r'name="slot" value="[^"]*T09:00[^"]*" disabled', page)
+
+
+def test_a_free_stretch_of_the_calendar_prefills_the_panel(reception: Client, riverside: Place) -> None:
+    day = at(riverside, 1, 9).date().isoformat()
+    calendar = reception.get(f"/calendar/?day={day}")
+    assert calendar.status_code == 200
+    link = re.search(r'class="free [^"]*" href="([^"]+)"', calendar.text)
+    assert link
+    page = reception.get(link.group(1).replace("&amp;", "&") + f"&service={riverside.services[0].pk}")
+    assert 'data-said="time">08:00<' in page.text
+
+
+def test_a_walk_in_waits_at_once(reception: Client, riverside: Place, amara: Patient) -> None:
+    with clinic_scope(riverside.clinic, reason="test"):
+        Schedule.objects.filter(provider=riverside.providers[0]).update(start_time=time(0), end_time=time(0), slot_minutes=5)
+    now = timezone.now()
+    start = (now + timedelta(minutes=5)).replace(minute=(now + timedelta(minutes=5)).minute // 5 * 5, second=0, microsecond=0)
+    body = filled(riverside, amara, walk_in="1", slot=slot_value(start, riverside.providers[0].pk), next="/")
+    assert reception.post("/appointments/book/", body).status_code == 303
+    (visit,) = visits_of(riverside, amara)
+    assert (visit.source, visit.status) == (Source.WALK_IN, Status.CHECKED_IN)
+    assert "is waiting for" in reception.get("/").text
+
+
+@pytest.mark.parametrize(
+    "role", [Role.RECEPTIONIST, Role.NURSE, Role.DOCTOR, Role.AUDITOR, Role.PHARMACIST, Role.PATIENT, Role.DATA_ANALYST]
+)
+def test_who_may_book(sign_in: Any, riverside: Place, amara: Patient, role: Role) -> None:
+    browser = sign_in(riverside.users[role])
+    allowed = role in MATRIX["appointment"]["create"]
+    assert browser.get("/appointments/book/").status_code == (200 if allowed else 403)
+    assert browser.post("/appointments/book/", filled(riverside, amara)).status_code == (303 if allowed else 403)
+    assert len(visits_of(riverside, amara)) == allowed
+
+
+def test_nobody_books_for_another_clinic(sign_in: Any, riverside: Place, hillcrest: Place, amara: Patient) -> None:
+    browser = sign_in(hillcrest.users[Role.RECEPTIONIST])
+    answer = browser.post("/appointments/book/", filled(riverside, amara))
+    assert answer.status_code == 422
+    assert "Okafor" not in answer.text
+    assert "Okafor" not in browser.get(f"/appointments/book/?patient={amara.pk}").text
+
+
+def test_the_panel_stays_within_its_budget(reception: Client, riverside: Place, amara: Patient) -> None:
+    address = f"/appointments/book/?patient={amara.pk}&service={riverside.services[0].pk}"
+
+    def cost() -> int:
+        with StatementCounter().on(connection) as counter:
+            assert reception.get(address).status_code == 200
+        return counter.count
+
+    one = cost()
+    with clinic_scope(riverside.clinic, reason="test"):
+        for number in range(15):
+            book(riverside, at(riverside, 1, 8 + number // 3, number % 3 * 20))
+    assert cost() == one <= 12
