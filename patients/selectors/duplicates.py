@@ -79,12 +79,11 @@ class _Given:
 
     def candidates(self, clinic_id: UUID) -> Ids:
         parts = [self._by_numbers(clinic_id)]
-        families = {(tokens.SLIP, variant) for word in tokens.spellings(self.family_name) for variant in tokens.slips(word)}
-        words = tokens.spellings(self.given_name)
-        givens = {(tokens.PREFIX, word[: tokens.SHORTEST_PREFIX]) for word in words}
-        givens |= {(tokens.SOUND, sound) for word in words if (sound := tokens.sound(word))}
+        families, givens = _slips(self.family_name), _starts_and_sounds(self.given_name)
         if families and givens:
             parts.append(candidates.all_tokens_ids(clinic_id, families, givens)[:MOST])
+            exchanged = (_slips(self.given_name), _starts_and_sounds(self.family_name))
+            parts.append(candidates.all_tokens_ids(clinic_id, *exchanged)[:MOST])
         if families and self.date_of_birth:
             born = {(tokens.BIRTH, self.date_of_birth.isoformat())}
             parts.append(candidates.all_tokens_ids(clinic_id, born, families | givens)[:MOST])
@@ -131,3 +130,13 @@ class _Given:
             alike_names(given, patient.given_name) or alike_names(given, patient.preferred_name)
         )
         return straight or (alike_names(given, patient.family_name) and alike_names(family, patient.given_name))
+
+
+def _slips(name: str) -> set[tuple[str, str]]:
+    return {(tokens.SLIP, variant) for word in tokens.spellings(name) for variant in tokens.slips(word)}
+
+
+def _starts_and_sounds(name: str) -> set[tuple[str, str]]:
+    words = tokens.spellings(name)
+    sounds = {(tokens.SOUND, sound) for word in words if (sound := tokens.sound(word))}
+    return sounds | {(tokens.PREFIX, word[: tokens.SHORTEST_PREFIX]) for word in words}

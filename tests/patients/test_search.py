@@ -1,0 +1,163 @@
+"""The one box: any order, begun, misspelt, numbers, dates; ranked."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from core.accounts.roles import Role
+from core.database.counting import StatementCounter
+from core.errors import NotAllowed, ValidationFailed
+from patients.choices import PatientStatus
+from patients.models import Patient
+from patients.selectors import recent_patients, search_patients
+from patients.services import register_patient
+from tests.factories.patients import patient_data
+from tests.factories.world import Place
+
+MARY, JOSE, PRIYA, OYVIND, LEILA, THOMAS = range(6)
+
+
+def search(place: Place, text: str, **kwargs: Any) -> list[Any]:
+    return search_patients(actor=place.actor(Role.RECEPTIONIST), text=text, **kwargs)
+
+
+def who(place: Place, text: str) -> list[int]:
+    numbers = {patient.pk: number for number, patient in enumerate(place.patients)}
+    return [numbers[match.patient.pk] for match in search(place, text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("o'brien", [MARY]),
+        ("OBRIEN mary", [MARY]),
+        ("mary obr", [MARY]),
+        ("brien", [MARY]),
+        ("ann o’brien", [MARY]),
+        ("jose cruz", [JOSE]),
+        ("cruz, josé de la", [JOSE]),
+        ("DELACRUZ", [JOSE]),
+        ("de la", [JOSE]),
+        ("j d", [JOSE]),
+        ("c", [JOSE]),
+        ("øyvind", [OYVIND]),
+        ("oyvind lukaszewski", [OYVIND]),
+        ("ŁUKASZ", [OYVIND]),
+        ("حداد", [LEILA]),
+        ("ليلى حداد", [LEILA]),
+        ("tom jones", [THOMAS]),
+        ("smith-jones", [THOMAS]),
+        ("smithjones tho", [THOMAS]),
+        ("  raman  ", [PRIYA]),
+    ],
+)
+def test_names_in_any_order_script_and_length(in_riverside: Place, text: str, expected: list[int]) -> None:
+    assert who(in_riverside, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("obrein", MARY),
+        ("o'brian mary", MARY),
+        ("lukaszewsky", OYVIND),
+        ("lukazewski oyv", OYVIND),
+        ("smth-jones", THOMAS),
+        ("tomas smith", THOMAS),
+        ("preeya raman", PRIYA),
+        ("ramam 1991", PRIYA),
+        ("mayr obrien", MARY),
+    ],
+)
+def test_misspelt_names_are_found_first(in_riverside: Place, text: str, expected: int) -> None:
+    assert who(in_riverside, text)[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0100", [MARY]),
+        ("00100", [MARY]),
+        ("900100", [MARY]),
+        ("07700900100", [MARY]),
+        ("07700 900 100", [MARY]),
+        ("+44 7700 900100", [MARY]),
+        ("(07700) 900-100", [MARY]),
+        ("raman 0102", [PRIYA]),
+        ("RV-0000003", [PRIYA]),
+        ("rv3", [PRIYA]),
+        ("rv 0000003", [PRIYA]),
+        ("3", [PRIYA]),
+        ("0000003", [PRIYA]),
+        ("RV-0000099", []),
+        ("patient1@example.org", [JOSE]),
+        ("PATIENT1@EXAMPLE.ORG", [JOSE]),
+        ("99999", []),
+    ],
+)
+def test_numbers_and_addresses(in_riverside: Place, text: str, expected: list[int]) -> None:
+    assert who(in_riverside, text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1974-08-03", "1974/8/3", "3/8/1974", "8/3/1974", "03.08.1974", "3-8-74", "3 Aug 1974", "3rd August 1974", "Aug 3, 1974",
+        "3. august 1974", "03081974", "19740803", "1974", "mary 1974", "o'brien 3/8/1974", "1974-08-03 mary obr",
+    ],
+)  # fmt: skip
+def test_a_birth_date_in_many_spellings(in_riverside: Place, text: str) -> None:
+    assert who(in_riverside, text) == [MARY]
+
+
+@pytest.mark.parametrize("text", ["", "   ", "-", "%", "_", "*", "()", "31/02/1974 x", "\\", "zzzz", "' OR 1=1 --", "٣"])
+def test_what_means_nothing_finds_nobody_and_does_no_harm(in_riverside: Place, text: str) -> None:
+    assert search(in_riverside, text)[1:] == []
+
+
+@pytest.mark.parametrize("text", ["a\0", "a\ud800", "a\x07", "x" * 201])
+def test_what_cannot_be_stored_cannot_be_searched(in_riverside: Place, text: str) -> None:
+    with pytest.raises(ValidationFailed):
+        search(in_riverside, text)
+
+
+def test_exact_before_begun_before_misspelt_and_family_before_given(in_riverside: Place) -> None:
+    actor = in_riverside.actor(Role.RECEPTIONIST)
+    for number, (given, family) in enumerate([("Ann", "Marsh"), ("Ann", "Marshall"), ("Marsh", "Bell"), ("Ann", "Mersh")]):
+        data = patient_data(given_name=given, family_name=family, date_of_birth=date(1950 + number, 1, 1))
+        register_patient(actor=actor, data=data)
+    matches = search(in_riverside, "marsh")
+    assert [match.patient.full_name for match in matches] == ["Ann Marsh", "Marsh Bell", "Ann Marshall", "Ann Mersh"]
+    assert [match.matched[0].kind for match in matches] == ["exact", "exact", "prefix", "fuzzy"]
+    assert [match.matched[0].field for match in matches] == ["family_name", "given_name", "family_name", "family_name"]
+    assert [match.patient.full_name for match in search(in_riverside, "marsh", limit=1)] == ["Ann Marsh"]
+
+
+def test_merged_records_are_not_found(in_riverside: Place) -> None:
+    Patient.objects.filter(pk=in_riverside.patients[MARY].pk).update(status=PatientStatus.MERGED)
+    assert who(in_riverside, "obrien") == []
+    assert in_riverside.patients[MARY] not in recent_patients(actor=in_riverside.actor(Role.NURSE))
+
+
+@pytest.mark.parametrize("role", [Role.PATIENT, Role.AUDITOR, Role.DATA_ANALYST])
+def test_who_may_not_search(in_riverside: Place, role: Role) -> None:
+    with pytest.raises(NotAllowed):
+        search_patients(actor=in_riverside.actor(role), text="smith")
+
+
+def test_another_clinics_patients_are_not_found(in_riverside: Place, hillcrest: Place) -> None:
+    assert search(in_riverside, "HC-0000001") == []
+    assert search(in_riverside, hillcrest.patients[0].phone) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "most"), [("ob", 2), ("RV-0000001", 2), ("3/8/1974", 2), ("obrien mary", 4), ("obrein", 4), ("zz top xy", 6)]
+)
+def test_statements(in_riverside: Place, text: str, most: int) -> None:
+    from django.db import connection
+
+    counter = StatementCounter()
+    with counter.on(connection):
+        search(in_riverside, text)
+    assert counter.count <= most
