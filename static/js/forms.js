@@ -1,8 +1,8 @@
 /* Keeps on the server what is typed into a form with data-draft="<its key>", so that nothing is lost. */
 
-import { trouble } from "./trouble.js";
-
 const PAUSE = 1200; // ms without typing before the draft is sent
+
+const trouble = (text, retry) => document.dispatchEvent(new CustomEvent("hms:trouble", { detail: { text, retry } }));
 
 function typed(form) {
   const data = new FormData(form);

@@ -1,7 +1,5 @@
 /* The frame's behaviour on every page. Whatever it adds, the page works without it. */
 
-import { trouble } from "./trouble.js";
-
 const words = document.querySelector("#words")?.dataset ?? {};
 
 /* --- Forms are sent once ------------------------------------------------------------------------------------------ */
@@ -57,6 +55,20 @@ function watchToasts(root) {
   });
 }
 watchToasts(document);
+
+/* --- Troubles on the way: say so, offer to try again. Other modules raise the event "hms:trouble" { text, retry } --------- */
+
+function trouble(text, retry) {
+  const template = document.querySelector("#trouble");
+  if (!template) return;
+  const toast = template.content.firstElementChild.cloneNode(true);
+  toast.querySelector("[data-text]").textContent = text;
+  const button = toast.querySelector("[data-retry]");
+  if (retry) button.addEventListener("click", () => (toast.remove(), retry()));
+  else button.remove();
+  document.querySelector("#toasts").replaceChildren(toast);
+}
+document.addEventListener("hms:trouble", (event) => trouble(event.detail.text, event.detail.retry));
 
 /* --- htmx: troubles, focus, what arrives ------------------------------------------------------------------------------ */
 
