@@ -74,8 +74,8 @@ def timetable(
     )
     return Timetable(
         hours,
-        {row.provider_id: row.provider for row in (*weekly, *extra)},
-        {row.location_id: row.location for row in (*weekly, *extra) if row.location_id and row.location},
+        {row.provider_id: row.provider for row in weekly} | {row.provider_id: row.provider for row in extra},
+        {row.location_id: row.location for row in weekly} | {row.location.id: row.location for row in extra if row.location},
         {room.id: room for room in rooms},
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
 from appointments.choices import ResourceKind
 from appointments.models import Appointment, Claim, Service
@@ -15,6 +16,7 @@ from core.accounts.actor import Actor
 from core.errors import PreconditionFailed
 from core.tenancy.context import current_clinic_id
 from core.tenancy.ids import new_id
+from core.tenancy.models import Record
 
 # One statement for all: a claim that is refused gives no row. The rows' order (kind, then id) is the order of waiting.
 TAKE = """
@@ -95,6 +97,11 @@ def locked_appointment(actor: Actor, appointment_id: UUID, *, expected_version: 
     """The visit with its names, its row locked. Raises NotFound, or PreconditionFailed when it has another version. One query."""
     visits = visible_appointments(actor).for_list().select_for_update(of=("self",), no_key=True)
     appointment = visits.found(pk=appointment_id)
-    if expected_version is not None and appointment.version != expected_version:
-        raise PreconditionFailed("Somebody changed this visit meanwhile. Look at it again.")
+    check_version(appointment, expected_version)
     return appointment
+
+
+def check_version(row: Record, expected_version: int | None) -> None:
+    """Raise PreconditionFailed when the caller read another version than this."""
+    if expected_version is not None and row.version != expected_version:
+        raise PreconditionFailed(_("Somebody changed this meanwhile. Look at it again."))

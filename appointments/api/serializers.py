@@ -1,0 +1,234 @@
+"""The shapes of scheduling in the API: bodies in, bodies out.
+
+References are ids on the way in and light objects (`id`, `name`; a patient also `mrn`) on the way out.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from appointments.choices import ChangeKind, ExceptionKind, Source, Status, Tone, Weekday
+from appointments.models import Service
+from appointments.selectors import WorkingTime
+from clinics.models import Room
+from core.api.serializers import InputSerializer, MoneySerializer, OutputSerializer
+
+
+class NamedOutput(OutputSerializer):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class PatientBrief(OutputSerializer):
+    id = serializers.UUIDField()
+    mrn = serializers.CharField()
+    name = serializers.CharField(source="full_name")
+
+
+# --- Services -----------------------------------------------------------------------------------------------------------
+class ServiceInput(InputSerializer):
+    name = serializers.CharField(max_length=120)
+    description = serializers.CharField(max_length=300, allow_blank=True, required=False)
+    duration_minutes = serializers.IntegerField(min_value=5, max_value=720)
+    buffer_before_minutes = serializers.IntegerField(min_value=0, max_value=240, required=False)
+    buffer_after_minutes = serializers.IntegerField(min_value=0, max_value=240, required=False)
+    price = MoneySerializer(required=False, help_text="In the clinic's currency.")
+    tone = serializers.ChoiceField(choices=Tone.choices, required=False)
+    room_kind = serializers.ChoiceField(choices=Room.Kind.choices, allow_blank=True, required=False, help_text="Empty: no room.")
+    is_active = serializers.BooleanField(required=False)
+    offered_by = serializers.ListField(child=serializers.UUIDField(), max_length=500, required=False, help_text="Providers' ids.")
+
+
+class ServiceOutput(OutputSerializer):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    duration_minutes = serializers.IntegerField()
+    buffer_before_minutes = serializers.IntegerField()
+    buffer_after_minutes = serializers.IntegerField()
+    price = serializers.SerializerMethodField()
+    tone = serializers.ChoiceField(choices=Tone.choices)
+    room_kind = serializers.ChoiceField(choices=Room.Kind.choices, allow_blank=True)
+    is_active = serializers.BooleanField()
+    offered_by = serializers.SerializerMethodField()
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+    @extend_schema_field(MoneySerializer)
+    def get_price(self, service: Service) -> dict[str, str]:
+        return {"amount": f"{service.price_amount:.2f}", "currency": self.context["clinic"].currency}
+
+    @extend_schema_field(NamedOutput(many=True))
+    def get_offered_by(self, service: Service) -> list[dict[str, Any]]:
+        providers = sorted((offer.provider for offer in service.offers.all()), key=lambda provider: provider.name)
+        return [{"id": provider.id, "name": provider.name} for provider in providers]
+
+
+# --- Hours --------------------------------------------------------------------------------------------------------------
+class ScheduleInput(InputSerializer):
+    provider = serializers.UUIDField()
+    location = serializers.UUIDField()
+    room = serializers.UUIDField(allow_null=True, required=False)
+    weekday = serializers.ChoiceField(choices=Weekday.choices, help_text="0 is Monday.")
+    start_time = serializers.TimeField(help_text="Wall-clock time of the location.")
+    end_time = serializers.TimeField(help_text="At or before the start it means the next day.")
+    slot_minutes = serializers.IntegerField(min_value=5, max_value=240, required=False)
+    valid_from = serializers.DateField(allow_null=True, required=False)
+    valid_until = serializers.DateField(allow_null=True, required=False, help_text="The last day.")
+
+
+class ScheduleOutput(OutputSerializer):
+    id = serializers.UUIDField()
+    provider = NamedOutput()
+    location = NamedOutput()
+    room = NamedOutput(allow_null=True)
+    weekday = serializers.ChoiceField(choices=Weekday.choices)
+    start_time = serializers.TimeField(format="%H:%M")
+    end_time = serializers.TimeField(format="%H:%M")
+    slot_minutes = serializers.IntegerField()
+    valid_from = serializers.DateField(allow_null=True)
+    valid_until = serializers.DateField(allow_null=True)
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class ScheduleExceptionInput(InputSerializer):
+    provider = serializers.UUIDField()
+    kind = serializers.ChoiceField(choices=ExceptionKind.choices)
+    first_day = serializers.DateField()
+    last_day = serializers.DateField()
+    start_time = serializers.TimeField(allow_null=True, required=False, help_text="Without times: the whole day (away only).")
+    end_time = serializers.TimeField(allow_null=True, required=False)
+    location = serializers.UUIDField(allow_null=True, required=False, help_text="Needed for extra hours.")
+    room = serializers.UUIDField(allow_null=True, required=False)
+    reason = serializers.CharField(max_length=200, allow_blank=True, required=False)
+
+
+class ScheduleExceptionOutput(OutputSerializer):
+    id = serializers.UUIDField()
+    provider = NamedOutput()
+    kind = serializers.ChoiceField(choices=ExceptionKind.choices)
+    first_day = serializers.DateField()
+    last_day = serializers.DateField()
+    start_time = serializers.TimeField(format="%H:%M", allow_null=True)
+    end_time = serializers.TimeField(format="%H:%M", allow_null=True)
+    location = NamedOutput(allow_null=True)
+    room = NamedOutput(allow_null=True)
+    reason = serializers.CharField()
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class HolidayInput(InputSerializer):
+    day = serializers.DateField()
+    name = serializers.CharField(max_length=120)
+    location = serializers.UUIDField(allow_null=True, required=False, help_text="Null: every location.")
+
+
+class HolidayOutput(OutputSerializer):
+    id = serializers.UUIDField()
+    day = serializers.DateField()
+    name = serializers.CharField()
+    location = NamedOutput(allow_null=True)
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+# --- Free time ----------------------------------------------------------------------------------------------------------
+class SlotOutput(OutputSerializer):
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
+    provider = NamedOutput()
+    location = NamedOutput()
+    room = NamedOutput(allow_null=True)
+
+
+class IntervalOutput(OutputSerializer):
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
+
+
+class WorkingTimeOutput(OutputSerializer):
+    day = serializers.DateField(help_text="The day to which the hours belong.")
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
+    location = NamedOutput()
+    room = NamedOutput(allow_null=True)
+    free = serializers.SerializerMethodField()
+
+    @extend_schema_field(IntervalOutput(many=True))
+    def get_free(self, working: WorkingTime) -> list[dict[str, datetime]]:
+        return [{"start": start, "end": end} for start, end in working.free]
+
+
+# --- Visits -------------------------------------------------------------------------------------------------------------
+class AppointmentInput(InputSerializer):
+    patient = serializers.UUIDField()
+    service = serializers.UUIDField()
+    provider = serializers.UUIDField()
+    location = serializers.UUIDField(allow_null=True, required=False, help_text="Not needed where the provider works at one place.")
+    room = serializers.UUIDField(allow_null=True, required=False, help_text="Chosen for you when left out.")
+    start = serializers.DateTimeField(help_text="With its offset from UTC.")
+    notes = serializers.CharField(max_length=2000, allow_blank=True, required=False, trim_whitespace=False)
+    source = serializers.ChoiceField(choices=Source.choices, default=Source.API)  # type: ignore[assignment]
+    is_urgent = serializers.BooleanField(default=False)
+
+
+class NotesInput(InputSerializer):
+    notes = serializers.CharField(max_length=2000, allow_blank=True, trim_whitespace=False)
+
+
+class ReasonInput(InputSerializer):
+    reason = serializers.CharField(max_length=300, allow_blank=True, default="", trim_whitespace=False)
+
+
+class NothingInput(InputSerializer):
+    """An empty object."""
+
+
+class RescheduleInput(ReasonInput):
+    start = serializers.DateTimeField(help_text="With its offset from UTC.")
+    provider = serializers.UUIDField(allow_null=True, required=False)
+    room = serializers.UUIDField(allow_null=True, required=False)
+
+
+class AppointmentOutput(OutputSerializer):
+    id = serializers.UUIDField()
+    patient = PatientBrief()
+    service = NamedOutput()
+    provider = NamedOutput()
+    location = NamedOutput()
+    room = NamedOutput(allow_null=True)
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
+    time_zone = serializers.CharField(help_text="The location's, when the visit was booked.")
+    status = serializers.ChoiceField(choices=Status.choices)
+    source = serializers.ChoiceField(choices=Source.choices)  # type: ignore[assignment]
+    is_urgent = serializers.BooleanField()
+    notes = serializers.CharField()
+    checked_in_at = serializers.DateTimeField(allow_null=True)
+    started_at = serializers.DateTimeField(allow_null=True)
+    completed_at = serializers.DateTimeField(allow_null=True)
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class AppointmentChangeOutput(OutputSerializer):
+    id = serializers.UUIDField()
+    at = serializers.DateTimeField()
+    kind = serializers.ChoiceField(choices=ChangeKind.choices)
+    actor = serializers.CharField(source="actor_name", help_text="Who did it.")
+    from_status = serializers.ChoiceField(choices=Status.choices, allow_blank=True)
+    to_status = serializers.ChoiceField(choices=Status.choices)
+    from_start = serializers.DateTimeField(allow_null=True)
+    to_start = serializers.DateTimeField(allow_null=True)
+    from_provider = NamedOutput(allow_null=True)
+    to_provider = NamedOutput(allow_null=True)
+    reason = serializers.CharField()
