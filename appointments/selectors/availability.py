@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from appointments.models import Service
 from appointments.selectors.timetable import Timetable, around, demand_of, taken, taken_of_patient, timetable
-from appointments.slots import Interval, Slot, Taken, free_stretches, slots_of
+from appointments.slots import Interval, Slot, free_stretches, slots_of
 from clinics.models import Location, Provider, Room
 from core.accounts.actor import Actor
 
@@ -18,6 +18,7 @@ NEAR = timedelta(days=14)
 # How far around the wish one looks, until enough is found.
 WIDENING = (timedelta(hours=4), timedelta(days=1), timedelta(days=4), NEAR)
 OF_EACH = 3
+LONGEST_VISIT = timedelta(hours=20)  # 12 hours and both buffers
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ def nearest_slots(
 ) -> list[FreeSlot]:
     """Up to six free slots within 14 days of `near`: the provider's nearest three, then the others' nearest three.
 
-    Where one side has fewer, the other fills up. Times at which the patient is elsewhere are left out. 5 queries, 6 with a patient.
+    Where one side has fewer, the other fills up. Times at which the patient is elsewhere are left out. Usually 6 queries (7
+    with a patient); up to 6 more when the next hours are full and one has to look further.
     """
     if not service.is_active:
         return []
@@ -102,11 +104,10 @@ def nearest_slots(
     earliest = max(now or timezone.now(), near - NEAR)
     first_day, last_day = (near - NEAR).date() - timedelta(days=1), (near + NEAR).date() + timedelta(days=1)
     table = timetable(actor=actor, first_day=first_day, last_day=last_day, service=service, location_id=location_id)
-    since, until = around(first_day, last_day)
-    busy = taken(table.providers, table.rooms, since, until, moving=moving)
-    own = taken_of_patient(patient_id, since, until, moving=moving) if patient_id else []
-    same = _nearest(table, service, busy, own, near, earliest, {provider_id} if provider_id else set())
-    others = _nearest(table, service, busy, own, near, earliest, table.providers.keys() - {provider_id})
+    own = taken_of_patient(patient_id, *around(first_day, last_day), moving=moving) if patient_id else []
+    search = _Search(table, service, near, earliest, own, moving)
+    same = search.nearest(table.providers.keys() & {provider_id})
+    others = search.nearest(table.providers.keys() - {provider_id})
     spare = OF_EACH - min(OF_EACH, len(others))
     chosen = same[: OF_EACH + spare]
     chosen += others[: 2 * OF_EACH - len(chosen)]
@@ -133,29 +134,33 @@ def working_time(
     return sorted(found, key=lambda one: one.start.timestamp())
 
 
-def _nearest(
-    table: Timetable,
-    service: Service,
-    busy: Taken,
-    own: Collection[Interval],
-    near: datetime,
-    earliest: datetime,
-    providers: Collection[UUID | None],
-) -> list[Slot]:
-    """The six nearest slots of some providers. Looks into a widening window, so that usually only a few hours are computed."""
-    found: list[Slot] = []
-    for reach in WIDENING if providers else ():
-        low, high = max(earliest, near - reach), near + reach
-        days = (near - reach).date() - timedelta(days=2), (near + reach).date() + timedelta(days=1)
-        shifts = [shift for shift in table.shifts(*days) if shift.block.provider_id in providers]
-        found = [
-            slot
-            for slot in slots_of(shifts, table.hours.rooms, demand_of(service), busy, earliest=low, latest=high)
-            if not _overlaps(slot, own)
-        ]
-        if len(found) >= 2 * OF_EACH:
-            break
-    return sorted(found, key=lambda slot: (abs(slot.start - near), slot.start))[: 2 * OF_EACH]
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Looks around a wish into a widening window, so that usually only a few hours are read and computed."""
+
+    table: Timetable
+    service: Service
+    near: datetime
+    earliest: datetime
+    own: Collection[Interval]
+    moving: UUID | None
+
+    def nearest(self, providers: Collection[UUID]) -> list[Slot]:
+        """The six slots of these providers that are nearest to the wish. A query for each window."""
+        found: list[Slot] = []
+        for reach in WIDENING if providers else ():
+            found = self._within(reach, providers)
+            if len(found) >= 2 * OF_EACH:
+                break
+        return sorted(found, key=lambda slot: (abs(slot.start - self.near), slot.start))[: 2 * OF_EACH]
+
+    def _within(self, reach: timedelta, providers: Collection[UUID]) -> list[Slot]:
+        low, high = max(self.earliest, self.near - reach), self.near + reach
+        days = (self.near - reach).date() - timedelta(days=2), (self.near + reach).date() + timedelta(days=1)
+        shifts = [shift for shift in self.table.shifts(*days) if shift.block.provider_id in providers]
+        busy = taken(providers, self.table.rooms, low - LONGEST_VISIT, high + LONGEST_VISIT, moving=self.moving)
+        slots = slots_of(shifts, self.table.hours.rooms, demand_of(self.service), busy, earliest=low, latest=high)
+        return [slot for slot in slots if not _overlaps(slot, self.own)]
 
 
 def _overlaps(slot: Slot, intervals: Iterable[Interval]) -> bool:

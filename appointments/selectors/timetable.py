@@ -60,7 +60,7 @@ def timetable(
     weekly = [row for row in _weekly(of_interest, first_day, last_day) if _is_open(row.location, actor, location_id)]
     exceptions = list(
         ScheduleException.objects.filter(of_interest, last_day__gte=first_day - A_DAY, first_day__lte=last_day + A_DAY)
-        .select_related("provider__department", "location__clinic")
+        .select_related("provider", "location__clinic")
         .order_by("first_day", "start_time", "id")
     )
     extra = [row for row in exceptions if row.kind == ExceptionKind.EXTRA and _is_open(row.location, actor, location_id)]
@@ -121,7 +121,7 @@ def _weekly(of_interest: Q, first_day: date, last_day: date) -> Iterable[Schedul
     return (
         Schedule.objects.filter(of_interest)
         .filter(Q(valid_from=None) | Q(valid_from__lte=last_day), Q(valid_until=None) | Q(valid_until__gte=first_day))
-        .select_related("provider__department", "location__clinic")
+        .select_related("provider", "location__clinic")
         .order_by("provider__name", "provider_id", "weekday", "start_time", "id")
     )
 

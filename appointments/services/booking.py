@@ -58,7 +58,7 @@ def book_appointment(
     actor.require("appointment", "create")
     wrong: list[Detail] = []
     patient = _patient(patient_id, wrong)
-    service, provider = _service(service_id, wrong), _provider(provider_id, service_id, wrong)
+    service, provider = _offer(service_id, provider_id, wrong)
     _check_start(start, wrong)
     notes = checked_text("notes", notes, NOTES_LENGTH, wrong)
     if source not in Source.values:
@@ -260,6 +260,16 @@ def _patient(patient_id: UUID, wrong: list[Detail]) -> Patient | None:
         state = patient.get_status_display()
         wrong.append(Detail("patient", "not_active", _("This patient can't be booked: %(state)s.") % {"state": state}))
     return patient
+
+
+def _offer(service_id: UUID, provider_id: UUID, wrong: list[Detail]) -> tuple[Service | None, Provider | None]:
+    """Service and provider when the one is offered by the other, in one query; else what is wrong with each."""
+    offer = (
+        ServiceProvider.objects.select_related("service", "provider").filter(service_id=service_id, provider_id=provider_id).first()
+    )
+    if offer is not None and offer.service.is_active and offer.provider.is_active:
+        return offer.service, offer.provider
+    return _service(service_id, wrong), _provider(provider_id, service_id, wrong)
 
 
 def _service(service_id: UUID, wrong: list[Detail]) -> Service | None:

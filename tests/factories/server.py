@@ -1,0 +1,153 @@
+"""HMS as people meet it: gunicorn on a port of its own, before a database of its own that some function has filled."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from django.conf import settings
+from psycopg import sql
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 60
+RUN = """
+import importlib, json, sys
+import django
+django.setup()
+module, name = sys.argv[1].split(":")
+json.dump(getattr(importlib.import_module(module), name)(), sys.stdout, default=str)
+"""
+URL_NAMES = {
+    "hms_app": "DATABASE_URL",
+    "hms_owner": "DATABASE_OWNER_URL",
+    "hms_platform": "DATABASE_PLATFORM_URL",
+    "hms_maintenance": "DATABASE_MAINTENANCE_URL",
+}
+
+
+@dataclass
+class Server:
+    """A running HMS. `seeded` is what the seeding function returned, as JSON gives it back."""
+
+    url: str
+    database: str
+    environment: dict[str, str]
+    log: Path
+    seeded: Any = None
+    process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).netloc
+
+    def connect(self, role: str = "hms_maintenance") -> "psycopg.Connection[Any]":
+        """The server's database, as a role. The default one sees every clinic."""
+        return psycopg.connect(_url_of(role, self.database))
+
+
+@contextmanager
+def serving(
+    name: str,
+    *,
+    seed: Callable[[], Any] | None = None,
+    commands: Sequence[Sequence[str]] = (),
+    variables: dict[str, str] | None = None,
+    static: bool = True,
+) -> Iterator[Server]:
+    """Serve HMS from the new database `hms_<name>`, and take both away afterwards.
+
+    `seed` is a function of some module of the tests (it runs in the server's environment, not in ours); `commands` are
+    arguments of manage.py, such as `[["seed_demo"]]`, run before it; `variables` are added to the environment; `static` collects the static
+    files, which only pages need.
+    """
+    port, database = _free_port(), f"hms_{name}"
+    environment = os.environ | _database_variables(database) | {
+        "PORT": str(port),
+        "HMS_BIND": "127.0.0.1",
+        "HMS_BASE_URL": f"http://127.0.0.1:{port}",
+        "DJANGO_SETTINGS_MODULE": "hms.settings",
+    }  # fmt: skip
+    environment |= variables or {}
+    log = Path(tempfile.mkdtemp(prefix="hms-server-")) / "log"
+    server = Server(f"http://127.0.0.1:{port}", database, environment, log)
+    collect = [["collectstatic", "--noinput", "-v0"]] if static else []
+    _drop(database)
+    try:
+        for command in (["setup_database"], ["migrate", "-v0"], *collect, *commands):
+            _run([sys.executable, "manage.py", *command], environment)
+        if seed is not None:
+            server.seeded = json.loads(_run([sys.executable, "-c", RUN, f"{seed.__module__}:{seed.__name__}"], environment))
+        with log.open("wb") as output:
+            server.process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "-c", "hms/gunicorn.conf.py", "hms.asgi:application"],
+                cwd=ROOT, env=environment, stdout=output, stderr=output,
+            )  # fmt: skip
+        _wait_until_up(server)
+        yield server
+    finally:
+        if server.process is not None:
+            server.process.terminate()
+            server.process.wait(timeout=40)
+        _drop(database)
+
+
+def _run(command: Sequence[str], environment: dict[str, str]) -> str:
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+    return done.stdout
+
+
+def _wait_until_up(server: Server) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if server.process is None or server.process.poll() is not None:
+            break
+        connection = HTTPConnection(server.host, timeout=5)
+        try:
+            connection.request("GET", "/health")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            time.sleep(0.1)
+        finally:
+            connection.close()
+    raise RuntimeError(f"The server did not come up:\n{server.log.read_text()[-4000:]}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _database_variables(database: str) -> dict[str, str]:
+    if settings.EMBEDDED_POSTGRES:
+        return {"HMS_DATABASE_NAME": database}
+    return {variable: _url_of(role, database) for role, variable in URL_NAMES.items()}
+
+
+def _url_of(role: str, database: str) -> str:
+    if settings.EMBEDDED_POSTGRES:
+        return str(settings.EMBEDDED_POSTGRES.url(role, database))
+    return urlsplit(settings.DATABASE_ROLE_URLS[role])._replace(path=f"/{database}").geturl()
+
+
+def _drop(database: str) -> None:
+    admin = (
+        settings.EMBEDDED_POSTGRES.url("postgres", "postgres") if settings.EMBEDDED_POSTGRES else settings.HMS_DATABASE_ADMIN_URL
+    )
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
