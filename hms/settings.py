@@ -259,6 +259,9 @@ SPECTACULAR_SETTINGS = {
         "Sex": "patients.choices.Sex",
         "BloodType": "patients.choices.BloodType",
         "Role": "core.accounts.roles.Role",
+        "AppointmentStatus": "appointments.choices.Status",
+        "ChangeKind": "appointments.choices.ChangeKind",
+        "ExceptionKind": "appointments.choices.ExceptionKind",
     },
     "PREPROCESSING_HOOKS": ["core.api.schema.only_versioned_paths"],
     "POSTPROCESSING_HOOKS": [

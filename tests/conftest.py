@@ -14,6 +14,7 @@ from django.test import Client
 
 from core.database.roles import become
 from core.tenancy.context import clinic_scope
+from tests.factories.server import Server, serving
 from tests.factories.world import Place, World, build_world
 
 PASSWORD = "Correct-Horse-2026"
@@ -106,3 +107,10 @@ def api() -> Any:
     from tests.factories.api_client import ApiClient
 
     return ApiClient
+
+
+@pytest.fixture(scope="session")
+def server(django_db_setup: None, worker_id: str) -> Iterator[Server]:
+    """HMS with the demo's data behind gunicorn, for tests that need a browser or a socket. One for the whole run."""
+    with serving(f"served_{worker_id}", commands=[["seed_demo"]], variables={"HMS_DEMO": "1"}) as running:
+        yield running

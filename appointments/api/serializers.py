@@ -3,6 +3,7 @@
 References are ids on the way in and light objects (`id`, `name`; a patient also `mrn`) on the way out.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +13,10 @@ from rest_framework import serializers
 from appointments.choices import ChangeKind, ExceptionKind, Source, Status, Tone, Weekday
 from appointments.models import Service
 from appointments.selectors import WorkingTime
+from appointments.services import booking_problems
 from clinics.models import Room
-from core.api.serializers import InputSerializer, MoneySerializer, OutputSerializer
+from core.api.serializers import Flag, InputSerializer, MoneySerializer, OutputSerializer, Text
+from core.errors import Detail
 
 
 class NamedOutput(OutputSerializer):
@@ -29,15 +32,15 @@ class PatientBrief(OutputSerializer):
 
 # --- Services -----------------------------------------------------------------------------------------------------------
 class ServiceInput(InputSerializer):
-    name = serializers.CharField(max_length=120)
-    description = serializers.CharField(max_length=300, allow_blank=True, required=False)
+    name = Text(max_length=120, allow_blank=False)
+    description = Text(max_length=300, required=False)
     duration_minutes = serializers.IntegerField(min_value=5, max_value=720)
     buffer_before_minutes = serializers.IntegerField(min_value=0, max_value=240, required=False)
     buffer_after_minutes = serializers.IntegerField(min_value=0, max_value=240, required=False)
     price = MoneySerializer(required=False, help_text="In the clinic's currency.")
     tone = serializers.ChoiceField(choices=Tone.choices, required=False)
     room_kind = serializers.ChoiceField(choices=Room.Kind.choices, allow_blank=True, required=False, help_text="Empty: no room.")
-    is_active = serializers.BooleanField(required=False)
+    is_active = Flag(required=False)
     offered_by = serializers.ListField(child=serializers.UUIDField(), max_length=500, required=False, help_text="Providers' ids.")
 
 
@@ -105,7 +108,7 @@ class ScheduleExceptionInput(InputSerializer):
     end_time = serializers.TimeField(allow_null=True, required=False)
     location = serializers.UUIDField(allow_null=True, required=False, help_text="Needed for extra hours.")
     room = serializers.UUIDField(allow_null=True, required=False)
-    reason = serializers.CharField(max_length=200, allow_blank=True, required=False)
+    reason = Text(max_length=200, required=False)
 
 
 class ScheduleExceptionOutput(OutputSerializer):
@@ -126,7 +129,7 @@ class ScheduleExceptionOutput(OutputSerializer):
 
 class HolidayInput(InputSerializer):
     day = serializers.DateField()
-    name = serializers.CharField(max_length=120)
+    name = Text(max_length=120, allow_blank=False)
     location = serializers.UUIDField(allow_null=True, required=False, help_text="Null: every location.")
 
 
@@ -175,17 +178,24 @@ class AppointmentInput(InputSerializer):
     location = serializers.UUIDField(allow_null=True, required=False, help_text="Not needed where the provider works at one place.")
     room = serializers.UUIDField(allow_null=True, required=False, help_text="Chosen for you when left out.")
     start = serializers.DateTimeField(help_text="With its offset from UTC.")
-    notes = serializers.CharField(max_length=2000, allow_blank=True, required=False, trim_whitespace=False)
+    notes = Text(max_length=2000, required=False)
     source = serializers.ChoiceField(choices=Source.choices, default=Source.API)  # type: ignore[assignment]
-    is_urgent = serializers.BooleanField(default=False)
+    is_urgent = Flag(default=False)
+
+    def problems(self, values: dict[str, Any]) -> Iterable[Detail]:
+        """Beside fields of a wrong type the others are looked at too; a body of right types is the service's business."""
+        expected = {name for name, field in self.fields.items() if field.required or name in self.initial_data}
+        if expected <= values.keys() and self.initial_data.keys() <= self.fields.keys():
+            return ()
+        return booking_problems(actor=self.context["view"].actor, given=values)
 
 
 class NotesInput(InputSerializer):
-    notes = serializers.CharField(max_length=2000, allow_blank=True, trim_whitespace=False)
+    notes = Text(max_length=2000)
 
 
 class ReasonInput(InputSerializer):
-    reason = serializers.CharField(max_length=300, allow_blank=True, default="", trim_whitespace=False)
+    reason = Text(max_length=300, default="")
 
 
 class NothingInput(InputSerializer):

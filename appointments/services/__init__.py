@@ -1,6 +1,6 @@
 """What is done with visits, and with the hours and services that they are made of."""
 
-from appointments.services.booking import book_appointment, reschedule_appointment
+from appointments.services.booking import book_appointment, booking_problems, reschedule_appointment
 from appointments.services.catalogue import create_service, update_service
 from appointments.services.hours import (
     create_exception,
@@ -18,6 +18,7 @@ from appointments.services.workflow import change_notes, change_status, undo_las
 
 __all__ = [
     "book_appointment",
+    "booking_problems",
     "change_notes",
     "change_status",
     "create_exception",

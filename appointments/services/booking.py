@@ -1,8 +1,9 @@
 """Booking and moving visits: nobody is in two places, and nobody's time is given twice."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef
@@ -86,6 +87,23 @@ def book_appointment(
     appointment.save(force_insert=True)
     record_change(actor=actor, appointment=appointment, kind=ChangeKind.BOOKED)
     return appointment
+
+
+def booking_problems(*, actor: Actor, given: Mapping[str, Any]) -> list[Detail]:
+    """What is wrong with the values of a booking that are there, by the contract's names. A query for each reference."""
+    wrong: list[Detail] = []
+    if "patient" in given:
+        _patient(given["patient"], wrong)
+    if "service" in given:
+        _service(given["service"], wrong)
+    if "provider" in given:
+        _provider(given["provider"], given.get("service"), wrong)
+    if "start" in given:
+        _check_start(given["start"], wrong)
+    if "notes" in given:
+        checked_text("notes", given["notes"], NOTES_LENGTH, wrong)
+    _refuse_places(actor, given.get("location"), given.get("room"), wrong)
+    return wrong
 
 
 def reschedule_appointment(
@@ -281,14 +299,14 @@ def _service(service_id: UUID, wrong: list[Detail]) -> Service | None:
     return service
 
 
-def _provider(provider_id: UUID, service_id: UUID, wrong: list[Detail]) -> Provider | None:
-    offers = Exists(ServiceProvider.objects.filter(provider=OuterRef("pk"), service_id=service_id))
+def _provider(provider_id: UUID, service_id: UUID | None, wrong: list[Detail]) -> Provider | None:
+    offers = Exists(ServiceProvider.objects.filter(provider=OuterRef("pk"), service=service_id))
     provider = Provider.objects.annotate(offers_it=offers).filter(pk=provider_id).first()
     if provider is None:
         wrong.append(Detail("provider", "not_found", _("There is no such provider.")))
     elif not provider.is_active:
         wrong.append(Detail("provider", "not_active", _("This provider can't be booked any more.")))
-    elif not provider.offers_it and not any(detail.field == "service" for detail in wrong):
+    elif service_id and not provider.offers_it and not any(detail.field == "service" for detail in wrong):
         wrong.append(Detail("provider", "not_offered", _("This provider does not offer the service.")))
     return provider
 

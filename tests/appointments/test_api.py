@@ -115,6 +115,24 @@ def test_every_wrong_field_is_named_at_once(desk: ApiClient, riverside: Place, h
     assert wrong_fields(desk.post("appointments", {**foreign, **unknown})) == found
 
 
+def test_wrong_types_and_wrong_records_are_named_together(desk: ApiClient, riverside: Place, hillcrest: Place) -> None:
+    body = {
+        "patient": "nobody",
+        "service": str(hillcrest.services[0].pk),
+        "start": "2020-01-01T00:00:00Z",
+        "notes": 5,
+        "mood": "good",
+    }
+    assert wrong_fields(desk.post("appointments", body)) == {
+        "patient": "invalid",
+        "service": "not_found",
+        "provider": "required",
+        "start": "in_past",
+        "notes": "invalid",
+        "mood": "unknown_field",
+    }
+
+
 BAD = {
     "patient": ["", None, 7, "x", "\x00", [], {}],
     "service": [None, "not-an-id", True],

@@ -129,7 +129,8 @@ def clinics(draw: st.DrawFn) -> tuple[Hours, Demand, dict[UUID, list[Interval]],
             provider_id=draw(st.sampled_from(PROVIDERS)), location_id=place, zone=zones[place], start=draw(clock), end=draw(clock),
             weekday=weekday, slot_minutes=draw(st.sampled_from([10, 15, 20, 45])),
             room_id=draw(st.sampled_from([None, *(room.id for room in ROOMS if room.location_id == place)])),
-            valid_from=day - A_DAY if weekday is None else draw(st.one_of(st.none(), near)), valid_until=ends if weekday is not None else day + A_DAY,
+            valid_from=day - A_DAY if weekday is None else draw(st.one_of(st.none(), near)),
+            valid_until=day + A_DAY if weekday is None else ends,
         )  # fmt: skip
 
     blocks = [

@@ -68,8 +68,8 @@ def serving(
     """Serve HMS from the new database `hms_<name>`, and take both away afterwards.
 
     `seed` is a function of some module of the tests (it runs in the server's environment, not in ours); `commands` are
-    arguments of manage.py, such as `[["seed_demo"]]`, run before it; `variables` are added to the environment; `static` collects the static
-    files, which only pages need.
+    arguments of manage.py, such as `[["seed_demo"]]`, run before it; `variables` are added to the environment; `static`
+    collects the static files, which only pages need.
     """
     port, database = _free_port(), f"hms_{name}"
     environment = os.environ | _database_variables(database) | {
