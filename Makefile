@@ -3,10 +3,8 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 MANAGE := $(PYTHON) manage.py
-PORT ?= 8000
 WORKERS ?= 2
 PG15 ?= /usr/lib/postgresql/15/bin
-export PORT
 
 # What a production server would be told, with values that open nothing.
 PRODUCTION := DEBUG=0 HMS_DEMO=0 HMS_BASE_URL=https://hms.example HMS_BEHIND_PROXY=1 ALLOWED_HOSTS=.hms.example \

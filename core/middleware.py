@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from ipaddress import ip_address
 
 from django.conf import settings
 from django.db import connections, transaction
@@ -28,6 +29,8 @@ class RequestMiddleware:
     def __call__(self, request: HMSRequest) -> HttpResponse:
         sent = request.headers.get("X-Request-ID", "")
         request.request_id = sent if REQUEST_ID.fullmatch(sent) else str(new_id())
+        if settings.HMS_BEHIND_PROXY:
+            request.META["REMOTE_ADDR"] = _address_from_proxy(request)
         started = time.perf_counter()
         counter = StatementCounter()
         with entered(Scope(request_id=request.request_id)), counter.on(connections["default"]):
@@ -36,6 +39,15 @@ class RequestMiddleware:
         response["X-Request-ID"] = request.request_id
         response["Server-Timing"] = f'total;dur={total:.1f}, db;dur={counter.milliseconds:.1f};desc="{counter.count} queries"'
         return response
+
+
+def _address_from_proxy(request: HMSRequest) -> str:
+    """The client's address as our own proxy saw it: the last in X-Forwarded-For; those before it, anybody can write."""
+    said = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    try:
+        return str(ip_address(said))
+    except ValueError:
+        return str(request.META.get("REMOTE_ADDR", ""))
 
 
 class SecurityHeadersMiddleware:

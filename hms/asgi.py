@@ -5,10 +5,13 @@ from typing import cast
 
 from a2wsgi import WSGIMiddleware
 from a2wsgi.wsgi_typing import WSGIApp
+from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hms.settings")
 os.environ.setdefault("HMS_PROCESS", "web")
 
+from hms.bodies import Application, WholeBody
 from hms.wsgi import application as wsgi_application
 
-application = WSGIMiddleware(cast(WSGIApp, wsgi_application), workers=int(os.environ.get("HMS_WEB_THREADS", "8")))
+_threads = WSGIMiddleware(cast(WSGIApp, wsgi_application), workers=int(os.environ.get("HMS_WEB_THREADS", "8")))
+application = WholeBody(cast(Application, _threads), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)

@@ -1,13 +1,21 @@
 """How gunicorn serves HMS: `gunicorn -c hms/gunicorn.conf.py hms.asgi:application`."""
 
 import os
+from pathlib import Path
+
+import environ
+
+environ.Env.read_env(Path(__file__).resolve().parent.parent / ".env")
 
 bind = f"{os.environ.get('HMS_BIND', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "asgi"
+asgi_loop = "auto"  # uvloop where it is installed
 raw_env = ["HMS_PROCESS=web"]
+preload_app = False  # a pool opened before the fork would be shared by processes
 graceful_timeout = 30
 timeout = 60
 accesslog = None  # paths may carry search terms; nothing of ours logs them
 errorlog = "-"
 loglevel = os.environ.get("LOG_LEVEL", "info").lower()
+no_control_socket = True  # its default path is shared by every installation of one user

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from types import FrameType
 
+import environ
+
 PROJECT = Path(__file__).resolve().parent.parent
 SECONDS_TO_START = 60
 SIGN_INS = """
@@ -22,6 +24,7 @@ The sign-in page offers every account by one click. Ctrl-C stops the server; the
 
 
 def main() -> int:
+    environ.Env.read_env(PROJECT / ".env")
     bound = os.environ.get("HMS_BIND", "127.0.0.1")
     host = "127.0.0.1" if bound in ("0.0.0.0", "::") else bound  # noqa: S104
     port = os.environ.get("PORT", "8000")
@@ -39,7 +42,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, stop)
     if _wait_until_healthy(server, host, port):
         sys.stdout.write(f"\nHMS is ready: {environment['HMS_BASE_URL']}\n")
-        if os.environ.get("HMS_DEMO"):
+        if environ.Env().bool("HMS_DEMO", default=False):
             sys.stdout.write(SIGN_INS.format(password=os.environ.get("HMS_DEMO_PASSWORD", "Clinic-Day-2026")))
         sys.stdout.flush()
     return max(server.wait(), 0)

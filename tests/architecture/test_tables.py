@@ -63,7 +63,8 @@ def test_a_table_with_a_clinic_is_never_a_platform_table() -> None:
     with_clinic = {
         name
         for (name,) in rows(
-            "SELECT c.relname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "SELECT c.relname FROM pg_attribute a "
+            "JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
             "WHERE a.attname = 'clinic_id' AND c.relkind IN ('r', 'p') AND n.nspname = 'public'"
         )
     }

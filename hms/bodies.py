@@ -1,0 +1,59 @@
+"""Takes a request's body whole before a thread is given to it: a slow sender holds none, and chunks are read at all."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class WholeBody:
+    """An ASGI application in front of a WSGI one, which knows a body by its Content-Length alone (chunks have none).
+
+    A body longer than `limit` bytes is not kept: its length is passed on, and BodyLimitMiddleware answers 413.
+    """
+
+    def __init__(self, application: Application, *, limit: int) -> None:
+        self.application = application
+        self.limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or _declared(scope) > self.limit:
+            return await self.application(scope, receive, send)
+        body = bytearray()
+        more = True
+        while more and len(body) <= self.limit:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        length = len(body)
+        kept = bytes(body) if length <= self.limit else b""
+        headers = [(name, value) for name, value in scope["headers"] if name not in (b"content-length", b"transfer-encoding")]
+        if length:
+            headers.append((b"content-length", str(length).encode()))
+        await self.application({**scope, "headers": headers}, _replay(kept, receive), send)
+
+
+def _declared(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return 0
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    replayed = False
+
+    async def again() -> Message:
+        nonlocal replayed
+        if replayed:
+            return await receive()
+        replayed = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
