@@ -1,5 +1,6 @@
 """How an error leaves the house: the contract's JSON for machines, a page for people. Mapped here and nowhere else."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -63,4 +64,8 @@ TITLES = {
 
 def error_page(request: HMSRequest, status: int, message: str = "") -> HttpResponse:
     context = {"status": status, "title": TITLES.get(status, TITLES[400]), "message": message}
-    return render(request, "error.html", context, status=status)
+    response = render(request, "error.html", context, status=status)
+    if request.headers.get("HX-Request") == "true":  # a piece of a page was asked for: tell the person, leave the page alone
+        response["HX-Reswap"] = "none"
+        response["HX-Trigger"] = json.dumps({"hms:trouble": {"text": str(message or context["title"])}})
+    return response

@@ -33,6 +33,7 @@ def search(request: ClinicRequest) -> HttpResponse:
     form = SearchForm(request.POST)
     form.is_valid()
     text = str(form.cleaned_data["text"]).strip()
+    is_fragment = request.headers.get("HX-Request") == "true"
     refused = None
     rows: list[PatientRow] = []
     try:
@@ -40,8 +41,7 @@ def search(request: ClinicRequest) -> HttpResponse:
         rows = rows_of(recent_patients(actor=request.actor, limit=20)) if found is None else found
     except ValidationFailed as error:
         refused = error
-    context = {"form": form, "rows": rows, "text": text, "refused": refused, "full": len(rows) == RESULTS}
-    is_fragment = request.headers.get("HX-Request") == "true"
+    context = {"form": form, "rows": rows, "text": text, "refused": refused, "full": len(rows) == RESULTS, "fragment": is_fragment}
     template = "patients/_results.html" if is_fragment else "patients/list.html"
     return render(request, template, context, status=422 if refused else 200)
 

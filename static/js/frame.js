@@ -80,9 +80,11 @@ function again(event) {
 }
 document.addEventListener("htmx:timeout", (event) => trouble(words.slow, again(event)));
 document.addEventListener("htmx:sendError", (event) => trouble(words.offline, again(event)));
-document.addEventListener("htmx:responseError", (event) =>
-  trouble(event.detail.xhr.status === 401 ? words.signedOut : words.failed, again(event)),
-);
+document.addEventListener("htmx:responseError", (event) => {
+  const { xhr } = event.detail;
+  if (xhr.getResponseHeader("HX-Trigger")?.includes("hms:trouble")) return; // the answer said itself what is wrong
+  trouble(xhr.status === 401 ? words.signedOut : words.failed, again(event));
+});
 document.addEventListener("htmx:beforeOnLoad", (event) => {
   // A fragment was asked for and a whole sign-in page came: the session is over. Keep what was typed.
   if (event.detail.xhr.responseURL.includes("/sign-in/")) {

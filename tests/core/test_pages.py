@@ -121,3 +121,10 @@ def test_a_draft_of_no_form_is_refused(sign_in: Any, riverside: Place) -> None:
     browser = sign_in(riverside.users[Role.RECEPTIONIST])
     assert browser.post(f"/drafts/{'x' * 101}/", {"a": "b"}).status_code == 404
     assert browser.post("/drafts/UPPER/", {"a": "b"}).status_code == 404
+
+
+def test_a_piece_of_a_page_that_fails_says_so_without_replacing_anything(visitor: Client, world: World) -> None:
+    answer = visitor.get("/no-such-page/", headers={"HX-Request": "true"})
+    assert answer.status_code == 404
+    assert answer["HX-Reswap"] == "none"
+    assert "There is nothing here." in answer["HX-Trigger"]
