@@ -10,6 +10,9 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+DRAINED = 16 * 1024 * 1024  # bytes read and dropped, so that the sender gets to read the refusal; whoever sends more is cut off
+
+
 class WholeBody:
     """An ASGI application in front of a WSGI one, which knows a body by its Content-Length alone (chunks have none).
 
@@ -21,17 +24,20 @@ class WholeBody:
         self.limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _declared(scope) > self.limit:
+        if scope["type"] != "http":
             return await self.application(scope, receive, send)
-        body = bytearray()
-        more = True
-        while more and len(body) <= self.limit:
+        body, length = bytearray(), 0
+        more = _declared(scope) <= DRAINED
+        while more and length <= DRAINED:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return None
-            body += message.get("body", b"")
+            part = message.get("body", b"")
+            length += len(part)
+            if length <= self.limit:
+                body += part
             more = message.get("more_body", False)
-        length = len(body)
+        length = max(length, _declared(scope))
         kept = bytes(body) if length <= self.limit else b""
         headers = [(name, value) for name, value in scope["headers"] if name not in (b"content-length", b"transfer-encoding")]
         if length:

@@ -18,4 +18,4 @@ timeout = 60
 accesslog = None  # paths may carry search terms; nothing of ours logs them
 errorlog = "-"
 loglevel = os.environ.get("LOG_LEVEL", "info").lower()
-no_control_socket = True  # its default path is shared by every installation of one user
+control_socket_disable = True  # its default path is shared by every installation of one user
