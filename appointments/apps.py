@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
-from core.pages.navigation import MenuItem, add_menu_item
+from core.pages.navigation import MenuItem, SettingsLink, add_menu_item, add_settings_link
 
 
 class AppointmentsConfig(AppConfig):
@@ -12,3 +12,9 @@ class AppointmentsConfig(AppConfig):
     def ready(self) -> None:
         add_menu_item(MenuItem(10, _("Today"), "today", "appointments:today", "appointment"))
         add_menu_item(MenuItem(20, _("Calendar"), "calendar", "appointments:calendar", "appointment"))
+        words = _("What can be booked, how long it takes, what it costs, who offers it.")
+        add_settings_link(SettingsLink(10, _("Services"), words, "calendar", "appointments:services", "service"))
+        words = _("When each provider works, and the days that differ.")
+        add_settings_link(SettingsLink(15, _("Hours"), words, "clock", "appointments:schedules", "schedule"))
+        words = _("Days on which nobody can be booked.")
+        add_settings_link(SettingsLink(20, _("Holidays"), words, "stop", "appointments:holidays", "schedule"))

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from appointments.pages import booking, calendar, patient_visits, today, visit
+from appointments.pages import booking, calendar, patient_visits, schedule_settings, service_settings, today, visit
 
 app_name = "appointments"
 urlpatterns = [
@@ -18,4 +18,17 @@ urlpatterns = [
     path("appointments/<uuid:visit_id>/reschedule/", visit.reschedule, name="reschedule"),
     path("appointments/<uuid:visit_id>/undo/", visit.undo, name="undo"),
     path("appointments/<uuid:visit_id>/<slug:slug>/", today.step, name="step"),
+    path("settings/services/", service_settings.services, name="services"),
+    path("settings/services/new/", service_settings.create, name="service-create"),
+    path("settings/services/<uuid:service_id>/", service_settings.edit, name="service"),
+    path("settings/schedules/", schedule_settings.schedules, name="schedules"),
+    path("settings/schedules/<uuid:provider_id>/", schedule_settings.schedule, name="schedule"),
+    path("settings/schedules/<uuid:provider_id>/exceptions/", schedule_settings.exception_add, name="exception-add"),
+    path(
+        "settings/schedules/<uuid:provider_id>/exceptions/<uuid:exception_id>/remove/",
+        schedule_settings.exception_remove,
+        name="exception-remove",
+    ),
+    path("settings/holidays/", schedule_settings.holidays, name="holidays"),
+    path("settings/holidays/<uuid:holiday_id>/remove/", schedule_settings.holiday_remove, name="holiday-remove"),
 ]

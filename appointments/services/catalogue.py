@@ -60,6 +60,9 @@ def _saved(service: Service, values: Mapping[str, Any], offered_by: Collection[U
     if unknown := set(offered_by or ()) - known:
         wrong.append(Detail("offered_by", "not_found", _("%(count)s of these providers do not exist.") % {"count": len(unknown)}))
     check_model(service, wrong)
+    named_alike = Service.objects.filter(name=service.name).exclude(pk=service.pk)
+    if not any(detail.field == "name" for detail in wrong) and named_alike.exists():
+        wrong.append(Detail("name", "unique", _("Another service has this name.")))
     raise_if(wrong)
     service.save()
     if offered_by is not None:

@@ -43,3 +43,8 @@ def key_for(page: Any, address: str) -> str:
     found = re.search(r'name="idempotency_key" value="([^"]+)"', form.group())
     assert found
     return found.group(1)
+
+
+def status_of(place: Place, visit: Appointment) -> str:
+    with clinic_scope(place.clinic, reason="test"):
+        return Appointment.objects.get(pk=visit.pk).status
