@@ -62,6 +62,7 @@ def _database(role: str) -> dict[str, Any]:
             "min_size": env.int("DB_POOL_MIN", default=1),
             "max_size": env.int("DB_POOL_MAX", default=env.int("HMS_CONNECTION_POOL_MAX", default=10)),
             "timeout": env.int("DB_CONNECTION_TIMEOUT", default=5000) / 1000,
+            "reconnect_timeout": 1,  # seconds; then the next request tries anew, instead of waiting out ever longer pauses
         }
     return config
 
