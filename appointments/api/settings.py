@@ -77,7 +77,7 @@ class ServiceViewSet(ClinicViewSet):
         offered_by = data.pop("offered_by", None)
         with money_named():
             service = services.update_service(
-                actor=self.actor, service_id=self.row().pk, changes=self._model_fields(data),
+                actor=self.actor, service_id=self.key(), changes=self._model_fields(data),
                 offered_by=offered_by, expected_version=self.expected_version(),
             )  # fmt: skip
         return self.one(self.queryset_for(self.actor).get(pk=service.pk))
@@ -130,14 +130,15 @@ class ScheduleViewSet(ClinicViewSet):
 
     @extend_schema(parameters=[ROW_ID], request=ScheduleInput(partial=True), responses=ScheduleOutput)
     def partial_update(self, request: Request, pk: str, **_: Any) -> Response:
-        changes, row = self.body(ScheduleInput, partial=True), self.row()
+        changes = self.body(ScheduleInput, partial=True)
         version = self.expected_version()
-        return self.one(services.update_schedule(actor=self.actor, schedule_id=row.pk, changes=changes, expected_version=version))
+        return self.one(
+            services.update_schedule(actor=self.actor, schedule_id=self.key(), changes=changes, expected_version=version)
+        )
 
     @extend_schema(parameters=[ROW_ID], responses={204: None})
     def destroy(self, request: Request, pk: str, **_: Any) -> Response:
-        row = self.row()
-        services.delete_schedule(actor=self.actor, schedule_id=row.pk, expected_version=self.expected_version())
+        services.delete_schedule(actor=self.actor, schedule_id=self.key(), expected_version=self.expected_version())
         return Response(status=204)
 
 
@@ -171,14 +172,15 @@ class ScheduleExceptionViewSet(ClinicViewSet):
 
     @extend_schema(parameters=[ROW_ID], request=ScheduleExceptionInput(partial=True), responses=ScheduleExceptionOutput)
     def partial_update(self, request: Request, pk: str, **_: Any) -> Response:
-        changes, row = self.body(ScheduleExceptionInput, partial=True), self.row()
+        changes = self.body(ScheduleExceptionInput, partial=True)
         version = self.expected_version()
-        return self.one(services.update_exception(actor=self.actor, exception_id=row.pk, changes=changes, expected_version=version))
+        return self.one(
+            services.update_exception(actor=self.actor, exception_id=self.key(), changes=changes, expected_version=version)
+        )
 
     @extend_schema(parameters=[ROW_ID], responses={204: None})
     def destroy(self, request: Request, pk: str, **_: Any) -> Response:
-        row = self.row()
-        services.delete_exception(actor=self.actor, exception_id=row.pk, expected_version=self.expected_version())
+        services.delete_exception(actor=self.actor, exception_id=self.key(), expected_version=self.expected_version())
         return Response(status=204)
 
 
@@ -212,14 +214,13 @@ class HolidayViewSet(ClinicViewSet):
 
     @extend_schema(parameters=[ROW_ID], request=HolidayInput(partial=True), responses=HolidayOutput)
     def partial_update(self, request: Request, pk: str, **_: Any) -> Response:
-        changes, row = self.body(HolidayInput, partial=True), self.row()
+        changes = self.body(HolidayInput, partial=True)
         version = self.expected_version()
-        return self.one(services.update_holiday(actor=self.actor, holiday_id=row.pk, changes=changes, expected_version=version))
+        return self.one(services.update_holiday(actor=self.actor, holiday_id=self.key(), changes=changes, expected_version=version))
 
     @extend_schema(parameters=[ROW_ID], responses={204: None})
     def destroy(self, request: Request, pk: str, **_: Any) -> Response:
-        row = self.row()
-        services.delete_holiday(actor=self.actor, holiday_id=row.pk, expected_version=self.expected_version())
+        services.delete_holiday(actor=self.actor, holiday_id=self.key(), expected_version=self.expected_version())
         return Response(status=204)
 
 

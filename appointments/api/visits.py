@@ -87,9 +87,8 @@ class AppointmentViewSet(ClinicViewSet):
     def partial_update(self, request: Request, pk: str, **_: Any) -> Response:
         """Replace the notes. Time, provider and room change by `reschedule`, the status by its own steps."""
         notes = self.body(NotesInput)["notes"]
-        visit = self.row()
         return self.one(
-            change_notes(actor=self.actor, appointment_id=visit.pk, notes=notes, expected_version=self.expected_version())
+            change_notes(actor=self.actor, appointment_id=self.key(), notes=notes, expected_version=self.expected_version())
         )
 
     @extend_schema(**STEP)
@@ -133,18 +132,16 @@ class AppointmentViewSet(ClinicViewSet):
     def undo(self, request: Request, pk: str, **_: Any) -> Response:
         """Take the last step back: of checked_in, in_progress, completed and no_show."""
         self.body(NothingInput)
-        visit = self.row()
-        return self.one(undo_last_change(actor=self.actor, appointment_id=visit.pk, expected_version=self.expected_version()))
+        return self.one(undo_last_change(actor=self.actor, appointment_id=self.key(), expected_version=self.expected_version()))
 
     @extend_schema(parameters=[ROW_ID], request=RescheduleInput, responses=AppointmentOutput)
     @action(methods=["POST"], detail=True)
     def reschedule(self, request: Request, pk: str, **_: Any) -> Response:
         """Another time, provider or room; the visit keeps its id. 409 as for booking."""
         body = self.body(RescheduleInput)
-        visit = self.row()
         moved = reschedule_appointment(
             actor=self.actor,
-            appointment_id=visit.pk,
+            appointment_id=self.key(),
             start=body["start"],
             provider_id=body.get("provider"),
             room_id=body.get("room"),
@@ -155,10 +152,9 @@ class AppointmentViewSet(ClinicViewSet):
 
     def _step(self, name: str) -> Response:
         reason = self.body(ReasonInput)["reason"]
-        visit = self.row()
         return self.one(
             change_status(
-                actor=self.actor, appointment_id=visit.pk, action=name, reason=reason, expected_version=self.expected_version()
+                actor=self.actor, appointment_id=self.key(), action=name, reason=reason, expected_version=self.expected_version()
             )
         )
 

@@ -16,7 +16,7 @@ from appointments.models import Appointment, Service, ServiceProvider
 from appointments.policies import bookable_locations
 from appointments.selectors.availability import nearest_slots
 from appointments.selectors.timetable import Timetable, taken, timetable, zone_of
-from appointments.services.claims import Refused, lock_resources, locked_appointment, release, take, wanted_by
+from appointments.services.claims import Refused, Resource, locked_appointment, release_for_move, take, wanted_by
 from appointments.services.history import record_change
 from appointments.slots import Shift
 from appointments.validators import checked_text
@@ -189,13 +189,13 @@ class Attempt:
         rooms: Sequence[Room | None] = [room] if room else list(self._rooms(table, shift))
         return Place(table.locations[shift.block.location_id], rooms)
 
-    def claim(self, appointment: Appointment, place: Place, old: Sequence[tuple[ResourceKind, UUID]] = ()) -> None:
+    def claim(self, appointment: Appointment, place: Place, old: Sequence[Resource] = ()) -> None:
         """Take patient, provider and a room of the place, and write time, zone and room into the visit. Raises SlotTaken."""
         rooms = [(ResourceKind.ROOM, room.id) for room in place.rooms if room]
         people = [(ResourceKind.PATIENT, self.patient_id), (ResourceKind.PROVIDER, self.provider.id)]
-        lock_resources([*people, *rooms, *old], moving=bool(old))
+        holding = [*people, *rooms, *old]
         if old:
-            release(appointment.id)
+            release_for_move(appointment.id, holding)
         kinds: frozenset[ResourceKind] = frozenset({ResourceKind.ROOM})
         for room in place.rooms:
             claims = wanted_by(
@@ -203,7 +203,7 @@ class Attempt:
                 room_id=room.id if room else None, start=self.start, end=self.end,
             )  # fmt: skip
             try:
-                take(appointment.id, claims)
+                take(appointment.id, claims, holding=holding)
             except Refused as refused:
                 kinds = refused.kinds
                 if kinds != {ResourceKind.ROOM}:
@@ -263,7 +263,7 @@ class Attempt:
             yield from (room for room in options if busy.is_free(room.id, int(since.timestamp()), int(until.timestamp())))
 
 
-def _resources(appointment: Appointment) -> list[tuple[ResourceKind, UUID]]:
+def _resources(appointment: Appointment) -> list[Resource]:
     held = [(ResourceKind.PATIENT, appointment.patient_id), (ResourceKind.PROVIDER, appointment.provider_id)]
     if appointment.room_id:
         held.append((ResourceKind.ROOM, appointment.room_id))

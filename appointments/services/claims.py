@@ -18,13 +18,17 @@ from core.tenancy.context import current_clinic_id
 from core.tenancy.ids import new_id
 from core.tenancy.models import Record
 
-# One statement for all: a claim that is refused gives no row. The rows' order (kind, then id) is the order of waiting.
+type Resource = tuple[ResourceKind, UUID]
+# The advisory locks come before the rows: a CTE is computed in full before the rows that are joined to it.
+HELD = "WITH held AS MATERIALIZED (SELECT {calls})"
+# One statement for all claims: one that is refused gives no row. The rows' order (kind, then id) is the order of waiting.
 TAKE = """
+{held}
 INSERT INTO appointments_claim (id, clinic_id, resource_kind, resource_id, during, starts_at, ends_at, appointment_id)
-VALUES {rows} ON CONFLICT DO NOTHING RETURNING resource_kind
+SELECT wanted.* FROM held, (VALUES {rows}) AS wanted ON CONFLICT DO NOTHING RETURNING resource_kind
 """
-ROW = "(%s, %s, %s, %s, tstzrange(%s, %s, '[)'), %s, %s, %s)"
-LOCK = "SELECT {calls}"
+ROW = "(%s::uuid, %s::uuid, %s::text, %s::uuid, tstzrange(%s, %s, '[)'), %s::timestamptz, %s::timestamptz, %s::uuid)"
+RELEASE = "{held} DELETE FROM appointments_claim USING held WHERE clinic_id = %s AND appointment_id = %s"
 EXCLUSIVE, SHARED = "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared"
 
 
@@ -60,16 +64,20 @@ def wanted_by(
     return sorted(claims)
 
 
-def take(appointment_id: UUID, claims: Iterable[Wanted]) -> None:
-    """Claim all of them or none. Raises Refused with the kinds that are taken. One statement, inside a savepoint."""
+def take(appointment_id: UUID, claims: Iterable[Wanted], *, holding: Collection[Resource]) -> None:
+    """Claim all of them or none. Raises Refused with the kinds that are taken. One statement, inside a savepoint.
+
+    `holding` names every resource that this transaction may try for: their locks are taken first, shared with other
+    bookings, so that a move of one of them can't wait for us while we wait for it.
+    """
     claims = sorted(claims)
     clinic_id = current_clinic_id()
-    values: list[Any] = []
+    held, values = _held(holding, SHARED)
     for one in claims:
         span = (one.start, one.end)
         values += [new_id(), clinic_id, one.kind.value, one.resource_id, *span, *span, appointment_id]
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(TAKE.format(rows=", ".join([ROW] * len(claims))), values)
+        cursor.execute(TAKE.format(held=held, rows=", ".join([ROW] * len(claims))), values)
         got = {ResourceKind(kind) for (kind,) in cursor.fetchall()}
         if len(got) < len(claims):
             raise Refused({one.kind for one in claims} - got)
@@ -80,17 +88,18 @@ def release(appointment_id: UUID) -> None:
     Claim.objects.filter(appointment_id=appointment_id).delete()
 
 
-def lock_resources(resources: Iterable[tuple[ResourceKind, UUID]], *, moving: bool = False) -> None:
-    """Hold the resources until the end of the transaction, in the fixed order. One statement.
-
-    Bookings share them; a move, which both frees and takes, has them alone, so that the two can't wait for each other.
-    """
-    function = EXCLUSIVE if moving else SHARED
-    keys = sorted({(kind.value, str(resource_id)) for kind, resource_id in resources})
-    call = f"{function}(hashtextextended(%s, 0))"
+def release_for_move(appointment_id: UUID, holding: Collection[Resource]) -> None:
+    """Free what the visit holds, to claim anew: until we are done nobody else claims these resources. One statement."""
+    held, values = _held(holding, EXCLUSIVE)
     with connection.cursor() as cursor:
-        # One call a resource, in a list of expressions: PostgreSQL evaluates it from left to right.
-        cursor.execute(LOCK.format(calls=", ".join([call] * len(keys))), [f"{kind} {key}" for kind, key in keys])
+        cursor.execute(RELEASE.format(held=held), [*values, current_clinic_id(), appointment_id])
+
+
+def _held(resources: Collection[Resource], function: str) -> tuple[str, list[Any]]:
+    """The locks as a CTE and its values, in the fixed order: PostgreSQL evaluates a list of expressions from left to right."""
+    keys = sorted({(kind.value, str(resource_id)) for kind, resource_id in resources})
+    calls = ", ".join([f"{function}(hashtextextended(%s, 0))"] * len(keys))
+    return HELD.format(calls=calls), [f"{kind} {key}" for kind, key in keys]
 
 
 def locked_appointment(actor: Actor, appointment_id: UUID, *, expected_version: int | None = None) -> Appointment:

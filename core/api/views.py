@@ -79,13 +79,16 @@ class ClinicViewSet(GenericViewSet[Any]):
         validated: dict[str, Any] = given.validated_data
         return validated
 
-    def row(self) -> Any:
-        """The row the path names. Raises NotFound, also for another clinic's."""
+    def key(self) -> UUID:
+        """The id in the path. Raises NotFound for what is none."""
         try:
-            key = UUID(str(self.kwargs[self.lookup_field]))
+            return UUID(str(self.kwargs[self.lookup_field]))
         except ValueError as error:
             raise NotFound("There is no such record.") from error
-        row = self.rows().filter(pk=key).first()
+
+    def row(self) -> Any:
+        """The row the path names. Raises NotFound, also for another clinic's."""
+        row = self.rows().filter(pk=self.key()).first()
         if row is None:
             raise NotFound("There is no such record.")
         return row
