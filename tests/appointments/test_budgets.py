@@ -1,9 +1,11 @@
 """How many statements the requests of scheduling cost: the same for one row and for many, and never more than twelve."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from appointments.models import Holiday, ScheduleException, Service
 from core.accounts.roles import Role
 from core.tenancy.context import clinic_scope
 from tests.factories.api_client import ApiClient
@@ -31,10 +33,6 @@ def test_a_list_costs_the_same_for_one_row_and_for_many(riverside: Place, path: 
 
 
 def fill(place: Place, count: int) -> None:
-    from datetime import timedelta
-
-    from appointments.models import Holiday, ScheduleException, Service
-
     start = at(place, 1, 8)
     with clinic_scope(place.clinic, reason="test"):
         done = Holiday.objects.count()
