@@ -1,10 +1,13 @@
 """The API routes of patients."""
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from patients.api import views
 
 router = SimpleRouter(trailing_slash=False)
 router.register("patients", views.PatientsView, "patient")
-router.register(r"patients/(?P<patient_id>[^/.]+)/consents", views.ConsentsView, "patient-consent")
-urlpatterns = router.urls
+urlpatterns = [
+    *router.urls,
+    path("patients/<id>/consents", views.ConsentsView.as_view({"get": "list", "post": "create"}), name="patient-consents"),
+]

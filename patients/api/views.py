@@ -157,7 +157,7 @@ class ConsentsView(ClinicViewSet):
 
     def _patient(self, actor: Actor) -> Patient:
         try:
-            key = UUID(str(self.kwargs["patient_id"]))
+            key = UUID(str(self.kwargs["id"]))
         except ValueError as error:
             raise NotFound("There is no such record.") from error
         patient: Patient = visible_patients(actor).only("id", "clinic_id").found(pk=key)

@@ -14,13 +14,21 @@ PEOPLE: list[dict[str, Any]] = [
     {"given_name": "ليلى", "family_name": "حداد", "date_of_birth": "2001-01-31", "sex": "female"},
     {"given_name": "Thomas", "preferred_name": "Tom", "family_name": "Smith-Jones", "date_of_birth": "1938-11-11", "sex": "male"},
 ]
+OTHERS: list[dict[str, Any]] = [  # no name of one clinic occurs in the other: a leak shows
+    {"given_name": "Walter", "family_name": "Abernathy", "date_of_birth": "1949-04-01", "sex": "male"},
+    {"given_name": "Grace", "family_name": "Castellano", "date_of_birth": "1988-10-09", "sex": "female"},
+    {"given_name": "Dwayne", "family_name": "Pemberton", "date_of_birth": "1977-07-17", "sex": "male"},
+    {"given_name": "美咲", "family_name": "Takahashi", "date_of_birth": "2010-03-03", "sex": "female"},
+    {"given_name": "Rosa", "middle_name": "Inés", "family_name": "Villanueva", "date_of_birth": "1995-01-06", "sex": "female"},
+    {"given_name": "Robin", "family_name": "Oyelaran", "date_of_birth": "1983-12-12", "sex": "other"},
+]
 NUMBERS = {"GB": "+4477009001{:02d}", "US": "+1212555011{:d}"}
 
 
 def register_people(actor: Actor, country: str) -> list[Patient]:
-    """Six patients, in the order of PEOPLE, registered as a receptionist would."""
+    """Six patients, in the order of PEOPLE (or OTHERS, outside Britain), registered as a receptionist would."""
     people = []
-    for number, person in enumerate(PEOPLE):
+    for number, person in enumerate(PEOPLE if country == "GB" else OTHERS):
         phone = NUMBERS[country].format(number)
         email = f"patient{number}@example.org"
         data = {**person, "phone": phone, "email": email, "consents": {"treatment": True}}
