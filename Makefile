@@ -33,7 +33,9 @@ database: environment
 	@echo "Database: roles and tables"
 	@$(MANAGE) setup_database
 	@$(MANAGE) migrate --verbosity 0
-	@$(MANAGE) collectstatic --noinput --verbosity 0
+	@collected=$${HMS_VAR_DIR:-var}/static/staticfiles.json; \
+		if [ ! -f $$collected ] || [ -n "$$(find static $(VENV)/.installed-requirements -newer $$collected | head -n 1)" ]; \
+		then $(MANAGE) collectstatic --noinput --verbosity 0; fi
 
 demo: export HMS_DEMO = 1
 demo: database ## two clinics with a day that is half over, on http://127.0.0.1:8000 (PORT=... for another port)

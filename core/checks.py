@@ -2,10 +2,19 @@
 
 import base64
 import binascii
+import re
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+VARIABLES = {
+    "hms_app": "DATABASE_URL",
+    "hms_owner": "DATABASE_OWNER_URL",
+    "hms_platform": "DATABASE_PLATFORM_URL",
+    "hms_maintenance": "DATABASE_MAINTENANCE_URL",
+}
 
 
 @register(Tags.security)
@@ -32,21 +41,46 @@ def _is_key(entry: str) -> bool:
         return False
 
 
-@register(Tags.database)
+@register(Tags.security)
 def roles_are_apart(**_: Any) -> list[CheckMessage]:
     """Each role has its own URL; one for all would switch row-level security off in effect."""
     found: list[CheckMessage] = []
     urls = settings.DATABASE_ROLE_URLS
-    for role, variable in (("hms_platform", "DATABASE_PLATFORM_URL"), ("hms_owner", "DATABASE_OWNER_URL")):
+    for role, variable in VARIABLES.items():
         if not urls[role]:
-            found.append(Error(f"{variable} is not set.", hint="See .env.example: each role has its own URL.", id="hms.E005"))
-        elif urls[role] == urls["hms_app"]:
+            if role in ("hms_platform", "hms_owner"):
+                found.append(Error(f"{variable} is not set.", hint="See .env.example: each role has its own URL.", id="hms.E005"))
+        elif role != "hms_app" and urls[role] == urls["hms_app"]:
             found.append(Error(f"{variable} is the same as DATABASE_URL.", id="hms.E006"))
+        elif (user := unquote(urlsplit(urls[role]).username or "")) != role:
+            found.append(Error(f"{variable} signs in as {user or 'nobody'}; it must be {role}.", id="hms.E007"))
+    return found
+
+
+@register(Tags.security)
+def variables_are_well_formed(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if not re.fullmatch(r"[1-9]\d*[smhd]", settings.JWT_EXPIRES_IN):
+        found.append(Error("JWT_EXPIRES_IN is not a number with s, m, h or d.", hint="For example 15m.", id="hms.E008"))
+    base = urlsplit(settings.HMS_BASE_URL)
+    if base.scheme not in ("http", "https") or not base.hostname or base.path or base.query or base.fragment:
+        hint = "For example https://hms.example.org, without a slash at the end."
+        found.append(Error("HMS_BASE_URL is not an address without a path.", hint=hint, id="hms.E009"))
     return found
 
 
 @register(Tags.security, deploy=True)
 def not_a_demo(**_: Any) -> list[CheckMessage]:
-    if settings.HMS_DEMO:
-        return [Warning("HMS_DEMO is on: everybody may sign in as anybody.", id="hms.W001")]
+    """A demo opens every account to everybody; on a server of one's own that is an error, not a taste."""
+    if not settings.HMS_DEMO:
+        return []
+    if settings.EMBEDDED_POSTGRES is None:
+        return [Error("HMS_DEMO is on, on a database server of yours: everybody may sign in as anybody.", id="hms.E010")]
+    return [Warning("HMS_DEMO is on: everybody may sign in as anybody.", id="hms.W001")]
+
+
+@register(Tags.security, deploy=True)
+def served_over_https(**_: Any) -> list[CheckMessage]:
+    if not settings.HMS_BASE_URL.startswith("https://"):
+        return [Warning("HMS_BASE_URL is not https: sign-ins and patients' data would cross the network in clear.", id="hms.W002")]
     return []

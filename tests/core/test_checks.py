@@ -1,0 +1,75 @@
+"""Each misconfiguration is said by its number, and a right configuration is not scolded."""
+
+from typing import Any
+
+import pytest
+from django.conf import settings as current
+from django.core.checks import run_checks
+
+URLS = {role: f"postgresql://{role}:secret@db.example/hms" for role in ("hms_app", "hms_owner", "hms_platform", "hms_maintenance")}
+KEY = "1:" + "A" * 43 + "="
+PRODUCTION: dict[str, Any] = {
+    "DATABASE_ROLE_URLS": URLS,
+    "EMBEDDED_POSTGRES": None,
+    "HMS_DEMO": False,
+    "HMS_BASE_URL": "https://hms.example.org",
+    "SECRET_KEY": "x" * 64,
+    "HMS_SEARCH_KEY": "x" * 43,
+    "HMS_ENCRYPTION_KEYS": [KEY],
+    "JWT_EXPIRES_IN": "15m",
+}
+
+
+@pytest.fixture
+def production(settings: Any) -> Any:
+    for name, value in PRODUCTION.items():
+        setattr(settings, name, value)
+    return settings
+
+
+def found() -> set[str]:
+    return {message.id for message in run_checks(include_deployment_checks=True) if str(message.id).startswith("hms.")}
+
+
+def test_a_right_configuration_is_not_scolded(production: Any) -> None:
+    assert found() == set()
+
+
+@pytest.mark.parametrize(
+    ("number", "change"),
+    [
+        ("hms.E001", {"SECRET_KEY": "short"}),
+        ("hms.E002", {"HMS_SEARCH_KEY": ""}),
+        ("hms.E003", {"HMS_ENCRYPTION_KEYS": []}),
+        ("hms.E004", {"HMS_ENCRYPTION_KEYS": [KEY, "2:tooshort"]}),
+        ("hms.E004", {"HMS_ENCRYPTION_KEYS": ["A" * 43 + "="]}),
+        ("hms.E004", {"HMS_ENCRYPTION_KEYS": ["0" + KEY[1:]]}),
+        ("hms.E005", {"DATABASE_ROLE_URLS": {**URLS, "hms_owner": ""}}),
+        ("hms.E005", {"DATABASE_ROLE_URLS": {**URLS, "hms_platform": ""}}),
+        ("hms.E006", {"DATABASE_ROLE_URLS": {**URLS, "hms_platform": URLS["hms_app"]}}),
+        ("hms.E007", {"DATABASE_ROLE_URLS": {**URLS, "hms_app": "postgresql://postgres@db.example/hms"}}),
+        ("hms.E007", {"DATABASE_ROLE_URLS": {**URLS, "hms_maintenance": "postgresql://db.example/hms"}}),
+        ("hms.E008", {"JWT_EXPIRES_IN": "15"}),
+        ("hms.E008", {"JWT_EXPIRES_IN": "0m"}),
+        ("hms.E008", {"JWT_EXPIRES_IN": "a while"}),
+        ("hms.E009", {"HMS_BASE_URL": "https://hms.example.org/"}),
+        ("hms.E009", {"HMS_BASE_URL": "https://"}),
+        ("hms.E010", {"HMS_DEMO": True}),
+        ("hms.W002", {"HMS_BASE_URL": "http://hms.example.org"}),
+    ],
+)
+def test_each_misconfiguration_has_its_number(production: Any, number: str, change: dict[str, Any]) -> None:
+    for name, value in change.items():
+        setattr(production, name, value)
+    assert number in found()
+
+
+def test_a_demo_on_the_embedded_database_is_a_warning(settings: Any) -> None:
+    settings.HMS_DEMO = True
+    if current.EMBEDDED_POSTGRES:
+        assert "hms.W001" in found()
+
+
+def test_debug_is_found_by_djangos_own_check(production: Any) -> None:
+    production.DEBUG = True
+    assert "security.W018" in {message.id for message in run_checks(include_deployment_checks=True)}
