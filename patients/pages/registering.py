@@ -24,6 +24,7 @@ from patients.services import register_patient
 from patients.validators import ClinicRules
 
 DRAFT = "patient-register"
+BOOK = "book"  # what comes after registering, when “Register and book” was pressed
 
 
 @require_http_methods(["GET", "POST"])
@@ -44,10 +45,12 @@ def register(request: ClinicRequest) -> HttpResponse:
         show_problems(form, error, rename=detail_to_field)
         return _page(request, form, status=422)
     except DuplicatePatient as error:
-        return _page(request, form, status=409, duplicates=rows_of_duplicates(error.duplicates), refused=error)
+        return _page(
+            request, form, status=409, duplicates=rows_of_duplicates(error.duplicates), refused=error, then=request.POST.get("then")
+        )
     drop_draft(actor=request.actor, form=DRAFT)
     toast(request, _("Registered as %(mrn)s") % {"mrn": patient.mrn})
-    if request.POST.get("then") == "book":
+    if BOOK in (request.POST.get("then"), request.POST.get("accept_duplicate")):
         return HttpResponseSeeOther(f"{reverse('appointments:book')}?patient={patient.pk}")
     return HttpResponseSeeOther(reverse("patients:detail", args=[patient.pk]))
 

@@ -94,6 +94,15 @@ def test_a_strong_duplicate_is_shown_first_and_may_be_overruled(desk: Client, in
     assert made(in_riverside).count() == 2
 
 
+def test_registering_to_book_still_leads_there_after_a_duplicate_warning(desk: Client, in_riverside: Place) -> None:
+    desk.post("/patients/register/", TYPED)
+    page = desk.post("/patients/register/", TYPED | {"then": "book"})
+    assert 'name="accept_duplicate" value="book"' in page.text
+    response = desk.post("/patients/register/", TYPED | {"accept_duplicate": "book"})
+    newest = made(in_riverside).latest("created_at")
+    assert response["Location"] == f"/appointments/book/?patient={newest.pk}"
+
+
 def test_duplicates_appear_while_the_form_is_filled(desk: Client, in_riverside: Place) -> None:
     desk.post("/patients/register/", TYPED)
     half = {"given_name": "amara", "family_name": "okafor", "date_of_birth": "1974", "phone": "02"}
