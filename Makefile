@@ -43,8 +43,7 @@ demo: database ## two clinics with a day that is half over, on http://127.0.0.1:
 	@$(MANAGE) seed_demo
 	@exec $(PYTHON) scripts/serve.py
 
-run: database ## the same without demo data; asks for the first administrator
-	@$(MANAGE) create_initial_users
+run: database ## the same without demo data; make the first accounts with manage.py create_initial_users
 	@exec $(PYTHON) scripts/serve.py
 
 test: environment-dev ## every test but the slow ones

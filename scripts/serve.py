@@ -44,6 +44,8 @@ def main() -> int:
         sys.stdout.write(f"\nHMS is ready: {environment['HMS_BASE_URL']}\n")
         if environ.Env().bool("HMS_DEMO", default=False):
             sys.stdout.write(SIGN_INS.format(password=os.environ.get("HMS_DEMO_PASSWORD", "Clinic-Day-2026")))
+        else:
+            sys.stdout.write("No account yet? In another terminal: .venv/bin/python manage.py create_initial_users\n")
         sys.stdout.flush()
     return max(server.wait(), 0)
 
