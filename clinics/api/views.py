@@ -41,7 +41,7 @@ class _PartView(ClinicViewSet):
     input: ClassVar[type[InputSerializer]]
     create_part: ClassVar[Callable[..., Any]]
     update_part: ClassVar[Callable[..., Any]]
-    key: ClassVar[str]
+    key_argument: ClassVar[str]
     orderings = {"name": ("name",), "created": ()}
     default_ordering = "name"
     filters = frozenset({"is_active"})
@@ -54,7 +54,7 @@ class _PartView(ClinicViewSet):
         return self.one(row, status=201)
 
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        given = {self.key: self.row().pk, "changes": self.body(self.input, partial=True)}
+        given = {self.key_argument: self.key(), "changes": self.body(self.input, partial=True)}
         return self.one(type(self).update_part(actor=self.actor, expected_version=self.expected_version(), **given))
 
 
@@ -75,7 +75,7 @@ class LocationsView(_PartView):
     input = shapes.LocationInput
     create_part = staticmethod(services.create_location)
     update_part = staticmethod(services.update_location)
-    key = "location_id"
+    key_argument = "location_id"
 
     def queryset_for(self, actor: Actor) -> QuerySet[Location]:
         return Location.objects.all()
@@ -88,7 +88,7 @@ class DepartmentsView(_PartView):
     input = shapes.DepartmentInput
     create_part = staticmethod(services.create_department)
     update_part = staticmethod(services.update_department)
-    key = "department_id"
+    key_argument = "department_id"
 
     def queryset_for(self, actor: Actor) -> QuerySet[Department]:
         return Department.objects.all()
@@ -101,7 +101,7 @@ class RoomsView(_PartView):
     input = shapes.RoomInput
     create_part = staticmethod(services.create_room)
     update_part = staticmethod(services.update_room)
-    key = "room_id"
+    key_argument = "room_id"
     filters = frozenset({"is_active", "location"})
 
     def queryset_for(self, actor: Actor) -> QuerySet[Room]:
@@ -120,7 +120,7 @@ class ProvidersView(_PartView):
     input = shapes.ProviderInput
     create_part = staticmethod(services.create_provider)
     update_part = staticmethod(services.update_provider)
-    key = "provider_id"
+    key_argument = "provider_id"
     filters = frozenset({"is_active", "department"})
 
     def queryset_for(self, actor: Actor) -> QuerySet[Provider]:

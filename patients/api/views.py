@@ -94,7 +94,7 @@ class PatientsView(ClinicViewSet):
 
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Change some fields. With `If-Match`: only if the record is still at that version."""
-        key = self.row().pk
+        key = self.key()
         changes = flat(self.body(shapes.PatientInput, partial=True))
         with named_as_sent():
             patient = services.update_patient(
