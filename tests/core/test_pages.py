@@ -3,11 +3,17 @@
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.messages.storage.session import SessionStorage
+from django.http import HttpResponse
 from django.test import Client
 
 from core.accounts.roles import Role
 from core.drafts.models import Draft
 from core.drafts.services import draft_of
+from core.pages.toasts import toast
+from core.pages.views import styleguide
+from core.responses import TITLES, error_page
 from core.tenancy.context import narrowed
 from tests.conftest import PASSWORD
 from tests.factories.world import Place, World
@@ -128,3 +134,37 @@ def test_a_piece_of_a_page_that_fails_says_so_without_replacing_anything(visitor
     assert answer.status_code == 404
     assert answer["HX-Reswap"] == "none"
     assert "There is nothing here." in answer["HX-Trigger"]
+
+
+def test_the_styleguide_shows_every_component_without_a_query(rf: Any, django_assert_num_queries: Any) -> None:
+    request = rf.get("/styleguide/")
+    request.user = AnonymousUser()
+    with django_assert_num_queries(0):
+        page = styleguide(request).text
+    for shown in ("Urgent", "Long wait", "Nobody is waiting", "id_wrong-born_error", "icons.svg#language", "<dialog", "figures"):
+        assert shown in page
+
+
+@pytest.mark.parametrize("status", sorted(TITLES))
+def test_every_error_has_a_page_that_needs_nothing(status: int, rf: Any, django_assert_num_queries: Any) -> None:
+    request = rf.get("/")
+    request.user, request.request_id = AnonymousUser(), "r-1"
+    with django_assert_num_queries(0):
+        page = error_page(request, status, "Say what to do.")
+    assert page.status_code == status
+    assert str(TITLES[status]) in page.text
+    assert "Say what to do." in page.text
+
+
+def test_a_toast_is_told_once_with_its_undo(sign_in: Any, riverside: Place, rf: Any) -> None:
+    browser = sign_in(riverside.users[Role.RECEPTIONIST])
+    request = rf.get("/")
+    request.session = browser.session
+    request._messages = SessionStorage(request)
+    toast(request, "Checked in", undo_url="/appointments/undo/")
+    request._messages.update(HttpResponse())
+    request.session.save()
+    page = browser.get("/settings/").text
+    assert "Checked in" in page
+    assert 'action="/appointments/undo/"' in page
+    assert "Checked in" not in browser.get("/settings/").text
