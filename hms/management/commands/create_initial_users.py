@@ -68,7 +68,7 @@ class Command(BaseCommand):
 
     def _given(self, options: dict[str, Any]) -> dict[str, str]:
         """From the arguments, else the environment, else by asking (on a terminal), else the defaults."""
-        given = {}
+        given: dict[str, str] = {}
         asking = sys.stdin.isatty() and not options["no_input"]
         for name, said, default in OPTIONS:
             value = options[name.replace("-", "_")]
