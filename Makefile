@@ -46,17 +46,18 @@ demo: database ## two clinics with a day that is half over, on http://127.0.0.1:
 run: database ## the same without demo data; make the first accounts with manage.py create_initial_users
 	@exec $(PYTHON) scripts/serve.py
 
+# PYTHONHASHSEED: the parallel workers have to collect the tests in one order.
 test: environment-dev ## every test but the slow ones
-	@$(PYTHON) -m pytest -n $(WORKERS) -m "not slow"
+	@PYTHONHASHSEED=0 $(PYTHON) -m pytest -n $(WORKERS) -m "not slow"
 
 test-slow: environment-dev ## scale, chaos, long runs
 	@$(PYTHON) -m pytest -m slow
 
 test-pg15: environment-dev ## the tests that lean on the database, on PostgreSQL 15 (PG15=its bin folder)
 	@echo "PostgreSQL 15 from $(PG15)"
-	@HMS_POSTGRES_BIN=$(PG15) HMS_VAR_DIR=$(CURDIR)/var/pg15 $(PYTHON) -m pytest -n $(WORKERS) -m "not slow and not browser" \
+	@HMS_POSTGRES_BIN=$(PG15) HMS_VAR_DIR=var/pg15 PYTHONHASHSEED=0 $(PYTHON) -m pytest -n $(WORKERS) -m "not slow and not browser" \
 		tests/architecture tests/core tests/clinics tests/patients tests/appointments; \
-		status=$$?; HMS_POSTGRES_BIN=$(PG15) HMS_VAR_DIR=$(CURDIR)/var/pg15 $(MANAGE) db stop; exit $$status
+		status=$$?; HMS_POSTGRES_BIN=$(PG15) HMS_VAR_DIR=var/pg15 $(MANAGE) db stop; exit $$status
 
 check: environment-dev ## style, types, layers, migrations, deployment settings, API document, secrets
 	@echo "ruff"; $(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .

@@ -117,8 +117,10 @@ def test_afterwards_a_clinic_can_be_run(world: World, api: Any) -> None:
         client, "appointments_schedule", provider=str(provider.pk), location=str(location.pk), room="", weekday=str(day.weekday()),
         start_time="09:00", end_time="12:00", slot_minutes="10", valid_from="", valid_until="",
     )  # fmt: skip
-    add(client, "patients_patient", given_name="Rosa", family_name="Lindgren", date_of_birth=date(1971, 5, 9).isoformat(), sex="female",
-        blood_type="unknown", preferred_time_of_day="any")  # fmt: skip
+    add(
+        client, "patients_patient", given_name="Rosa", family_name="Lindgren", date_of_birth=date(1971, 5, 9).isoformat(),
+        sex="female", blood_type="unknown", preferred_time_of_day="any",
+    )  # fmt: skip
     add(client, "core_membership", email="desk@first.example", full_name="Desk", password=STRONG, roles=["RECEPTIONIST"])
     with clinic_scope(clinic, reason="test"):
         service, patient = Service.objects.get(), provider_patient()
