@@ -16,7 +16,7 @@ PRODUCTION := DEBUG=0 HMS_DEMO=0 HMS_BASE_URL=https://hms.example HMS_BEHIND_PRO
 	HMS_ENCRYPTION_KEYS=1:c2FtcGxlc2FtcGxlc2FtcGxlc2FtcGxlc2FtcGxlc2E=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-slow test-pg15 check messages stop clean environment environment-dev database
+.PHONY: help demo run test test-slow test-pg15 check format messages stop clean environment environment-dev database
 
 help: ## what there is to say
 	@echo "HMS, the system that runs a group of clinics"
@@ -69,6 +69,10 @@ check: environment-dev ## style, types, layers, migrations, deployment settings,
 	@echo "API document"; $(MANAGE) spectacular --validate --fail-on-warn --file /dev/null
 	@echo "requirements, secrets, other hosts, paths of one machine"; $(PYTHON) scripts/check_tree.py
 	@echo "All checks passed."
+
+format: environment-dev ## bring Python and templates into shape
+	@$(VENV)/bin/ruff check --fix-only --quiet . && $(VENV)/bin/ruff format --quiet .
+	@git ls-files -z '*.html' | xargs -0 -r $(VENV)/bin/djade --target-version 6.1 || true
 
 messages: environment ## collect and compile the texts to translate (needs gettext)
 	@command -v msgfmt >/dev/null || { echo "Install gettext first (Debian and Ubuntu: apt install gettext)."; exit 1; }
