@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from appointments.forms import BlockForm, BlockFormSet, ExceptionForm, HolidayForm, active_locations, active_rooms
 from appointments.models import Holiday
@@ -30,14 +30,18 @@ def schedules(request: ClinicRequest) -> HttpResponse:
     return render(request, "appointments/schedule_list.html", {"providers": providers_with_hours(actor=request.actor)})
 
 
-@require_http_methods(["GET", "POST"])
-@page("schedule", "view")
+@require_GET
+@page("schedule")
 def schedule(request: ClinicRequest, provider_id: UUID) -> HttpResponse:
-    """One provider's week and exceptions. POST replaces the week by the rows sent."""
+    """One provider's week, and the days that differ."""
+    return _show_schedule(request, Provider.objects.found(pk=provider_id))
+
+
+@require_POST
+@page("schedule", "change")
+def week(request: ClinicRequest, provider_id: UUID) -> HttpResponse:
+    """Replace a provider's week by the rows sent."""
     provider = Provider.objects.found(pk=provider_id)
-    if request.method == "GET":
-        return _show_schedule(request, provider)
-    request.actor.require("schedule", "change")
     blocks = _block_forms(provider, request.POST)
     if blocks.is_valid():
         kept = [form for form in blocks if form.counts() and not form.cleaned_data.get("DELETE")]
@@ -75,23 +79,26 @@ def exception_remove(request: ClinicRequest, provider_id: UUID, exception_id: UU
     return go(request, reverse("appointments:schedule", args=[provider_id]))
 
 
-@require_http_methods(["GET", "POST"])
-@page("schedule", "view")
+@require_GET
+@page("schedule")
 def holidays(request: ClinicRequest) -> HttpResponse:
-    """The days on which the clinic is closed. POST adds one."""
-    form = HolidayForm(request.POST if request.method == "POST" else None, locations=active_locations())
-    if request.method == "POST":
-        request.actor.require("schedule", "create")
-        if form.is_valid():
-            try:
-                create_holiday(actor=request.actor, data=form.cleaned_data)
-            except DomainError as error:
-                show_problems(form, error)
-            else:
-                toast(request, _("%(name)s added") % {"name": form.cleaned_data["name"]})
-                return go(request, reverse("appointments:holidays"))
-    context = {"form": form, "holidays": list(Holiday.objects.select_related("location").order_by("-day"))}
-    return render(request, "appointments/holidays.html", context, status=422 if form.errors else 200)
+    """The days on which the clinic is closed."""
+    return _show_holidays(request, HolidayForm(locations=active_locations()))
+
+
+@require_POST
+@page("schedule", "create")
+def holiday_add(request: ClinicRequest) -> HttpResponse:
+    form = HolidayForm(request.POST, locations=active_locations())
+    if form.is_valid():
+        try:
+            create_holiday(actor=request.actor, data=form.cleaned_data)
+        except DomainError as error:
+            show_problems(form, error)
+        else:
+            toast(request, _("%(name)s added") % {"name": form.cleaned_data["name"]})
+            return go(request, reverse("appointments:holidays"))
+    return _show_holidays(request, form)
 
 
 @require_POST
@@ -100,6 +107,11 @@ def holiday_remove(request: ClinicRequest, holiday_id: UUID) -> HttpResponse:
     delete_holiday(actor=request.actor, holiday_id=holiday_id)
     toast(request, _("Removed"))
     return go(request, reverse("appointments:holidays"))
+
+
+def _show_holidays(request: ClinicRequest, form: HolidayForm) -> HttpResponse:
+    context = {"form": form, "holidays": list(Holiday.objects.select_related("location").order_by("-day"))}
+    return render(request, "appointments/holidays.html", context, status=422 if form.errors else 200)
 
 
 def _block_forms(provider: Provider, data: Any = None) -> Any:

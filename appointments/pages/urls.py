@@ -23,6 +23,7 @@ urlpatterns = [
     path("settings/services/<uuid:service_id>/", service_settings.edit, name="service"),
     path("settings/schedules/", schedule_settings.schedules, name="schedules"),
     path("settings/schedules/<uuid:provider_id>/", schedule_settings.schedule, name="schedule"),
+    path("settings/schedules/<uuid:provider_id>/week/", schedule_settings.week, name="schedule-week"),
     path("settings/schedules/<uuid:provider_id>/exceptions/", schedule_settings.exception_add, name="exception-add"),
     path(
         "settings/schedules/<uuid:provider_id>/exceptions/<uuid:exception_id>/remove/",
@@ -30,5 +31,6 @@ urlpatterns = [
         name="exception-remove",
     ),
     path("settings/holidays/", schedule_settings.holidays, name="holidays"),
+    path("settings/holidays/add/", schedule_settings.holiday_add, name="holiday-add"),
     path("settings/holidays/<uuid:holiday_id>/remove/", schedule_settings.holiday_remove, name="holiday-remove"),
 ]

@@ -86,7 +86,7 @@ def test_a_week_is_replaced(admin: Client, riverside: Place) -> None:
     others = [
         block(number, riverside, start_time="08:00", end_time="18:00") | {f"blocks-{number}-DELETE": "on"} for number in range(2, 7)
     ]
-    assert admin.post(address, week(9, 7, kept, gone, *others, new, block(8, riverside))).status_code == 303
+    assert admin.post(f"{address}week/", week(9, 7, kept, gone, *others, new, block(8, riverside))).status_code == 303
     with clinic_scope(riverside.clinic, reason="test"):
         rows = list(Schedule.objects.filter(provider=provider).values_list("weekday", "start_time", "end_time"))
     assert rows == [(0, time(8, 30), time(12)), (5, time(22), time(6))]
@@ -98,10 +98,10 @@ def test_wrong_hours_are_told_at_their_row_and_change_nothing(admin: Client, riv
     overlapping = week(
         2, 0, block(0, riverside, start_time="08:00", end_time="12:00"), block(1, riverside, start_time="11:00", end_time="13:00")
     )
-    answer = admin.post(address, overlapping)
+    answer = admin.post(f"{address}week/", overlapping)
     assert answer.status_code == 422
     assert "other hours at this time" in answer.text
-    half = admin.post(address, week(1, 0, block(0, riverside, start_time="08:00")))
+    half = admin.post(f"{address}week/", week(1, 0, block(0, riverside, start_time="08:00")))
     assert half.status_code == 422
     assert 'id="id_blocks-0-end_time_error"' in half.text
     with clinic_scope(riverside.clinic, reason="test"):
@@ -109,7 +109,7 @@ def test_wrong_hours_are_told_at_their_row_and_change_nothing(admin: Client, riv
 
 
 def test_a_broken_formset_is_no_fault(admin: Client, riverside: Place) -> None:
-    assert admin.post(f"/settings/schedules/{riverside.providers[0].pk}/", {"x": "y"}).status_code == 422
+    assert admin.post(f"/settings/schedules/{riverside.providers[0].pk}/week/", {"x": "y"}).status_code == 422
 
 
 def test_leave_and_extra_hours(admin: Client, riverside: Place) -> None:
@@ -130,8 +130,8 @@ def test_leave_and_extra_hours(admin: Client, riverside: Place) -> None:
 
 def test_a_holiday_is_added_once_and_removed(admin: Client, riverside: Place) -> None:
     body = {"day": "2030-12-25", "name": "Christmas Day", "location": ""}
-    assert admin.post("/settings/holidays/", {**body, "idempotency_key": str(uuid4())}).status_code == 303
-    twice = admin.post("/settings/holidays/", {**body, "idempotency_key": str(uuid4())})
+    assert admin.post("/settings/holidays/add/", {**body, "idempotency_key": str(uuid4())}).status_code == 303
+    twice = admin.post("/settings/holidays/add/", {**body, "idempotency_key": str(uuid4())})
     assert twice.status_code == 422
     with clinic_scope(riverside.clinic, reason="test"):
         holiday = Holiday.objects.get()
@@ -147,8 +147,8 @@ def test_staff_look_but_do_not_touch(sign_in: Any, riverside: Place) -> None:
         assert page.status_code == 200, address
         assert "Save the week" not in page.text
         assert "New service" not in page.text
-    assert browser.post(f"/settings/schedules/{provider.pk}/", week(0, 0)).status_code == 403
-    assert browser.post("/settings/holidays/", {"day": "2030-01-01", "name": "x"}).status_code == 403
+    assert browser.post(f"/settings/schedules/{provider.pk}/week/", week(0, 0)).status_code == 403
+    assert browser.post("/settings/holidays/add/", {"day": "2030-01-01", "name": "x"}).status_code == 403
     assert browser.get("/settings/services/new/").status_code == 403
     assert browser.post("/settings/services/new/", service_form()).status_code == 403
     assert browser.post(f"/settings/schedules/{provider.pk}/exceptions/", {}).status_code == 403
@@ -158,4 +158,4 @@ def test_another_clinics_settings_are_not_found(sign_in: Any, riverside: Place, 
     browser = sign_in(hillcrest.users[Role.CLINIC_ADMIN])
     assert browser.get(f"/settings/services/{riverside.services[0].pk}/").status_code == 404
     assert browser.get(f"/settings/schedules/{riverside.providers[0].pk}/").status_code == 404
-    assert browser.post(f"/settings/schedules/{riverside.providers[0].pk}/", week(0, 0)).status_code == 404
+    assert browser.post(f"/settings/schedules/{riverside.providers[0].pk}/week/", week(0, 0)).status_code == 404
