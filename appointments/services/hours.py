@@ -63,7 +63,8 @@ def replace_week(*, actor: Actor, provider_id: UUID, blocks: Sequence[Mapping[st
         _fill(row, {**block, "provider": provider_id}, SCHEDULE_FIELDS, own)
         _check_block(row, rows, own)
         wrong += [Detail(f"blocks.{number}.{detail.field}", detail.code, detail.message) for detail in own]
-        rows.append(row)
+        if not own:
+            rows.append(row)
     raise_if(wrong)
     Schedule.objects.filter(provider_id=provider_id).delete()
     return Schedule.objects.bulk_create(rows)
@@ -201,7 +202,12 @@ def _fill(row: Any, values: Mapping[str, Any], fields: frozenset[str], wrong: li
         required = not row._meta.get_field(name).null
         if required and getattr(row, f"{name}_id") is None and not _names(wrong, name):
             wrong.append(Detail(name, "required", _("This is needed.")))
-    if "room" in fields and row.room and row.location_id != row.room.location_id and not _names(wrong, "room"):
+    if (
+        "room" in fields
+        and row.room
+        and row.location_id != row.room.location_id
+        and not (_names(wrong, "room") or _names(wrong, "location"))
+    ):
         wrong.append(Detail("room", "wrong_location", _("This room is at another location.")))
 
 
