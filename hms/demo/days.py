@@ -117,7 +117,7 @@ def was(rng: Random, visit: Visit, free_at: datetime | None, until: datetime | N
     chance = rng.random()
     if chance < 0.075:
         visit.status, visit.reason = Status.CANCELLED, rng.choice(CANCEL_REASONS)
-        visit.ended_at = max(visit.booked_at + 3 * MINUTE, visit.start - rng.randrange(40, 3000) * MINUTE)
+        visit.ended_at = max(visit.booked_at + 100 * MINUTE, visit.start - rng.randrange(40, 3000) * MINUTE)
         return free_at
     if chance < 0.14:
         visit.status, visit.reason = Status.NO_SHOW, "" if chance < 0.12 else "Rang twice, no answer"

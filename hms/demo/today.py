@@ -194,9 +194,8 @@ class _Planner:
         patient = self.deck.deal(place.service, self.today.hours.day.year)
         if patient is None:
             return None
-        start = place.start.astimezone(self.view.clinic.zone)
-        booked = booked_before(self.rng, min(start, self.now))
-        visit = Visit(patient, place.service, provider, location, room, start, status, booked, urgent=urgent)
+        booked = booked_before(self.rng, min(place.start, self.now))
+        visit = Visit(patient, place.service, provider, location, room, place.start, status, booked, urgent=urgent)
         if urgent:
             visit.booked_at, visit.notes = self.now - 75 * MINUTE, "Chest tightness since this morning, worse on the stairs."
         else:
