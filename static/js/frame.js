@@ -12,6 +12,7 @@ document.addEventListener("submit", (event) => {
     return;
   }
   form.dataset.sending = "yes";
+  setTimeout(() => release(form), 30_000); // the answer never came, or loading was stopped: it may be sent again
   (event.submitter ?? form.querySelector("[type=submit]"))?.setAttribute("aria-busy", "true");
 });
 
