@@ -16,7 +16,7 @@ from appointments.pages.answers import done, is_fragment, safe_next, tell
 from appointments.pages.reading import read_uuid
 from appointments.pages.visit import visit_of, words_for
 from appointments.policies import bookable_locations
-from appointments.selectors import today_board
+from appointments.selectors import IdleProvider, TodayBoard, VisitRow, today_board
 from appointments.services import change_status
 from core.errors import Conflict, DomainError, NotFound, PreconditionFailed
 from core.pages.access import page
@@ -60,6 +60,14 @@ def step(request: ClinicRequest, visit_id: UUID, slug: str) -> HttpResponse:
     return _board(request, location_id)
 
 
+def _idle_with_queue(board: TodayBoard) -> list[tuple[IdleProvider, VisitRow]]:
+    """Who is free now and whom they would call next; without those for whom nobody waits."""
+    first: dict[UUID, VisitRow] = {}
+    for row in board.waiting:
+        first.setdefault(row.provider_id, row)
+    return [(one, first[one.provider_id]) for one in board.idle if one.provider_id in first]
+
+
 def _board(
     request: ClinicRequest, location_id: UUID | None, *, whole: bool = False, refused: DomainError | None = None
 ) -> HttpResponse:
@@ -73,6 +81,7 @@ def _board(
         "locations": locations,
         "location": location,
         "refused": str(refused.message) if refused else "",
+        "idle": _idle_with_queue(board),
         "lanes": {
             "expected": board.expected[:SHOWN_EXPECTED],
             "expected_rest": board.expected[SHOWN_EXPECTED:],

@@ -1,5 +1,7 @@
 """The Today page and the steps taken on it."""
 
+import re
+from datetime import time
 from typing import Any
 from uuid import uuid4
 
@@ -8,6 +10,7 @@ from django.db import connection
 from django.test import Client
 
 from appointments.choices import Status
+from appointments.models import Schedule
 from appointments.services import change_status
 from core.accounts.actor import system_actor
 from core.accounts.roles import CLINIC_ROLES, MATRIX, Role
@@ -149,3 +152,18 @@ def test_empty_lanes_say_what_to_do(sign_in: Any, hillcrest: Place) -> None:
     page = sign_in(hillcrest.users[Role.RECEPTIONIST]).get("/").text
     assert "Nobody is waiting" in page
     assert "Check somebody in, or add a walk-in." in page
+
+
+def test_who_is_free_is_offered_their_next_patient(sign_in: Any, riverside: Place) -> None:
+    with clinic_scope(riverside.clinic, reason="test"):
+        Schedule.objects.filter(provider=riverside.providers[0]).update(start_time=time(0), end_time=time(0))
+    browser = sign_in(riverside.users[Role.RECEPTIONIST])
+    visit = visit_at(riverside, -10)
+    assert "Dr Hale is free" not in browser.get("/").text
+    browser.post(f"/appointments/{visit.pk}/check-in/", {})
+    page = browser.get("/").text
+    assert "Dr Hale is free" in page
+    assert page.count(f'action="/appointments/{visit.pk}/start/"') == 2
+    assert len(re.findall(rf'id="step-{visit.pk}"', page)) == 1
+    browser.post(f"/appointments/{visit.pk}/start/", {})
+    assert "Dr Hale is free" not in browser.get("/").text
