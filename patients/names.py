@@ -16,6 +16,8 @@ def normalise(text: str) -> str:
 
 def name_parts(text: str) -> list[str]:
     """The words of a name, normalised. An apostrophe joins (O'Brien: obrien), all else that is no letter divides."""
+    if text.isascii() and text.isalnum():
+        return [text.lower()]
     joined = "".join(c for c in normalise("".join(c for c in text if c not in APOSTROPHES)))
     return "".join(c if c.isalnum() or unicodedata.category(c).startswith("M") else " " for c in joined).split()
 

@@ -83,6 +83,8 @@ def _name_pieces(patient: Findable) -> set[tuple[str, str]]:
 
 def spellings(name: str) -> set[str]:
     """The words of a name, also run together (de la Cruz: delacruz) and, after an apostrophe, alone (O'Brien: brien)."""
+    if name.isascii() and name.isalnum():
+        return {name.lower()}
     words = name_parts(name)
     apart = name_parts("".join(" " if c in APOSTROPHES else c for c in name))
     return {*words, *(word for word in apart if len(word) >= SHORTEST_PREFIX), "".join(words)} - {""}
