@@ -145,10 +145,11 @@ class PatientAdmin(PrivateSearchAdmin):
     def found(self, request: HttpRequest, rows: QuerySet[Any], words: str) -> QuerySet[Any]:
         ids = found_ids(request, words)
         rank = Case(*(When(pk=pk, then=Value(place)) for place, pk in enumerate(ids)), default=Value(len(ids)))
+        request.ranked = True  # type: ignore[attr-defined]
         return rows.filter(pk__in=ids).annotate(found_rank=rank)
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        return ("found_rank",) if getattr(request, "private_search", "") else self.ordering
+        return ("found_rank",) if getattr(request, "ranked", False) else self.ordering
 
 
 @admin.register(Consent)

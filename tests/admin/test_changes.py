@@ -1,0 +1,91 @@
+"""What the admin changes goes through the services: rules stand beside the fields, and no log names a patient."""
+
+from typing import Any
+
+from django.contrib.admin.models import LogEntry
+from django.urls import reverse
+
+from appointments.choices import Status
+from appointments.models import Appointment, AppointmentChange
+from core.accounts.models import User
+from core.accounts.roles import Role
+from core.tenancy.context import clinic_scope
+from patients.models import Patient
+from tests.admin.conftest import Furnished
+
+NEW = {"given_name": "Ilse", "family_name": "Wintergreen", "date_of_birth": "1990-01-31", "sex": "female", "blood_type": "unknown",
+       "preferred_time_of_day": "any"}  # fmt: skip
+CHANGELIST, ADD = reverse("admin:appointments_appointment_changelist"), reverse("admin:patients_patient_add")
+
+
+def test_a_patient_is_registered_by_the_service_and_no_log_names_them(open_admin: Any, furnished: dict[str, Furnished]) -> None:
+    place = furnished["riverside"].place
+    assert open_admin(Role.CLINIC_ADMIN, place).post(ADD, NEW).status_code == 302
+    with clinic_scope(place.clinic, reason="test"):
+        patient = Patient.objects.get(family_name="Wintergreen")
+        assert patient.mrn and patient.tokens.count() > 5
+    entry = LogEntry.objects.latest("pk")
+    assert entry.object_repr == patient.mrn
+    for kept in (entry.object_repr, entry.change_message, entry.get_change_message()):
+        assert "Ilse" not in kept and "Wintergreen" not in kept
+
+
+def test_what_a_rule_refuses_stands_in_the_form(open_admin: Any, furnished: dict[str, Furnished]) -> None:
+    client = open_admin(Role.CLINIC_ADMIN, furnished["riverside"].place)
+    answer = client.post(ADD, {**NEW, "phone": "12", "date_of_birth": "2999-01-01"})
+    assert answer.status_code == 200
+    assert set(answer.context["adminform"].form.errors) == {"phone", "date_of_birth"}
+    assert client.post(ADD, NEW).status_code == 302
+    twin = client.post(ADD, NEW)
+    assert twin.status_code == 200 and twin.context["adminform"].form.non_field_errors()
+    assert client.post(ADD, {**NEW, "accept_duplicate": "on"}).status_code == 302
+
+
+def test_a_record_that_somebody_else_changed_is_not_overwritten(open_admin: Any, furnished: dict[str, Furnished]) -> None:
+    patient = furnished["riverside"].patient
+    client = open_admin(Role.CLINIC_ADMIN, furnished["riverside"].place)
+    page = reverse("admin:patients_patient_change", args=[patient.pk])
+    answer = client.post(page, {**NEW, "status": "active", "read_version": patient.version + 7})
+    assert answer.status_code == 200 and answer.context["adminform"].form.non_field_errors()
+
+
+def test_patients_are_found_by_name_and_no_address_carries_it(open_admin: Any, furnished: dict[str, Furnished]) -> None:
+    client = open_admin(Role.CLINIC_ADMIN, furnished["riverside"].place)
+    for page in (reverse("admin:patients_patient_changelist"), CHANGELIST):
+        answer = client.post(page, {"private_search": "quartermaine zsof"})
+        text = answer.content.decode()
+        assert answer.status_code == 200
+        assert furnished["riverside"].patient.mrn in text
+        assert "?q=" not in text and "&q=" not in text and "=quartermaine" not in text
+        nobody = client.post(page, {"private_search": "featherstone"}).content.decode()
+        assert furnished["hillcrest"].patient.mrn not in nobody
+
+
+def test_visits_are_cancelled_with_a_reason_and_refusals_are_told(open_admin: Any, furnished: dict[str, Furnished]) -> None:
+    one = furnished["riverside"]
+    client = open_admin(Role.CLINIC_ADMIN, one.place)
+    act = {"_selected_action": str(one.visit.pk), "index": "0", "reason": "Flooded street"}
+    client.post(CHANGELIST, {**act, "action": "cancel"})
+    with clinic_scope(one.place.clinic, reason="test"):
+        assert Appointment.objects.get(pk=one.visit.pk).status == Status.CANCELLED
+        assert AppointmentChange.objects.filter(appointment=one.visit, reason="Flooded street", to_status=Status.CANCELLED).exists()
+    again = client.post(CHANGELIST, {**act, "action": "complete"}, follow=True)
+    assert "not possible" in again.content.decode()
+
+
+def test_only_who_may_sees_an_action(open_admin: Any, furnished: dict[str, Furnished]) -> None:
+    text = open_admin(Role.SUPER_ADMIN, furnished["riverside"].place).get(CHANGELIST).content.decode()
+    assert 'value="cancel"' in text and 'value="check_in"' not in text
+
+
+def test_accounts_are_opened_and_closed(open_admin: Any, furnished: dict[str, Furnished]) -> None:
+    client, users = open_admin(Role.SUPER_ADMIN, None), reverse("admin:core_user_changelist")
+    given = {"email": "new@hms.test", "full_name": "New Person", "platform_role": "SUPPORT"}
+    weak = client.post(reverse("admin:core_user_add"), {**given, "password": "password"})
+    assert weak.status_code == 200 and "password" in weak.context["adminform"].form.errors
+    assert client.post(reverse("admin:core_user_add"), {**given, "password": "Quiet-Harbour-Lamp-7"}).status_code == 302
+    user = User.objects.get(email="new@hms.test")
+    assert user.check_password("Quiet-Harbour-Lamp-7")
+    client.post(users, {"action": "deactivate", "_selected_action": str(user.pk), "index": "0"})
+    user.refresh_from_db()
+    assert not user.is_active
