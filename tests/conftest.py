@@ -22,6 +22,7 @@ PASSWORD = "Correct-Horse-2026"
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # speed; Argon2 has a test of its own
+    settings.STATIC_ROOT = settings.VAR_DIR / "static-of-tests"  # empty: what `make demo` has collected changes no test
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
     if not hasattr(config, "workerinput"):  # once, before the workers start
         call_command("setup_database", verbosity=0)
