@@ -28,13 +28,18 @@ def error_body(code: str, message: str, *, request_id: str, details: Any = (), e
     return {
         "error": {
             "code": code,
-            "message": str(message),
-            "details": [{"field": d.field, "code": d.code, "message": str(d.message)} for d in details],
+            "message": _sendable(message),
+            "details": [{"field": _sendable(d.field), "code": d.code, "message": _sendable(d.message)} for d in details],
             "request_id": request_id,
             "timestamp": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             **(extra or {}),
         }
     }
+
+
+def _sendable(text: Any) -> str:
+    """An error may quote what was sent; a lone surrogate in it can't be written as UTF-8."""
+    return str(text).encode("utf-8", "backslashreplace").decode()
 
 
 def error_response(request: HMSRequest, error: DomainError) -> HttpResponse:

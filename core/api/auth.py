@@ -14,6 +14,7 @@ from core.accounts.models import Membership, User
 from core.accounts.roles import Role
 from core.accounts.sign_in import check_credentials
 from core.api.serializers import InputSerializer, OutputSerializer
+from core.api.versioning import SaysItsVersion
 from core.requests import underlying
 from core.tenancy.context import narrowed
 from core.tenancy.models import Clinic
@@ -58,7 +59,7 @@ class MeOutput(UserOutput):
     clinic = ClinicBrief(allow_null=True, help_text="The clinic this request is about.")
 
 
-class _OpenView(APIView):
+class _OpenView(SaysItsVersion, APIView):
     """Sign-in: no person yet, so no matrix. A session cookie sent along is ignored."""
 
     authentication_classes: list[Any] = []
@@ -85,7 +86,7 @@ class RefreshView(_OpenView):
         return Response(TokenOutput(_pair_for(user)).data)
 
 
-class MeView(APIView):
+class MeView(SaysItsVersion, APIView):
     permission_classes = [IsAuthenticated]
 
     @extend_schema(responses=MeOutput)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import orjson
 from django.db.models import QuerySet
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -16,6 +17,7 @@ from rest_framework.viewsets import GenericViewSet
 from core.accounts.actor import Actor
 from core.api.pagination import KeysetPagination, ListResponse, bad_parameter
 from core.api.serializers import OutputSerializer
+from core.api.versioning import SaysItsVersion
 from core.errors import BadRequest, Detail, NotFound, PreconditionFailed
 from core.requests import underlying
 from core.tenancy.models import Clinic
@@ -26,7 +28,7 @@ IF_MATCH = re.compile(r'^(?:W/)?"(\d+)(?:-[0-9a-f]+)?"$')
 _encode_rest = JSONEncoder().default
 
 
-class ClinicViewSet(GenericViewSet[Any]):
+class ClinicViewSet(SaysItsVersion, GenericViewSet[Any]):
     """A resource of a clinic.
 
     Subclasses name `resource` (the matrix's), `output` (serializer of one row; `list_output` for the rows of the
@@ -73,9 +75,12 @@ class ClinicViewSet(GenericViewSet[Any]):
         return queryset
 
     def body(self, serializer: type[BaseSerializer[Any]], **kwargs: Any) -> dict[str, Any]:
-        """The validated body. Raises a ValidationError naming every wrong field."""
+        """The validated body. Raises a ValidationError naming every wrong field, but NotFound first if the path's row is none."""
         given = serializer(data=self.request.data, context=self.get_serializer_context(), **kwargs)
-        given.is_valid(raise_exception=True)
+        if not given.is_valid():
+            if self.lookup_field in self.kwargs:
+                self.row()
+            raise ValidationError(given.errors)
         validated: dict[str, Any] = given.validated_data
         return validated
 

@@ -1,0 +1,87 @@
+"""Every route x every role of the matrix, strangers included: exactly those get in whom the matrix lets in."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from core.accounts.roles import CLINIC_ROLES, MATRIX, Role
+from tests.factories.api_client import ApiClient
+from tests.factories.cases import filled
+from tests.factories.routes import PERSONAL, Route, all_routes, routes
+from tests.factories.world import Place, World
+
+GUARDED = [route for route in all_routes() if route.kind in ("api", "page")]
+REFUSED = (401, 403)
+
+
+def by_id(route: Route) -> str:
+    return route.id
+
+
+def call_api(route: Route, user: Any, place: Place) -> Any:
+    return ApiClient(user).request(route.method, filled(route, place), None if route.method in ("GET", "DELETE") else {})
+
+
+def call_page(route: Route, user: Any, place: Place) -> Any:
+    client = Client(raise_request_exception=False)
+    if user is not None:
+        client.force_login(user)
+    return client.generic(route.method, filled(route, place))
+
+
+def test_there_are_routes_to_walk() -> None:
+    assert len(routes("api")) > 30
+    assert len(routes("page")) > 12
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=by_id)
+def test_every_guarded_route_names_its_place_in_the_matrix(route: Route) -> None:
+    if route.path.startswith("/drafts/"):
+        return  # one's own words, for everybody who works in a clinic
+    assert route.resource in MATRIX, f"{route.id} names no resource of the matrix"
+    assert route.action in MATRIX[route.resource], f"{route.id}: {route.resource} has no action {route.action!r}"
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=by_id)
+def test_a_stranger_is_sent_away(route: Route, world: World) -> None:
+    if route.kind == "api":
+        assert call_api(route, None, world.riverside).status_code == 401
+        return
+    answer = call_page(route, None, world.riverside)
+    assert answer.status_code == 405 or (answer.status_code == 302 and answer["Location"].startswith("/sign-in/"))
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=by_id)
+def test_every_role_gets_what_the_matrix_says(route: Route, world: World) -> None:
+    place = world.riverside
+    for role in sorted(CLINIC_ROLES):
+        answer = (call_api if route.kind == "api" else call_page)(route, place.users[role], place)
+        assert answer.status_code < 500, f"{role}: {answer.content[:300]!r}"
+        if answer.status_code == 405:
+            continue
+        may = route.resource is None or role in MATRIX[route.resource][str(route.action)]
+        if not may:
+            assert answer.status_code == 403, f"{role} may not {route.action} {route.resource}, got {answer.status_code}"
+        elif role == Role.PATIENT:
+            assert answer.status_code != 401  # sees own rows only; others' are not found
+        else:
+            assert answer.status_code not in REFUSED, f"{role} may {route.action} {route.resource}: {answer.content[:300]!r}"
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=by_id)
+def test_somebody_of_no_clinic_gets_nothing(route: Route, world: World) -> None:
+    answer = (call_api if route.kind == "api" else call_page)(route, world.nobody, world.riverside)
+    if route.kind == "api":
+        optional = getattr(route.view.cls, "clinic_optional", False)
+        assert answer.status_code in ((200, 403, 404) if optional else (400, 403))
+    else:
+        assert answer.status_code in (200, 405)  # the page that says: choose a clinic
+    body = answer.content.decode()
+    assert world.riverside.clinic.name not in body
+
+
+@pytest.mark.parametrize("path", sorted(PERSONAL))
+def test_personal_routes_need_a_person(path: str) -> None:
+    answer = Client().post(path) if path.startswith("/switch") else Client().get(path)
+    assert answer.status_code in (302, 401)

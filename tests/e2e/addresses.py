@@ -1,0 +1,40 @@
+"""The address of every page, with ids from the running demo."""
+
+import re
+from typing import Any
+
+from playwright.sync_api import APIRequestContext
+
+from tests.factories.routes import Route, routes
+
+LISTS = {
+    "patients": "patients",
+    "of-patient": "patients",
+    "appointments": "appointments",
+    "services": "services",
+    "schedules": "providers",
+    "providers": "providers",
+    "exceptions": "schedule-exceptions",
+    "holidays": "holidays",
+    "blocks": "schedules",
+}
+POST_ONLY = ("/drafts/", "/switch-clinic/", "/sign-out/")
+
+
+def page_routes() -> list[Route]:
+    """Every page that answers GET, sign-in and styleguide included."""
+    found = {route.path: route for route in (*routes("page", methods=("GET",)), *routes("open", methods=("GET",)))}
+    return [route for path, route in sorted(found.items()) if not path.startswith(("/api/", "/health", *POST_ONLY))]
+
+
+def address(route: Route, request: APIRequestContext) -> str:
+    """The page's address in the demo, with the first id its noun's list gives."""
+    path = route.path
+    for name in route.parameters:
+        slot = f"{{{name}}}"
+        before = re.search(r"([\w-]+)/" + re.escape(slot), path)
+        noun = before[1] if before else name
+        assert noun in LISTS, f"no case for {noun!r} in {route.path}: add one to tests/e2e/addresses.py"
+        rows: list[dict[str, Any]] = request.get(f"/api/v2/{LISTS[noun]}?limit=1").json()["data"]
+        path = path.replace(slot, rows[0]["id"], 1)
+    return path

@@ -1,0 +1,115 @@
+"""Every page, walked from the URL conf: accessible, within its budget, quiet, and usable at 320 pixels."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.e2e.addresses import address, page_routes
+from tests.e2e.conftest import NARROW, WIDE
+from tests.factories.routes import Route
+
+FIRST_VISIT, LATER_VISIT, MOST_REQUESTS = 60 * 1024, 15 * 1024, 8
+LOOKS = [(width, scheme) for width in (WIDE, NARROW) for scheme in ("light", "dark")]
+ADMIN = "clinic-admin@riverside.demo"
+SHIFTS = """() => new Promise(done => {
+  let sum = 0;
+  new PerformanceObserver(list => { for (const e of list.getEntries()) if (!e.hadRecentInput) sum += e.value; })
+    .observe({type: "layout-shift", buffered: true});
+  requestAnimationFrame(() => requestAnimationFrame(() => done(sum)));
+})"""
+
+
+def by_path(route: Route) -> str:
+    return route.path
+
+
+def visit(page: Page, route: Route) -> Any:
+    answer = page.goto(address(route, page.request))
+    assert answer is not None
+    return answer
+
+
+class Traffic:
+    """What a page loads, by the browser's own count of bytes on the wire."""
+
+    def __init__(self, page: Page) -> None:
+        self.urls: list[str] = []
+        self.bytes = 0
+        session = page.context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.on("Network.requestWillBeSent", lambda event: self._asked(event["request"]["url"]))
+        session.on("Network.loadingFinished", lambda event: self._came(event["encodedDataLength"]))
+
+    def _asked(self, url: str) -> None:
+        if not url.startswith("data:"):
+            self.urls.append(url)
+
+    def _came(self, size: float) -> None:
+        self.bytes += int(size)
+
+    def forget(self) -> None:
+        self.urls.clear()
+        self.bytes = 0
+
+
+@pytest.mark.parametrize("route", page_routes(), ids=by_path)
+def test_axe_finds_nothing(route: Route, page_as: Callable[..., Page]) -> None:
+    email = None if route.path == "/sign-in/" else ADMIN
+    page = page_as(email)
+    found = []
+    for viewport, scheme in LOOKS:
+        page.set_viewport_size(viewport)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        answer = visit(page, route)
+        if answer.status == 405:
+            pytest.skip("answers POST only")
+        assert answer.status == 200
+        violations = Axe().run(page).response["violations"]
+        found += [
+            f"{scheme} {viewport['width']}: {one['id']} {[node['target'] for node in one['nodes']][:3]}" for one in violations
+        ]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("route", page_routes(), ids=by_path)
+def test_page_budget_and_quiet(route: Route, page_as: Callable[..., Page]) -> None:
+    page = page_as(None if route.path == "/sign-in/" else ADMIN)
+    where = address(route, page.request)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    traffic = Traffic(page)
+    cdp = page.context.new_cdp_session(page)
+    cdp.send("Network.clearBrowserCache")
+    if page.goto(where, wait_until="networkidle").status == 405:  # type: ignore[union-attr]
+        pytest.skip("answers POST only")
+    hosts = {urlsplit(url).netloc for url in traffic.urls}
+    assert hosts == {urlsplit(page.url).netloc}, "a request to another host"
+    assert len(traffic.urls) <= MOST_REQUESTS, traffic.urls
+    assert traffic.bytes <= FIRST_VISIT, f"first visit {traffic.bytes} bytes"
+    assert page.evaluate(SHIFTS) < 0.01, "the layout shifted"
+    traffic.forget()
+    page.goto(where, wait_until="networkidle")
+    assert traffic.bytes <= LATER_VISIT, f"later visit {traffic.bytes} bytes"
+    assert not complaints, complaints
+
+
+@pytest.mark.parametrize("route", page_routes(), ids=by_path)
+def test_nothing_scrolls_sideways_at_320_pixels(route: Route, page_as: Callable[..., Page]) -> None:
+    page = page_as(None if route.path == "/sign-in/" else ADMIN, viewport=NARROW)
+    if visit(page, route).status == 405:
+        pytest.skip("answers POST only")
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= NARROW["width"], f"{wide} pixels wide"
+
+
+def test_an_inline_script_is_refused_by_the_policy(page_as: Callable[..., Page]) -> None:
+    page = page_as()
+    page.evaluate(
+        """() => { const s = document.createElement('script'); s.textContent = 'window.ran = 1'; document.body.append(s); }"""
+    )
+    assert page.evaluate("window.ran") is None

@@ -1,0 +1,81 @@
+"""More of everything in a clinic, so that a list of one row can be compared with a list of many."""
+
+from datetime import date, datetime, time, timedelta
+
+from django.utils import timezone
+
+from appointments.choices import ChangeKind, ExceptionKind, Status
+from appointments.models import Appointment, AppointmentChange, Holiday, Schedule, ScheduleException, Service, ServiceProvider
+from clinics.models import Department, Location, Provider, Room
+from core.tenancy.context import clinic_scope
+from patients.choices import ConsentKind
+from patients.models import Consent, Patient
+from tests.factories.world import Place
+
+STATES = (Status.CONFIRMED, Status.CHECKED_IN, Status.IN_PROGRESS, Status.COMPLETED, Status.NO_SHOW, Status.REQUESTED)
+
+
+def grow(place: Place, many: int = 30) -> None:
+    """Add `many` rows of every noun, several of them hanging on the first patient, provider and visit."""
+    with clinic_scope(place.clinic, reason="growth"):
+        location, room = place.locations[0], place.rooms[0]
+        providers = [Provider.objects.create(name=f"Dr Extra Number{n:02}") for n in range(many)]
+        services = [Service.objects.create(name=f"Extra service {n:02}", duration_minutes=15) for n in range(many)]
+        for n in range(many):
+            Location.objects.create(name=f"Extra place {n:02}")
+            Department.objects.create(name=f"Extra department {n:02}")
+            Room.objects.create(location=location, name=f"X{n:02}")
+            Holiday.objects.create(day=date(2032, 1, 1) + timedelta(days=n), name="Extra holiday")
+            _work_of(providers[n], services[n], location, n)
+        patients = [_patient(n) for n in range(many)]
+        for n, patient in enumerate(patients):
+            _visit(place, patient, providers[n], services[n], room, n)
+            _visit(place, place.patients[0], place.providers[0], place.services[0], room, n)
+            Consent.objects.create(patient=place.patients[0], kind=ConsentKind.MESSAGES, given=bool(n % 2))
+
+
+def _work_of(provider: Provider, service: Service, location: Location, n: int) -> None:
+    ServiceProvider.objects.create(service=service, provider=provider)
+    Schedule.objects.create(provider=provider, location=location, weekday=n % 7, start_time=time(8), end_time=time(17))
+    ScheduleException.objects.create(
+        provider=provider, kind=ExceptionKind.OFF, first_day=date(2032, 2, 1), last_day=date(2032, 2, 2)
+    )
+
+
+def _patient(n: int) -> Patient:
+    return Patient.objects.create(
+        mrn=f"XX-{n:07}",
+        given_name=f"Extra{n:02}",
+        family_name=f"Growth{n:02}",
+        given_norm=f"extra{n:02}",
+        family_norm=f"growth{n:02}",
+        date_of_birth=date(1970, 1, 1) + timedelta(days=n),
+        sex="female",
+        phone=f"+4420794600{n:02}",
+    )
+
+
+def _visit(place: Place, patient: Patient, provider: Provider, service: Service, room: Room, n: int) -> None:
+    zone = place.clinic.zone
+    today = datetime.now(zone).date()
+    start = datetime.combine(today, time(8 + n % 10, 5 * (n // 10)), zone)
+    status = STATES[n % len(STATES)]
+    waiting = status in (Status.CHECKED_IN, Status.IN_PROGRESS, Status.COMPLETED)
+    visit = Appointment.objects.create(
+        patient=patient,
+        provider=provider,
+        service=service,
+        location=place.locations[0],
+        room=room,
+        start=start,
+        end=start + timedelta(minutes=15),
+        time_zone=place.clinic.time_zone,
+        local_day=today,
+        status=status,
+        checked_in_at=timezone.now() - timedelta(minutes=n) if waiting else None,
+        started_at=timezone.now() if status in (Status.IN_PROGRESS, Status.COMPLETED) else None,
+        completed_at=timezone.now() if status == Status.COMPLETED else None,
+    )
+    first = Appointment.objects.order_by("pk").first()
+    for one in {visit, first}:
+        AppointmentChange.objects.create(appointment=one, kind=ChangeKind.STATUS, actor_name="Growth", to_status=status)
