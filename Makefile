@@ -48,7 +48,7 @@ run: database ## the same without demo data; make the first accounts with manage
 
 # PYTHONHASHSEED: the parallel workers have to collect the tests in one order.
 test: environment-dev ## every test but the slow ones
-	@PYTHONHASHSEED=0 $(PYTHON) -m pytest -n $(WORKERS) -m "not slow"
+	@PYTHONHASHSEED=0 $(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup -m "not slow"
 
 test-slow: environment-dev ## scale, chaos, long runs
 	@$(PYTHON) -m pytest -m slow

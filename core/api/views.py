@@ -80,7 +80,7 @@ class ClinicViewSet(SaysItsVersion, GenericViewSet[Any]):
         if not given.is_valid():
             if self.lookup_field in self.kwargs:
                 self.row()
-            raise ValidationError(given.errors)
+            raise ValidationError(dict(given.errors))
         validated: dict[str, Any] = given.validated_data
         return validated
 
