@@ -10,7 +10,7 @@ from tests.factories.routes import Route, routes
 LISTS = {
     "patients": "patients",
     "of-patient": "patients",
-    "appointments": "appointments",
+    "appointments": "appointments?status=confirmed&ordering=-start",
     "services": "services",
     "schedules": "providers",
     "providers": "providers",
@@ -35,6 +35,7 @@ def address(route: Route, request: APIRequestContext) -> str:
         before = re.search(r"([\w-]+)/" + re.escape(slot), path)
         noun = before[1] if before else name
         assert noun in LISTS, f"no case for {noun!r} in {route.path}: add one to tests/e2e/addresses.py"
-        rows: list[dict[str, Any]] = request.get(f"/api/v2/{LISTS[noun]}?limit=1").json()["data"]
+        joint = "&" if "?" in LISTS[noun] else "?"
+        rows: list[dict[str, Any]] = request.get(f"/api/v2/{LISTS[noun]}{joint}limit=1").json()["data"]
         path = path.replace(slot, rows[0]["id"], 1)
     return path

@@ -1,11 +1,13 @@
 """A real browser before a real server with the demo's data."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
+
+from tests.factories.server import Server
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PASSWORD = "Clinic-Day-2026"
@@ -26,22 +28,38 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": ["--no-sandbox", "--disable-background-networking"]}
 
 
-@pytest.fixture
-def page_as(browser: Browser, server: Any) -> Callable[..., Page]:
-    """page_as("receptionist@riverside.demo", **context options) -> a page of a browser of its own, signed in."""
-    opened = []
+@pytest.fixture(scope="session")
+def signed_in(browser: Browser, server: Server) -> Callable[[str], Any]:
+    """signed_in(email) -> the browser state of that person; each signs in once for the whole run."""
+    states: dict[str, Any] = {}
 
-    def opens(email: str | None = "receptionist@riverside.demo", **options: Any) -> Page:
-        context = browser.new_context(base_url=server.url, **{"viewport": WIDE, "locale": "en-GB", **options})
-        opened.append(context)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        if email:
+    def state_of(email: str) -> Any:
+        if email not in states:
+            context = browser.new_context(base_url=server.url)
+            page = context.new_page()
             page.goto("/sign-in/")
             page.get_by_label("E-mail").fill(email)
             page.get_by_label("Password").fill(PASSWORD)
             page.get_by_role("button", name="Sign in", exact=True).click()
             page.wait_for_url(lambda url: "/sign-in/" not in url)
+            states[email] = context.storage_state()
+            context.close()
+        return states[email]
+
+    return state_of
+
+
+@pytest.fixture
+def page_as(browser: Browser, server: Server, signed_in: Callable[[str], Any]) -> Iterator[Callable[..., Page]]:
+    """page_as("receptionist@riverside.demo", **context options) -> a page of a browser of its own, signed in."""
+    opened = []
+
+    def opens(email: str | None = "receptionist@riverside.demo", **options: Any) -> Page:
+        state = signed_in(email) if email else None
+        context = browser.new_context(base_url=server.url, storage_state=state, **{"viewport": WIDE, "locale": "en-GB", **options})
+        opened.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
         return page
 
     yield opens
