@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from appointments.forms import BlockForm, BlockFormSet, ExceptionForm, HolidayForm, active_locations, active_rooms
 from appointments.models import Holiday
@@ -37,11 +37,13 @@ def schedule(request: ClinicRequest, provider_id: UUID) -> HttpResponse:
     return _show_schedule(request, Provider.objects.found(pk=provider_id))
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @page("schedule", "change")
 def week(request: ClinicRequest, provider_id: UUID) -> HttpResponse:
-    """Replace a provider's week by the rows sent."""
+    """Replace a provider's week by the rows sent. GET, as after a refused form, leads back to the form."""
     provider = Provider.objects.found(pk=provider_id)
+    if request.method == "GET":
+        return go(request, reverse("appointments:schedule", args=[provider.pk]))
     blocks = _block_forms(provider, request.POST)
     if blocks.is_valid():
         kept = [form for form in blocks if form.counts() and not form.cleaned_data.get("DELETE")]
@@ -55,10 +57,12 @@ def week(request: ClinicRequest, provider_id: UUID) -> HttpResponse:
     return _show_schedule(request, provider, blocks=blocks)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @page("schedule", "create")
 def exception_add(request: ClinicRequest, provider_id: UUID) -> HttpResponse:
     provider = Provider.objects.found(pk=provider_id)
+    if request.method == "GET":
+        return go(request, reverse("appointments:schedule", args=[provider.pk]))
     form = ExceptionForm(request.POST, locations=active_locations())
     if form.is_valid():
         try:
@@ -86,9 +90,11 @@ def holidays(request: ClinicRequest) -> HttpResponse:
     return _show_holidays(request, HolidayForm(locations=active_locations()))
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @page("schedule", "create")
 def holiday_add(request: ClinicRequest) -> HttpResponse:
+    if request.method == "GET":
+        return go(request, reverse("appointments:holidays"))
     form = HolidayForm(request.POST, locations=active_locations())
     if form.is_valid():
         try:

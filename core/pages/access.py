@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from core.errors import DomainError, NotAllowed
-from core.pages.navigation import patient_home
+from core.pages.navigation import start_for
 from core.requests import ClinicRequest, HMSRequest
 from core.responses import error_response
 from core.tenancy.models import Clinic
@@ -63,19 +63,19 @@ def choose_clinic_page(request: HMSRequest) -> HttpResponse:
 def page(resource: str, action: str = "view", *, patients_too: bool = False) -> Callable[[View], View]:
     """A page for those whom the matrix lets do `action` on `resource`. The names stay readable on the view.
 
-    Somebody who is only a patient here is let in with `patients_too`; the start page sends them to their own page.
+    Somebody who is only a patient here is let in with `patients_too`; whoever may not see the start page is sent to their own.
     """
 
     def decorate(view: View) -> View:
         @staff_page
         @wraps(view)
         def guarded(request: ClinicRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if request.actor.is_patient_only and not patients_too:
-                if request.path == "/" and (home := patient_home()):
-                    return redirect(home)
-                raise NotAllowed(_("Your role does not allow this."))
-            request.actor.require(resource, action)
-            return view(request, *args, **kwargs)
+            let_in = patients_too or not request.actor.is_patient_only
+            if let_in and request.actor.can(resource, action):
+                return view(request, *args, **kwargs)
+            if request.path == "/" and (start := start_for(request.actor)):
+                return redirect(start)
+            raise NotAllowed(_("Your role does not allow this."))
 
         guarded.resource, guarded.matrix_action, guarded.patients_too = resource, action, patients_too  # type: ignore[attr-defined]
         return guarded

@@ -75,6 +75,16 @@ def patient_home() -> str:
     return reverse(_patient_home[0]) if _patient_home else ""
 
 
+def start_for(actor: Actor) -> str:
+    """Where somebody begins who may not see the day's visits: patients at home, others on the first page of their menu,
+    whoever has none in the administration. Empty when there is no page at all."""
+    if actor.is_patient_only:
+        return patient_home()
+    if links := menu_for(actor, "/"):
+        return links[0].href
+    return reverse("admin:index") if actor.can("admin", "view") else ""
+
+
 def menu_for(actor: Actor, path: str) -> list[MenuLink]:
     """The links this person may follow; the longest address that begins `path` is the current one."""
     if actor.clinic_id is None or actor.is_patient_only:

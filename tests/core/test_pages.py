@@ -8,7 +8,7 @@ from django.contrib.messages.storage.session import SessionStorage
 from django.http import HttpResponse
 from django.test import Client
 
-from core.accounts.roles import Role
+from core.accounts.roles import CLINIC_ROLES, PLATFORM_ROLES, Role
 from core.drafts.models import Draft
 from core.drafts.services import draft_of
 from core.pages.toasts import toast
@@ -34,6 +34,23 @@ def test_a_stranger_is_sent_to_sign_in_and_back(visitor: Client, riverside: Plac
         "/sign-in/", {"email": riverside.users[Role.RECEPTIONIST].email, "password": PASSWORD, "next": "/choose-clinic/"}
     )
     assert response["Location"] == "/choose-clinic/"
+
+
+@pytest.mark.parametrize("role", sorted(CLINIC_ROLES))
+def test_signing_in_ends_on_a_page_for_every_role(visitor: Client, riverside: Place, role: Role) -> None:
+    answer = visitor.post("/sign-in/", {"email": riverside.users[role].email, "password": PASSWORD}, follow=True)
+    assert answer.status_code == 200, answer.redirect_chain
+    assert visitor.get("/", follow=True).status_code == 200
+
+
+@pytest.mark.parametrize("role", sorted(PLATFORM_ROLES))
+def test_signing_in_ends_on_a_page_for_every_platform_role(visitor: Client, world: World, role: Role) -> None:
+    answer = visitor.post("/sign-in/", {"email": world.platform[role].email, "password": PASSWORD}, follow=True)
+    assert answer.status_code == 200
+    assert "Where do you work now?" in answer.text
+    entered = visitor.post("/switch-clinic/", {"clinic": str(world.riverside.clinic.pk), "next": "/"}, follow=True)
+    assert entered.status_code == 200, entered.redirect_chain
+    assert world.riverside.clinic.name in entered.text
 
 
 def test_signing_in_never_leads_to_another_host(visitor: Client, riverside: Place) -> None:

@@ -52,7 +52,7 @@ def read(route: Route, place: Place) -> tuple[int, int]:
 def test_many_rows_cost_as_many_statements_as_one(route: Route, world: World) -> None:
     place = world.riverside
     status, few = read(route, place)
-    if status in (302, 405):
+    if status in (302, 303, 405):
         pytest.skip("answers POST, or sends elsewhere")
     assert status == 200, f"{route.id} answered {status}: add what it needs to NEEDS"
     grow(place)

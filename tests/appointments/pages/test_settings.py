@@ -108,6 +108,17 @@ def test_wrong_hours_are_told_at_their_row_and_change_nothing(admin: Client, riv
         assert Schedule.objects.filter(provider=provider).count() == 7
 
 
+def test_the_address_of_a_refused_form_leads_back_to_the_form(admin: Client, riverside: Place) -> None:
+    form = f"/settings/schedules/{riverside.providers[0].pk}/"
+    for address, target in (
+        (f"{form}week/", form),
+        (f"{form}exceptions/", form),
+        ("/settings/holidays/add/", "/settings/holidays/"),
+    ):
+        answer = admin.get(address)
+        assert (answer.status_code, answer["Location"]) == (303, target)
+
+
 def test_a_broken_formset_is_no_fault(admin: Client, riverside: Place) -> None:
     assert admin.post(f"/settings/schedules/{riverside.providers[0].pk}/week/", {"x": "y"}).status_code == 422
 
