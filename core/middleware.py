@@ -84,7 +84,7 @@ class UnitOfWorkMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HMSRequest) -> HttpResponse:
-        reason = f"{request.method} {request.path}"[:200]
+        reason = f"{request.method} {request.path}"[:200].replace("\x00", "")  # PostgreSQL takes no NUL
         with unit_of_work(Scope(request_id=request.request_id, reason=reason)):
             response = self.get_response(request)
             if response.status_code >= 400:

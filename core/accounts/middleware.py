@@ -81,7 +81,7 @@ class ClinicMiddleware:
             .order_by("clinic__name")
         )
         explicit, wanted = wanted_clinic(request)
-        membership = next((m for m in request.memberships if wanted in (str(m.clinic_id), m.clinic.slug)), None)
+        membership = next((m for m in request.memberships if wanted in (str(m.clinic_id), m.clinic.slug.lower())), None)
         if membership is None and not wanted and len(request.memberships) == 1:
             membership = request.memberships[0]
         if membership is not None:
@@ -104,22 +104,32 @@ def wanted_clinic(request: HMSRequest) -> tuple[bool, str]:
     """The clinic the request names, as id or slug, and whether it was said explicitly (a wrong one is then refused)."""
     for said in (request.headers.get("X-Clinic-ID"), request.GET.get("clinic_id")):
         if said:
-            return True, said
+            return True, _spelt(said)
     if request.token_clinic_id:
         return True, str(request.token_clinic_id)
-    host = request.get_host().partition(":")[0]
+    host = request.get_host().partition(":")[0].lower()
     subdomain = host.removesuffix(f".{settings.HMS_BASE_DOMAIN}")
     if subdomain != host:
         return True, subdomain
     return False, str(request.session.get("clinic_id", ""))
 
 
+def _spelt(said: str) -> str:
+    """An id or slug as it is compared: ids with dashes, all in lower case."""
+    try:
+        return str(UUID(said))
+    except ValueError:
+        return said.lower()
+
+
 def clinic_named(name: str) -> Clinic | None:
     """The active clinic with this id or slug. One query."""
+    if "\x00" in name:
+        return None
     try:
         named = Q(pk=UUID(name))
     except ValueError:
-        named = Q(slug=name)
+        named = Q(slug__iexact=name)
     return Clinic.objects.filter(named, state=Clinic.State.ACTIVE).first()
 
 

@@ -12,13 +12,14 @@ from core.accounts import throttle
 from core.accounts.actor import Actor
 from core.accounts.models import Membership, User, normalise_email
 from core.accounts.roles import CLINIC_ROLES, PLATFORM_ROLES, Role
-from core.errors import Detail, NotFound, ValidationFailed
+from core.errors import Detail, NotAllowed, NotFound, ValidationFailed
 from core.tenancy.context import current_clinic_id
 
 
 def create_user(*, actor: Actor, email: str, full_name: str, password: str, platform_role: str = "") -> User:
     """A new account. Raises ValidationFailed naming every wrong field; a weak password is one. Three queries."""
     actor.require("user", "create")
+    _refuse_highest(actor, platform_role)
     return _new_user(email=email, full_name=full_name, password=password, platform_role=_platform_role(platform_role))
 
 
@@ -28,6 +29,7 @@ def change_user(*, actor: Actor, user_id: UUID, changes: dict[str, Any]) -> User
     user = User.objects.select_for_update().filter(pk=user_id).first()
     if user is None:
         raise NotFound(_("There is no such user."))
+    _refuse_highest(actor, user.platform_role, changes.get("platform_role", ""))
     if user.pk == actor.user_id and (changes.get("is_active") is False or "platform_role" in changes):
         message = _("You can't change your own role or close your own account.")
         raise ValidationFailed(
@@ -46,6 +48,7 @@ def set_password(*, actor: Actor, user_id: UUID, password: str) -> User:
     """A new password for somebody; it ends all their sessions and tokens."""
     actor.require("user", "change")
     user = User.objects.get(pk=user_id)
+    _refuse_highest(actor, user.platform_role)
     _strong(password, user)
     user.set_password(password)
     user.save(update_fields=["password"])
@@ -136,6 +139,13 @@ def _platform_role(role: str) -> str:
         message = _("This is not a role of the platform.")
         raise ValidationFailed(message, [Detail("platform_role", "invalid", message)])
     return str(role)
+
+
+def _refuse_highest(actor: Actor, *platform_roles: str) -> None:
+    """Only a super administrator makes one, or touches one's account."""
+    if Role.SUPER_ADMIN in platform_roles and Role.SUPER_ADMIN not in actor.roles:
+        message = _("Only a super administrator may do that to a super administrator.")
+        raise NotAllowed(message, [Detail("platform_role", "not_allowed", message)])
 
 
 def _clinic_roles(roles: Sequence[str]) -> None:

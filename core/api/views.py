@@ -24,7 +24,7 @@ from core.tenancy.models import Clinic
 
 ALWAYS_KNOWN = {"clinic_id", "api_version", "fields", "format"}
 LIST_PARAMETERS = {"limit", "cursor", "ordering"}
-IF_MATCH = re.compile(r'^(?:W/)?"(\d+)(?:-[0-9a-f]+)?"$')
+IF_MATCH = re.compile(r'^(?:W/)?"([0-9]{1,9})(?:-[0-9a-f]+)?"$')
 _encode_rest = JSONEncoder().default
 
 

@@ -1,11 +1,13 @@
 """A repeated unsafe request does nothing twice: header `Idempotency-Key` for machines, a hidden field in every form."""
 
 import hashlib
+import hmac
 import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import connection
 from django.http import HttpResponse
 from django.utils import timezone
@@ -21,6 +23,7 @@ GetResponse = Callable[[HMSRequest], HttpResponse]
 FORM_FIELD = "idempotency_key"
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 NOT_ASKED_FOR = ("csrfmiddlewaretoken", FORM_FIELD)
+SIGN_IN = re.compile(r"/sign-(in|out)/|/api/(v\d+/)?auth/")  # neither its answers nor a trace of its passwords are kept
 KEY = re.compile(r"[\x21-\x7e]{8,128}")
 KEPT_FOR = timedelta(hours=24)
 KEPT_HEADERS = ("Content-Type", "Location", "ETag", "HX-Redirect", "HX-Trigger")
@@ -44,7 +47,8 @@ class IdempotencyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HMSRequest) -> HttpResponse:
-        if request.method in ("GET", "HEAD", "OPTIONS", "TRACE") or not request.user.is_authenticated:
+        safe = request.method in ("GET", "HEAD", "OPTIONS", "TRACE")
+        if safe or not request.user.is_authenticated or SIGN_IN.match(request.path):
             return self.get_response(request)
         key = request.headers.get("Idempotency-Key", "")
         if not key and request.content_type in FORM_TYPES:
@@ -95,9 +99,10 @@ class IdempotencyMiddleware:
 
 
 def _fingerprint(request: HMSRequest) -> str:
-    """A digest of what is asked for. Of a form its fields count, not how the browser wrapped them."""
+    """A keyed digest of what is asked for. Of a form its fields count, not how the browser wrapped them."""
     clinic = request.clinic.pk if request.clinic else ""
-    seen = hashlib.sha256(f"{request.method} {request.get_full_path()} {clinic}\n".encode())
+    asked = f"{request.method} {request.get_full_path()} {clinic}\n"
+    seen = hmac.new(settings.SECRET_KEY.encode(), asked.encode(), hashlib.sha256)
     if request.content_type in FORM_TYPES:
         fields = sorted((name, values) for name, values in request.POST.lists() if name not in NOT_ASKED_FOR)
         seen.update(json.dumps(fields).encode())
