@@ -4,7 +4,6 @@ References are ids on the way in and light objects (`id`, `name`; a patient also
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -12,10 +11,10 @@ from rest_framework import serializers
 
 from appointments.choices import ChangeKind, ExceptionKind, Source, Status, Tone, Weekday
 from appointments.models import Service
-from appointments.selectors import WorkingTime
+from appointments.selectors import WorkingTime, as_sent
 from appointments.services import booking_problems
 from clinics.models import Room
-from core.api.serializers import Flag, InputSerializer, MoneySerializer, OutputSerializer, Text
+from core.api.serializers import Flag, InputSerializer, Instant, MoneySerializer, OutputSerializer, Text
 from core.errors import Detail
 
 
@@ -166,8 +165,8 @@ class WorkingTimeOutput(OutputSerializer):
     free = serializers.SerializerMethodField()
 
     @extend_schema_field(IntervalOutput(many=True))
-    def get_free(self, working: WorkingTime) -> list[dict[str, datetime]]:
-        return [{"start": start, "end": end} for start, end in working.free]
+    def get_free(self, working: WorkingTime) -> list[dict[str, str]]:
+        return [{"start": as_sent(start), "end": as_sent(end)} for start, end in working.free]
 
 
 # --- Visits -------------------------------------------------------------------------------------------------------------
@@ -177,7 +176,7 @@ class AppointmentInput(InputSerializer):
     provider = serializers.UUIDField()
     location = serializers.UUIDField(allow_null=True, required=False, help_text="Not needed where the provider works at one place.")
     room = serializers.UUIDField(allow_null=True, required=False, help_text="Chosen for you when left out.")
-    start = serializers.DateTimeField(help_text="With its offset from UTC.")
+    start = Instant(help_text="With its offset from UTC.")
     notes = Text(max_length=2000, required=False)
     source = serializers.ChoiceField(choices=Source.choices, default=Source.API)  # type: ignore[assignment]
     is_urgent = Flag(default=False)
@@ -203,7 +202,7 @@ class NothingInput(InputSerializer):
 
 
 class RescheduleInput(ReasonInput):
-    start = serializers.DateTimeField(help_text="With its offset from UTC.")
+    start = Instant(help_text="With its offset from UTC.")
     provider = serializers.UUIDField(allow_null=True, required=False)
     room = serializers.UUIDField(allow_null=True, required=False)
 

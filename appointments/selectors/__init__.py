@@ -1,6 +1,6 @@
 """What screens and machines ask about visits and working time."""
 
-from appointments.selectors.availability import FreeSlot, WorkingTime, free_slots, nearest_slots, working_time
+from appointments.selectors.availability import FreeSlot, WorkingTime, as_sent, free_slots, nearest_slots, working_time
 from appointments.selectors.calendar import CalendarEvent, CalendarPage, Column, Stretch, calendar_day, calendar_week
 from appointments.selectors.today import Figures, FirstFree, IdleProvider, TodayBoard, today_board
 from appointments.selectors.visits import (
@@ -30,6 +30,7 @@ __all__ = [
     "WorkingTime",
     "appointment_detail",
     "appointments_of",
+    "as_sent",
     "calendar_day",
     "calendar_week",
     "free_slots",

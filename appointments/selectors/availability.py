@@ -21,6 +21,11 @@ OF_EACH = 3
 LONGEST_VISIT = timedelta(hours=20)  # 12 hours and both buffers
 
 
+def as_sent(moment: datetime) -> str:
+    """A time as all answers of the API write it: UTC is Z."""
+    return moment.isoformat().removesuffix("+00:00") + ("" if moment.utcoffset() else "Z")
+
+
 @dataclass(frozen=True, slots=True)
 class FreeSlot:
     """A visit that could be booked; times in the location's zone, without buffers."""
@@ -33,8 +38,8 @@ class FreeSlot:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "start": self.start.isoformat(),
-            "end": self.end.isoformat(),
+            "start": as_sent(self.start),
+            "end": as_sent(self.end),
             "provider": {"id": str(self.provider.id), "name": self.provider.name},
             "location": {"id": str(self.location.id), "name": self.location.name},
             "room": {"id": str(self.room.id), "name": self.room.name} if self.room else None,

@@ -1,6 +1,7 @@
 """What every serializer of the API shares: input refuses what it doesn't know, output can be made sparse."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
@@ -30,6 +31,15 @@ class Flag(serializers.BooleanField):
         if not isinstance(data, bool):
             self.fail("invalid", input=data)
         return data
+
+
+class Instant(serializers.DateTimeField):
+    """A time with its offset from UTC: one without could be any clock's."""
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        if value.tzinfo is None:
+            raise serializers.ValidationError("Say the time with its offset from UTC.", code="invalid")
+        return super().enforce_timezone(value)
 
 
 class InputSerializer(serializers.Serializer[Any]):

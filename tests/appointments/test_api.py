@@ -47,6 +47,23 @@ def wrong_fields(response: Any) -> dict[str, str]:
     return {detail["field"]: detail["code"] for detail in response.json()["error"]["details"]}
 
 
+def test_a_start_without_its_offset_is_refused(desk: ApiClient, riverside: Place) -> None:
+    naive = at(riverside, 1, 9).replace(tzinfo=None).isoformat()
+    assert wrong_fields(desk.post("appointments", wish(riverside, start=naive))) == {"start": "invalid"}
+    visit = desk.post("appointments", wish(riverside)).json()["data"]
+    assert wrong_fields(desk.post(f"appointments/{visit['id']}/reschedule", {"start": naive})) == {"start": "invalid"}
+
+
+def test_all_times_are_written_alike(desk: ApiClient, riverside: Place) -> None:
+    body = wish(riverside)
+    made = desk.post("appointments", body).json()["data"]
+    again = desk.post("appointments", wish(riverside)).json()["error"]["alternatives"]
+    day = at(riverside, 1, 9).date()
+    working = desk.get(f"providers/{body['provider']}/availability?from={day}&to={day}").json()["data"]
+    offsets = {moment[19:] for moment in (made["start"], again[0]["start"], working[0]["start"], working[0]["free"][0]["end"])}
+    assert len(offsets) == 1 and offsets != {"+00:00"}
+
+
 def test_a_visit_from_slot_to_done(desk: ApiClient, riverside: Place) -> None:
     day = at(riverside, 1, 9).date()
     slots = desk.get(f"slots?service={riverside.services[0].pk}&from={day}&to={day}&provider={riverside.providers[1].pk}")

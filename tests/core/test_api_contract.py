@@ -113,6 +113,14 @@ def test_what_has_not_changed_is_not_sent_again(operation: Operation, world: Wor
     assert again["ETag"] == tag
 
 
+def test_a_compressed_answer_that_has_not_changed_is_not_sent_again(world: World) -> None:
+    grow(world.riverside, 2)
+    api = ApiClient(world.riverside.users[Role.CLINIC_ADMIN])
+    first = api.get("providers", Accept_Encoding="gzip")
+    assert first["Content-Encoding"] == "gzip" and first["ETag"].startswith('W/"')
+    assert api.get("providers", Accept_Encoding="gzip", If_None_Match=first["ETag"]).status_code == 304
+
+
 def test_errors_have_one_shape(world: World) -> None:
     api = ApiClient(world.riverside.users[Role.RECEPTIONIST])
     provoked = {
