@@ -106,7 +106,7 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def save_by_service(self) -> models.Model:
         """Write and return the row. DomainErrors become the form's errors."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say how it is saved.")
 
     def _post_clean(self) -> None:
         if self.errors:
@@ -253,4 +253,4 @@ class PrivateSearchAdmin(ScopedAdmin):
 
     def found(self, request: HttpRequest, rows: QuerySet[Any], words: str) -> QuerySet[Any]:
         """The rows that match the words."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say what the words find.")
