@@ -63,6 +63,9 @@ document.addEventListener("htmx:load", (event) => {
   if (target.matches?.(".panel") && opener && !target.contains(document.activeElement)) {
     (target.querySelector("[autofocus]") ?? target).focus({ preventScroll: true });
   }
+  // A service chosen before the scripts were there, or given back by the browser, asks for its times now.
+  const service = target.querySelector?.("#b-service");
+  if (service?.value && !service.selectedOptions[0].defaultSelected) service.dispatchEvent(new Event("change", { bubbles: true }));
   if (target.querySelector?.("[data-calendar], form[data-booking]") || target.matches?.("[data-calendar]")) draw(chosen());
   if (target.matches?.("[data-calendar]")) toNow(target);
 });

@@ -1,0 +1,127 @@
+"""What a receptionist's tests share: the clinic's API beside the page, people and visits of their own, and the keyboard."""
+
+import re
+import secrets
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+LETTERS = "bcdfghklmnprstvz"
+MOST_TABS = 150
+
+
+def new_name() -> tuple[str, str]:
+    """A given and a family name that nobody in the demo has."""
+    given, family = ("".join(secrets.choice(LETTERS) + secrets.choice("aeiou") for _ in range(4)).title() for _ in range(2))
+    return given, family
+
+
+class Api:
+    """The API by the page's own session; what the tests hold against what the pages say."""
+
+    def __init__(self, page: Page) -> None:
+        self.request = page.request
+        found = re.search(r'"X-CSRFToken": "(\w+)"', self.request.get("/").text())
+        assert found, "the frame carries no CSRF token"
+        self.token = found[1]
+
+    def get(self, path: str) -> Any:
+        answer = self.request.get(f"/api/v2/{path}")
+        assert answer.ok, answer.text()
+        return answer.json()["data"]
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        answer = self.request.post(f"/api/v2/{path}", data=body, headers={"X-CSRFToken": self.token})
+        assert answer.ok, answer.text()
+        return answer.json()["data"]
+
+    def patient(self, **given: Any) -> Any:
+        """Somebody new, registered already."""
+        first, last = new_name()
+        person = {
+            "given_name": first,
+            "family_name": last,
+            "date_of_birth": "1984-03-07",
+            "sex": "female",
+            "accept_duplicate": True,
+        }
+        return self.post("patients", person | given)
+
+    def found(self, text: str) -> list[Any]:
+        """Patients of exactly this family name."""
+        matches = self.post("patients/search", {"search": text})
+        people = [one.get("patient", one) for one in matches]
+        return [one for one in people if one["family_name"] == text]
+
+    def service(self, name: str = "Telephone call") -> str:
+        return str(next(one["id"] for one in self.get("services?limit=100") if one["name"] == name))
+
+    def visit(self, patient: Any, *, today: bool = False, service: str = "Telephone call") -> Any:
+        """A visit of the patient: at today's next free time, or one on some day to come, to leave today to others."""
+        service_id = self.service(service)
+        slots = self.get(f"slots?service={service_id}")
+        slot = slots[1] if today else secrets.choice(slots[len(slots) // 2 :])
+        return self.book(patient, service_id, slot["start"], slot["provider"]["id"], slot["location"]["id"])
+
+    def book(self, patient: Any, service: str, start: str, provider: str, location: str | None = None) -> Any:
+        body = {"patient": patient["id"], "service": service, "provider": provider, "start": start, "location": location}
+        return self.post("appointments", body)
+
+    def visits_of(self, patient_id: str) -> list[Any]:
+        found: list[Any] = self.get(f"appointments?patient={patient_id}")
+        return found
+
+    def status(self, visit: Any) -> str:
+        return str(self.get(f"appointments/{visit['id']}")["status"])
+
+
+def person_of(page: Page) -> str:
+    """The id of the patient whose record is open."""
+    page.wait_for_url(re.compile(r"/patients/[0-9a-f-]{36}/$"))
+    return page.url.rstrip("/").rsplit("/", 1)[1]
+
+
+def empty_registration(page: Page) -> None:
+    """The registration form without a draft that another test left."""
+    page.goto("/patients/register/")
+    discard = page.get_by_role("button", name="Discard draft")
+    if discard.count():
+        discard.click()
+        expect(discard).to_have_count(0)
+
+
+def fill_person(page: Page, given: str, family: str, born: str = "1984-03-07") -> None:
+    form = page.locator("#record")
+    form.locator("[name=given_name]").fill(given)
+    form.locator("[name=family_name]").fill(family)
+    form.locator("[name=date_of_birth]").fill(born)
+    form.get_by_label("Female", exact=True).check()
+
+
+def on_the_board(page: Page, visit_id: str) -> Locator:
+    """The button of the visit's next step on Today, wherever its lane is folded."""
+    button = page.locator(f"#step-{visit_id}")
+    expect(button).to_have_count(1)
+    folded = page.locator("details.rest:not([open])", has=button)
+    if folded.count():
+        folded.locator("summary").click()
+    return button
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Tab until `wanted` has the focus; opens folded parts on the way when it lies in one."""
+    expect(wanted).to_have_count(1)
+    fold = page.locator("details:not([open])", has=wanted)
+    summary = fold.locator("summary").first if fold.count() else None
+    for _ in range(MOST_TABS):
+        if has_focus(wanted):
+            return
+        if summary is not None and has_focus(summary):
+            page.keyboard.press("Enter")
+            summary = None
+        page.keyboard.press("Tab")
+    raise AssertionError(f"{MOST_TABS} times Tab do not reach {wanted}")
+
+
+def has_focus(locator: Locator) -> bool:
+    return bool(locator.evaluate("one => one === document.activeElement"))

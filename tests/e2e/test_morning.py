@@ -1,0 +1,305 @@
+"""A clinic's morning at the front desk, on the real pages: by mouse, by keyboard alone, and without JavaScript."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.desk import Api, empty_registration, fill_person, new_name, on_the_board, person_of, tab_to
+
+MOST_INTERACTIONS = 5
+
+
+@pytest.fixture
+def page(page_as: Callable[..., Page]) -> Page:
+    return page_as()
+
+
+@pytest.fixture
+def clinic(page: Page) -> Api:
+    return Api(page)
+
+
+def toast(page: Page, words: str) -> None:
+    expect(page.locator("#toasts")).to_contain_text(words)
+
+
+# --- With the mouse ---------------------------------------------------------------------------------------------------
+def test_a_patient_is_found_in_the_top_box(page: Page, clinic: Api) -> None:
+    patient = clinic.patient()
+    page.goto("/")
+    page.locator("#q").click()
+    page.locator("#q").press_sequentially(patient["family_name"][:6].lower())
+    page.get_by_role("option").filter(has_text=patient["mrn"]).click()
+    assert person_of(page) == patient["id"]
+    expect(page.get_by_role("heading", level=1)).to_contain_text(patient["family_name"])
+
+
+def test_who_seems_registered_is_warned_of_and_registered_anyway(page: Page, clinic: Api) -> None:
+    known = clinic.patient()
+    empty_registration(page)
+    fill_person(page, known["given_name"], known["family_name"], known["date_of_birth"])
+    page.locator("[name=city]").fill("Readford")
+    page.locator("[name=phone]").fill("020 7946 0123")
+    expect(page.locator("#duplicates")).to_contain_text(known["mrn"])
+    page.get_by_role("button", name="Register", exact=True).click()
+    expect(page.locator("#duplicate-warning")).to_be_focused()
+    assert len(clinic.found(known["family_name"])) == 1, "registered in spite of the warning"
+    for name, typed in (("given_name", known["given_name"]), ("city", "Readford"), ("phone", "020 7946 0123")):
+        expect(page.locator(f"#record [name={name}]")).to_have_value(typed)
+    expect(page.get_by_label("Female", exact=True)).to_be_checked()
+    page.get_by_role("button", name="Somebody else: register anyway").click()
+    created = clinic.get(f"patients/{person_of(page)}")
+    toast(page, f"Registered as {created['mrn']}")
+    assert created["id"] != known["id"]
+    assert created["mrn"] != known["mrn"]
+    assert (created["family_name"], created["address"]["city"]) == (known["family_name"], "Readford")
+
+
+def test_a_visit_is_booked_through_the_panel(page: Page, clinic: Api) -> None:
+    patient = clinic.patient()
+    page.goto(f"/patients/{patient['id']}/")
+    page.locator(".banner").get_by_role("link", name="Book").click()
+    page.locator("#b-service").select_option(clinic.service("Physiotherapy"))
+    expect(page.locator("#b-confirm")).to_be_enabled()
+    clock = page.locator("#b-confirm [data-said=time]").inner_text()
+    page.locator("#b-notes").fill("Left knee")
+    page.locator("#b-confirm").click()
+    toast(page, f"Booked {patient['given_name']} {patient['family_name']} at {clock}")
+    (visit,) = clinic.visits_of(patient["id"])
+    assert (visit["status"], visit["notes"], visit["service"]["name"]) == ("confirmed", "Left knee", "Physiotherapy")
+    assert f"{datetime.fromisoformat(visit['start']).astimezone(ZoneInfo(visit['time_zone'])):%H:%M}" == clock
+
+
+def test_a_returning_patient_is_booked_in_at_most_five_interactions(page: Page, clinic: Api) -> None:
+    patient = clinic.patient()
+    service = clinic.service("Wound care")
+    page.goto("/")
+    steps: list[Callable[[], Any]] = [
+        lambda: page.keyboard.press("/"),
+        lambda: page.keyboard.type(f"book for {patient['family_name']}"),
+        lambda: page.get_by_role("option").filter(has_text=patient["mrn"]).click(),
+        lambda: page.locator("#b-service").select_option(service),
+        lambda: page.locator("#b-confirm").click(),
+    ]
+    for step in steps:
+        step()
+    assert len(steps) <= MOST_INTERACTIONS
+    toast(page, f"Booked {patient['given_name']} {patient['family_name']}")
+    assert [one["service"]["id"] for one in clinic.visits_of(patient["id"])] == [service]
+
+
+def test_somebody_goes_through_the_day_on_the_board(page: Page, clinic: Api) -> None:
+    visit = clinic.visit(clinic.patient(), today=True)
+    page.goto("/")
+    for word, status, said in (
+        ("Check in", "checked_in", "is checked in"),
+        ("Call", "in_progress", "is with"),
+        ("Finish", "completed", "is finished"),
+    ):
+        button = on_the_board(page, visit["id"])
+        expect(button).to_contain_text(word)
+        button.click()
+        toast(page, said)
+        assert clinic.status(visit) == status
+    expect(page.locator(f"#step-{visit['id']}")).to_have_count(0)
+    assert page.url.endswith("/"), "the board changes in place"
+
+
+def test_a_step_is_undone_from_its_toast(page: Page, clinic: Api) -> None:
+    visit = clinic.visit(clinic.patient(), today=True)
+    page.goto("/")
+    on_the_board(page, visit["id"]).click()
+    page.locator("#toasts").get_by_role("button", name="Undo").click()
+    toast(page, "Undone.")
+    assert clinic.status(visit) == "confirmed"
+    expect(on_the_board(page, visit["id"])).to_contain_text("Check in")
+
+
+def test_who_did_not_come_is_marked_on_the_visits_page_and_comes_after_all(page: Page, clinic: Api) -> None:
+    visit = clinic.visit(clinic.patient())
+    page.goto(f"/appointments/{visit['id']}/")
+    page.get_by_role("button", name="Did not come").click()
+    toast(page, "did not come")
+    assert clinic.status(visit) == "no_show"
+    page.goto(f"/appointments/{visit['id']}/")
+    page.get_by_role("button", name="Undo the last step").click()
+    toast(page, "Undone.")
+    assert clinic.status(visit) == "confirmed"
+
+
+def test_a_visit_is_moved_and_its_history_says_so(page: Page, clinic: Api) -> None:
+    visit = clinic.visit(clinic.patient())
+    page.goto(f"/appointments/{visit['id']}/")
+    page.get_by_role("link", name="Move").click()
+    other = page.locator(".times label", has=page.locator("input:enabled:not(:checked)")).last
+    clock = other.locator("input").get_attribute("data-time")
+    other.click()
+    expect(page.locator("#b-confirm")).to_contain_text(f"to {clock}")
+    page.get_by_label("Reason").fill("Missed the bus")
+    page.locator("#b-confirm").click()
+    expect(page.locator(".timeline")).to_contain_text(re.compile(rf"Moved from .* to .*{clock}"))
+    expect(page.locator(".timeline")).to_contain_text("Missed the bus")
+    moved = clinic.get(f"appointments/{visit['id']}")
+    assert moved["start"] != visit["start"]
+    assert [one["kind"] for one in clinic.get(f"appointments/{visit['id']}/history")] == ["booked", "moved"]
+
+
+def test_a_visit_is_cancelled_with_a_reason_in_the_dialog(page: Page, clinic: Api) -> None:
+    visit = clinic.visit(clinic.patient())
+    page.goto(f"/appointments/{visit['id']}/")
+    page.get_by_role("link", name="Cancel the visit").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Reason").fill("Feels better")
+    dialog.get_by_role("button", name="Cancel the visit").click()
+    toast(page, "is cancelled")
+    assert clinic.status(visit) == "cancelled"
+    assert clinic.get(f"appointments/{visit['id']}/history")[-1]["reason"] == "Feels better"
+
+
+def test_a_taken_time_offers_others_and_one_click_books(page: Page, clinic: Api) -> None:
+    patient, faster, service = clinic.patient(), clinic.patient(), clinic.service("Blood test")
+    page.goto(f"/appointments/book/?patient={patient['id']}&service={service}")
+    page.locator("#b-notes").fill("Fasting since midnight")
+    start, _, provider = page.locator("[name=slot]:checked").input_value().partition("~")
+    taken = clinic.book(faster, service, start, provider)
+    page.locator("#b-confirm").click()
+    warning = page.locator("#booking [role=alert]")
+    expect(warning).to_contain_text("One click books")
+    expect(page.locator("#b-notes")).to_have_value("Fasting since midnight")
+    assert not clinic.visits_of(patient["id"])
+    wanted = warning.get_by_role("button").first.get_attribute("value")
+    warning.get_by_role("button").first.click()
+    toast(page, f"Booked {patient['given_name']}")
+    (visit,) = clinic.visits_of(patient["id"])
+    assert (visit["status"], visit["notes"]) == ("confirmed", "Fasting since midnight")
+    assert (visit["start"], visit["provider"]["id"]) != (taken["start"], taken["provider"]["id"])
+    assert str(wanted).endswith(visit["provider"]["id"])
+
+
+# --- By keyboard alone ------------------------------------------------------------------------------------------------
+def test_the_keyboard_finds_and_opens(page: Page, clinic: Api) -> None:
+    patient = clinic.patient()
+    page.goto("/")
+    page.keyboard.press("/")
+    page.keyboard.type(patient["family_name"])
+    expect(page.locator("#q-1")).to_contain_text(patient["mrn"])
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#q-1")).to_have_attribute("aria-selected", "false")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#q-1")).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+    assert person_of(page) == patient["id"]
+
+
+def test_the_keyboard_registers_and_sees_the_visit_through(page: Page, clinic: Api) -> None:
+    given, family = new_name()
+    page.goto("/")
+    page.keyboard.press("/")
+    page.keyboard.type(f"{given} {family}")
+    expect(page.locator("#q-new")).to_contain_text(family)
+    page.keyboard.press("ArrowUp")  # from the first option round to the last
+    if page.locator("#q-new").get_attribute("aria-selected") != "true":
+        page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(page.locator("#record [name=family_name]")).to_have_value(family)
+    tab_to(page, page.locator("#record [name=date_of_birth]"))
+    page.keyboard.type("05051991")  # the same in every order of day and month
+    expect(page.locator("#record [name=date_of_birth]")).to_have_value("1991-05-05")
+    tab_to(page, page.locator("#record [name=sex]").first)
+    page.keyboard.press("Space")
+    tab_to(page, page.get_by_role("button", name="Register", exact=True))
+    page.keyboard.press("Enter")
+    person = clinic.get(f"patients/{person_of(page)}")
+    assert (person["given_name"], person["family_name"], person["date_of_birth"]) == (given, family, "1991-05-05")
+
+    tab_to(page, page.locator(".banner").get_by_role("link", name="Book"))
+    page.keyboard.press("Enter")
+    expect(page.locator("#b-service")).to_be_focused()  # not behind all the calendar's visits
+    page.keyboard.press("w")  # Wound care
+    expect(page.locator("#b-confirm")).to_be_enabled()
+    tab_to(page, page.locator("#b-confirm"))
+    page.keyboard.press("Enter")
+    toast(page, f"Booked {given} {family}")
+    (visit,) = clinic.visits_of(person["id"])
+    assert (visit["status"], visit["service"]["name"]) == ("confirmed", "Wound care")
+
+
+def test_the_keyboard_checks_in_starts_and_finishes(page: Page, clinic: Api) -> None:
+    visit = clinic.visit(clinic.patient(), today=True)
+    page.goto("/")
+    button = page.locator(f"#step-{visit['id']}")
+    for word, key, status in (
+        ("Check in", "Enter", "checked_in"),
+        ("Call", "Space", "in_progress"),
+        ("Finish", "Enter", "completed"),
+    ):
+        expect(button).to_contain_text(word)
+        tab_to(page, button)
+        with page.expect_response(re.compile(r"/appointments/.*/")):
+            page.keyboard.press(key)
+        assert clinic.status(visit) == status
+    expect(button).to_have_count(0)
+
+
+def test_the_keyboard_cancels(page: Page, clinic: Api) -> None:
+    visit = clinic.visit(clinic.patient())
+    page.goto(f"/appointments/{visit['id']}/")
+    tab_to(page, page.get_by_role("link", name="Cancel the visit"))
+    page.keyboard.press("Enter")
+    reason = page.get_by_role("dialog").get_by_label("Reason")
+    expect(reason).to_be_focused()
+    page.keyboard.type("On holiday")
+    page.keyboard.press("Enter")
+    toast(page, "is cancelled")
+    assert clinic.status(visit) == "cancelled"
+
+
+# --- Without JavaScript -----------------------------------------------------------------------------------------------
+def test_without_javascript_a_patient_is_registered_and_booked(page_as: Callable[..., Page]) -> None:
+    page = page_as(java_script_enabled=False)
+    clinic = Api(page)
+    known = clinic.patient()
+    empty_registration(page)
+    fill_person(page, known["given_name"], known["family_name"], known["date_of_birth"])
+    page.get_by_role("button", name="Register and book").click()
+    expect(page.locator("#duplicate-warning")).to_be_visible()
+    expect(page.locator("#duplicates")).to_contain_text(known["mrn"])
+    expect(page.locator("#record [name=family_name]")).to_have_value(known["family_name"])
+    page.get_by_role("button", name="Somebody else: register anyway").click()
+    person = page.locator("#book [name=patient]").input_value()
+    page.locator("#b-service").select_option(clinic.service("Vaccination"))
+    page.locator("noscript button", has_text="Show times").click()
+    expect(page.locator("#b-confirm")).to_be_enabled()
+    page.locator("#b-confirm").click()
+    toast(page, "Booked")
+    assert person != known["id"]
+    assert [one["status"] for one in clinic.visits_of(person)] == ["confirmed"]
+
+
+# --- Nothing typed is lost, nothing is done twice -----------------------------------------------------------------------
+def test_a_draft_is_back_after_a_reload(page: Page, clinic: Api) -> None:
+    given, family = new_name()
+    empty_registration(page)
+    fill_person(page, given, family)
+    expect(page.locator("[data-draft-note]")).to_contain_text("Draft kept")
+    page.reload()
+    expect(page.locator("#record [name=given_name]")).to_have_value(given)
+    expect(page.locator("#record [name=family_name]")).to_have_value(family)
+    expect(page.get_by_label("Female", exact=True)).to_be_checked()
+    page.get_by_role("button", name="Discard draft").click()
+    expect(page.locator("#record [name=family_name]")).to_have_value("")
+    assert not clinic.found(family)
+
+
+def test_a_double_click_registers_once(page: Page, clinic: Api) -> None:
+    given, family = new_name()
+    empty_registration(page)
+    fill_person(page, given, family)
+    page.get_by_role("button", name="Register", exact=True).dblclick()
+    person = person_of(page)
+    assert [one["id"] for one in clinic.found(family)] == [person]
