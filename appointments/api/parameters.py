@@ -22,6 +22,12 @@ def query(name: str, kind: Any, description: str, *, required: bool = False) -> 
     return OpenApiParameter(name, kind, OpenApiParameter.QUERY, required=required, description=description)
 
 
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The `ETag` of the visit as it was read: 412 if it changed since.",
+)
 ROW_ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 PROVIDER = query("provider", OpenApiTypes.UUID, "Only this provider's.")
 LOCATION = query("location", OpenApiTypes.UUID, "Only at this location.")

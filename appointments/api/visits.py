@@ -10,7 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from appointments.api.parameters import LOCATION, PROVIDER, ROW_ID, Parameters, query
+from appointments.api.parameters import IF_MATCH, LOCATION, PROVIDER, ROW_ID, Parameters, query
 from appointments.api.serializers import (
     AppointmentChangeOutput,
     AppointmentInput,
@@ -35,7 +35,7 @@ FILTERS = [
     query("from", OpenApiTypes.STR, "From this local day, or from this time (with its offset)."),
     query("to", OpenApiTypes.STR, "Until this local day, included, or until before this time."),
 ]
-STEP: dict[str, Any] = {"parameters": [ROW_ID], "request": ReasonInput, "responses": AppointmentOutput}
+STEP: dict[str, Any] = {"parameters": [ROW_ID, IF_MATCH], "request": ReasonInput, "responses": AppointmentOutput}
 
 
 class AppointmentViewSet(ClinicViewSet):
@@ -127,14 +127,14 @@ class AppointmentViewSet(ClinicViewSet):
         """requested or confirmed -> no_show; its time is free again"""
         return self._step("no_show")
 
-    @extend_schema(parameters=[ROW_ID], request=NothingInput, responses=AppointmentOutput)
+    @extend_schema(parameters=[ROW_ID, IF_MATCH], request=NothingInput, responses=AppointmentOutput)
     @action(methods=["POST"], detail=True)
     def undo(self, request: Request, pk: str, **_: Any) -> Response:
         """Take the last step back: of checked_in, in_progress, completed and no_show."""
         self.body(NothingInput)
         return self.one(undo_last_change(actor=self.actor, appointment_id=self.key(), expected_version=self.expected_version()))
 
-    @extend_schema(parameters=[ROW_ID], request=RescheduleInput, responses=AppointmentOutput)
+    @extend_schema(parameters=[ROW_ID, IF_MATCH], request=RescheduleInput, responses=AppointmentOutput)
     @action(methods=["POST"], detail=True)
     def reschedule(self, request: Request, pk: str, **_: Any) -> Response:
         """Another time, provider or room; the visit keeps its id. 409 as for booking."""

@@ -88,6 +88,20 @@ IDEMPOTENCY_HEADER = {
     "schema": {"type": "string", "minLength": 8, "maxLength": 128},
     "description": "A repeat with the same key and body within 24 hours gets the first answer.",
 }
+IF_MATCH_HEADER = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "The `ETag` of the record as it was read: 412 when somebody changed it since.",
+}
+IF_NONE_MATCH_HEADER = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "The `ETag` of an earlier answer: 304 when nothing changed.",
+}
 FIELDS_PARAMETER = {
     "name": "fields",
     "in": "query",
@@ -171,7 +185,9 @@ def _add_parameters(method: str, operation: dict[str, Any]) -> None:
     parameters = operation.setdefault("parameters", [])
     parameters.append(CLINIC_HEADER)
     if method == "get":
-        parameters.append(FIELDS_PARAMETER)
+        parameters += [FIELDS_PARAMETER, IF_NONE_MATCH_HEADER]
         operation["responses"].setdefault("304", {"description": "Not modified: `If-None-Match` matches."})
     else:
         parameters.append(IDEMPOTENCY_HEADER)
+    if method == "patch":
+        parameters.append(IF_MATCH_HEADER)
