@@ -46,5 +46,6 @@ def test_one_wins_and_the_others_are_offered_something_else(raced: Server, kind:
 @pytest.mark.server
 @pytest.mark.slow
 def test_a_thousand_races_for_a_slot(worker_id: str) -> None:
-    with serving(f"thousand_races_{worker_id}", seed=races.seed, static=False) as server:
+    lasting = {"JWT_EXPIRES_IN": "2h"}  # the run may outlast a token of fifteen minutes
+    with serving(f"thousand_races_{worker_id}", seed=races.seed, static=False, variables=lasting) as server:
         check(server, races.run(server.url, server.seeded, count=1000), 1000)
