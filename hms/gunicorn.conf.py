@@ -15,6 +15,7 @@ raw_env = ["HMS_PROCESS=web"]
 preload_app = False  # a pool opened before the fork would be shared by processes
 graceful_timeout = 30
 timeout = 60
+keepalive = 5  # seconds; a stop waits for idle connections no longer than this
 accesslog = None  # paths may carry search terms; nothing of ours logs them
 errorlog = "-"
 loglevel = os.environ.get("LOG_LEVEL", "info").lower()

@@ -5,6 +5,7 @@ from typing import Any
 
 from playwright.sync_api import APIRequestContext
 
+from tests.e2e.conftest import RETRIES
 from tests.factories.routes import Route, routes
 
 LISTS = {
@@ -36,6 +37,6 @@ def address(route: Route, request: APIRequestContext) -> str:
         noun = before[1] if before else name
         assert noun in LISTS, f"no case for {noun!r} in {route.path}: add one to tests/e2e/addresses.py"
         joint = "&" if "?" in LISTS[noun] else "?"
-        rows: list[dict[str, Any]] = request.get(f"/api/v2/{LISTS[noun]}{joint}limit=1").json()["data"]
+        rows: list[dict[str, Any]] = request.get(f"/api/v2/{LISTS[noun]}{joint}limit=1", max_retries=RETRIES).json()["data"]
         path = path.replace(slot, rows[0]["id"], 1)
     return path

@@ -11,6 +11,7 @@ from tests.factories.server import Server
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PASSWORD = "Clinic-Day-2026"
+RETRIES = 2  # a connection kept open may be closed by the server just as it is used again
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 320, "height": 720}
 
 

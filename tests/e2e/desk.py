@@ -6,6 +6,8 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.e2e.conftest import RETRIES
+
 LETTERS = "bcdfghklmnprstvz"
 MOST_TABS = 150
 
@@ -21,17 +23,17 @@ class Api:
 
     def __init__(self, page: Page) -> None:
         self.request = page.request
-        found = re.search(r'"X-CSRFToken": "(\w+)"', self.request.get("/").text())
+        found = re.search(r'"X-CSRFToken": "(\w+)"', self.request.get("/", max_retries=RETRIES).text())
         assert found, "the frame carries no CSRF token"
         self.token = found[1]
 
     def get(self, path: str) -> Any:
-        answer = self.request.get(f"/api/v2/{path}")
+        answer = self.request.get(f"/api/v2/{path}", max_retries=RETRIES)
         assert answer.ok, answer.text()
         return answer.json()["data"]
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        answer = self.request.post(f"/api/v2/{path}", data=body, headers={"X-CSRFToken": self.token})
+        answer = self.request.post(f"/api/v2/{path}", data=body, headers={"X-CSRFToken": self.token}, max_retries=RETRIES)
         assert answer.ok, answer.text()
         return answer.json()["data"]
 

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from tests.e2e.addresses import address, page_routes
-from tests.e2e.conftest import NARROW, WIDE
+from tests.e2e.conftest import NARROW, RETRIES, WIDE
 from tests.factories.routes import Route
 
 FIRST_VISIT, LATER_VISIT, MOST_REQUESTS = 60 * 1024, 15 * 1024, 8
@@ -31,7 +31,7 @@ def page_for(route: Route, page_as: Callable[..., Page], **options: Any) -> tupl
     """A browser of somebody who may see the page, and its address. Skips what is no page of its own."""
     page = page_as(None if route.path == "/sign-in/" else ADMIN, **options)
     where = address(route, page.request)
-    answer = page.request.get(where, max_redirects=0)
+    answer = page.request.get(where, max_redirects=0, max_retries=RETRIES)
     if answer.status in (302, 303, 405) or b"<html" not in answer.body():
         pytest.skip("answers POST, sends elsewhere, or is a piece of a page")
     assert answer.status == 200, f"{where}: {answer.status}"
