@@ -7,7 +7,7 @@ WORKERS ?= 2
 PG15 ?= /usr/lib/postgresql/15/bin
 
 # What a production server would be told, with values that open nothing.
-PRODUCTION := DEBUG=0 HMS_DEMO=0 HMS_BASE_URL=https://hms.example HMS_BEHIND_PROXY=1 ALLOWED_HOSTS=.hms.example \
+PRODUCTION := DEBUG=0 HMS_DEMO=0 HMS_BASE_URL=https://hms.example HMS_TRUSTED_PROXIES=1 ALLOWED_HOSTS=.hms.example \
 	DATABASE_URL=postgresql://hms_app:sample@db.example/hms DATABASE_OWNER_URL=postgresql://hms_owner:sample@db.example/hms \
 	DATABASE_PLATFORM_URL=postgresql://hms_platform:sample@db.example/hms \
 	DATABASE_MAINTENANCE_URL=postgresql://hms_maintenance:sample@db.example/hms \
@@ -16,7 +16,7 @@ PRODUCTION := DEBUG=0 HMS_DEMO=0 HMS_BASE_URL=https://hms.example HMS_BEHIND_PRO
 	HMS_ENCRYPTION_KEYS=1:c2FtcGxlc2FtcGxlc2FtcGxlc2FtcGxlc2FtcGxlc2E=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-slow test-pg15 check format messages stop clean environment environment-dev database
+.PHONY: help demo run client test test-contract test-slow test-pg15 check format messages stop clean environment environment-dev database
 
 help: ## what there is to say
 	@echo "HMS, the system that runs a group of clinics"
@@ -47,8 +47,14 @@ run: database ## the same without demo data; make the first accounts with manage
 	@exec $(PYTHON) scripts/serve.py
 
 # PYTHONHASHSEED: the parallel workers have to collect the tests in one order.
+client: environment-dev ## a typed Python client of the API, generated into var/client
+	@scripts/make_client.sh
+
 test: environment-dev ## every test but the slow ones
 	@PYTHONHASHSEED=0 $(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup -m "not slow"
+
+test-contract: environment-dev ## what schemathesis makes of the API's documents, and requests cut off at every point
+	@PYTHONHASHSEED=0 $(PYTHON) -m pytest -n $(WORKERS) -m slow tests/contract
 
 test-slow: environment-dev ## scale, chaos, long runs
 	@$(PYTHON) -m pytest -m slow
@@ -66,7 +72,8 @@ check: environment-dev ## style, types, layers, migrations, deployment settings,
 	@echo "templates"; git ls-files -z '*.html' | xargs -0 -r $(VENV)/bin/djade --check --target-version 6.1
 	@echo "migrations"; $(MANAGE) setup_database >/dev/null && $(MANAGE) makemigrations --check --dry-run
 	@echo "deployment settings"; $(PRODUCTION) $(MANAGE) check --deploy --fail-level WARNING
-	@echo "API document"; $(MANAGE) spectacular --validate --fail-on-warn --file /dev/null
+	@echo "API documents"; for version in 1.0 2.0; do \
+		$(MANAGE) spectacular --api-version $$version --validate --fail-on-warn --file /dev/null || exit 1; done
 	@echo "requirements, secrets, other hosts, paths of one machine"; $(PYTHON) scripts/check_tree.py
 	@echo "All checks passed."
 

@@ -10,6 +10,10 @@ class AppointmentsConfig(AppConfig):
     name = "appointments"
 
     def ready(self) -> None:
+        from appointments import hot, operations
+
+        operations.register()
+        hot.register()
         add_menu_item(MenuItem(10, _("Today"), "today", "appointments:today", "appointment"))
         add_menu_item(MenuItem(20, _("Calendar"), "calendar", "appointments:calendar", "appointment"))
         words = _("What can be booked, how long it takes, what it costs, who offers it.")

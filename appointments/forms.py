@@ -10,8 +10,10 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from appointments.choices import ExceptionKind, Tone, Weekday
+from appointments.validators import NOTES_LENGTH, REASON_LENGTH
 from clinics.choices import RoomKind
 from clinics.models import Location, Provider, Room
+from core.editing import ReadingForm
 
 SLOT_SEPARATOR = "~"  # <start, ISO 8601 with offset>~<provider's id>
 YEARS = range(1970, 2200)
@@ -69,7 +71,7 @@ class BookingForm(forms.Form):
     )
     slot = SlotField(label=_("Time"), max_length=100, error_messages={"required": _("Choose one of the times.")})
     location = forms.UUIDField(label=_("Location"), required=False)
-    notes = forms.CharField(label=_("Notes"), required=False, max_length=2000, strip=False)
+    notes = forms.CharField(label=_("Notes"), required=False, max_length=NOTES_LENGTH, strip=False)
     is_urgent = forms.BooleanField(label=_("Urgent"), required=False)
     walk_in = forms.BooleanField(required=False)
 
@@ -78,7 +80,7 @@ class MoveForm(forms.Form):
     """Another time for a visit."""
 
     slot = SlotField(label=_("Time"), max_length=100, error_messages={"required": _("Choose one of the times.")})
-    reason = forms.CharField(label=_("Reason"), required=False, max_length=300)
+    reason = forms.CharField(label=_("Reason"), required=False, max_length=REASON_LENGTH, strip=False)
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
 
@@ -86,24 +88,31 @@ class ReasonForm(forms.Form):
     """Why a visit is cancelled."""
 
     reason = forms.CharField(
-        label=_("Reason"), max_length=300, error_messages={"required": _("Say why, in a few words.")},
+        label=_("Reason"), max_length=REASON_LENGTH, strip=False, error_messages={"required": _("Say why, in a few words.")},
         help_text=_("It stands in the visit’s history."), widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )  # fmt: skip
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def clean_reason(self) -> str:
+        """White space says nothing; around words it stays."""
+        reason: str = self.cleaned_data["reason"]
+        if not reason.strip():
+            raise forms.ValidationError(self.fields["reason"].error_messages["required"], code="required")
+        return reason
 
 
 class StepForm(forms.Form):
     """One step of the workflow: what the page knew when the button was pressed."""
 
     version = forms.IntegerField(required=False)
-    reason = forms.CharField(required=False, max_length=300)
+    reason = forms.CharField(required=False, max_length=REASON_LENGTH, strip=False)
 
 
 class ServiceForm(forms.Form):
     """A service, and who offers it."""
 
     name = forms.CharField(label=_("Name"), max_length=120)
-    description = forms.CharField(label=_("Description"), max_length=300, required=False)
+    description = forms.CharField(label=_("Description"), max_length=300, required=False, strip=False)
     duration_minutes = forms.IntegerField(label=_("Minutes"), min_value=5, max_value=720, initial=20)
     buffer_before_minutes = forms.IntegerField(label=_("Free before (minutes)"), min_value=0, max_value=240, initial=0)
     buffer_after_minutes = forms.IntegerField(label=_("Free after (minutes)"), min_value=0, max_value=240, initial=0)
@@ -120,6 +129,10 @@ class ServiceForm(forms.Form):
 
     def clean_providers(self) -> list[UUID]:
         return [UUID(one) for one in self.cleaned_data["providers"]]
+
+
+class EditServiceForm(ReadingForm, ServiceForm):
+    """The same for a service that exists."""
 
 
 class BlockForm(forms.Form):
@@ -175,7 +188,7 @@ class ExceptionForm(forms.Form):
     start_time = forms.TimeField(label=_("From"), required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
     end_time = forms.TimeField(label=_("Until"), required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
     location = forms.ChoiceField(label=_("Location"), required=False, help_text=_("For extra hours: where."))
-    reason = forms.CharField(label=_("Reason"), required=False, max_length=200)
+    reason = forms.CharField(label=_("Reason"), required=False, max_length=200, strip=False)
 
     def __init__(self, *args: Any, locations: Choices, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -11,13 +11,17 @@ from django.utils.translation import gettext_lazy as _
 
 from appointments.choices import ChangeKind, ExceptionKind, ResourceKind, Source, Status, Tone, Weekday
 from appointments.querysets import AppointmentQuerySet
+from appointments.validators import exception_rules, holiday_rules, schedule_rules, service_rules, visit_rules
 from clinics.models import Location, Provider, Room
+from core.tenancy.announcements import announces
 from core.tenancy.ids import new_id
 from core.tenancy.models import ClinicForeignKey, ClinicModel, Record
 from core.tenancy.querysets import ClinicManager
+from core.validators import Rules
 from patients.models import Patient
 
 
+@announces()
 class Service(Record):
     """Something that can be booked. Buffers are kept free before and after it, for provider and room."""
 
@@ -52,7 +56,11 @@ class Service(Record):
     def __str__(self) -> str:
         return self.name
 
+    def field_rules(self) -> Rules:
+        return service_rules()
 
+
+@announces()
 class ServiceProvider(ClinicModel):
     """Who offers which service."""
 
@@ -65,6 +73,7 @@ class ServiceProvider(ClinicModel):
         constraints = [models.UniqueConstraint(fields=["clinic", "service", "provider"], name="appointments_offer_once")]
 
 
+@announces(schedules=["provider_id"])
 class Schedule(Record):
     """Weekly hours of a provider at a location, in the location's wall-clock time.
 
@@ -103,7 +112,11 @@ class Schedule(Record):
         ]
         indexes = [models.Index(fields=["clinic", "provider", "weekday"], name="appointments_schedule_week")]
 
+    def field_rules(self) -> Rules:
+        return schedule_rules()
 
+
+@announces(schedule_exceptions=["provider_id"])
 class ScheduleException(Record):
     """A provider's days that differ from the week: away, or extra hours. Without times: the whole local day(s)."""
 
@@ -133,7 +146,11 @@ class ScheduleException(Record):
         ]
         indexes = [models.Index(fields=["clinic", "provider", "last_day"], name="appointments_exception_days")]
 
+    def field_rules(self) -> Rules:
+        return exception_rules()
 
+
+@announces()
 class Holiday(Record):
     """A day on which the clinic, or one location, is closed."""
 
@@ -151,7 +168,11 @@ class Holiday(Record):
             models.UniqueConstraint(fields=["clinic", "day", "location"], nulls_distinct=False, name="appointments_holiday_once")
         ]
 
+    def field_rules(self) -> Rules:
+        return holiday_rules()
 
+
+@announces(appointment=["id"], appointments=["clinic_id", "local_day"], visits=["patient_id"])
 class Appointment(Record):
     """A visit: planned, under way or past. Never deleted. `start` and `end` are the patient's time, without buffers."""
 
@@ -186,7 +207,11 @@ class Appointment(Record):
             models.Index(fields=["clinic", "updated_at", "id"], name="appointments_by_update"),
         ]
 
+    def field_rules(self) -> Rules:
+        return {"notes": visit_rules()["notes"]}
 
+
+@announces(history=["appointment_id"])
 class AppointmentChange(ClinicModel):
     """One line of a visit's history: who changed what, when and why. Written with the change, never altered."""
 
@@ -209,7 +234,11 @@ class AppointmentChange(ClinicModel):
         ordering = ["at", "id"]
         indexes = [models.Index(fields=["clinic", "appointment", "at"], name="appointments_change_by_visit")]
 
+    def field_rules(self) -> Rules:
+        return {"reason": visit_rules()["reason"]}
 
+
+@announces(claims=["clinic_id", "days(starts_at, ends_at)"])
 class Claim(models.Model):
     """A provider, room or patient taken for a time, buffers included. No two claims of one resource overlap."""
 
@@ -234,11 +263,12 @@ class Claim(models.Model):
             ExclusionConstraint(
                 name="appointments_claim_no_overlap",
                 index_type="GIST",
+                # GiST compares column by column: what tells a clinic's claims apart comes before what most of them share.
                 expressions=[
                     ("clinic", RangeOperators.EQUAL),
-                    ("resource_kind", RangeOperators.EQUAL),
                     ("resource_id", RangeOperators.EQUAL),
                     ("during", RangeOperators.OVERLAPS),
+                    ("resource_kind", RangeOperators.EQUAL),
                 ],
             )
         ]

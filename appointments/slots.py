@@ -96,6 +96,7 @@ class RoomOption:
     id: UUID
     location_id: UUID
     kind: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ class ClinicsConfig(AppConfig):
     name = "clinics"
 
     def ready(self) -> None:
+        from clinics import operations
         from core.pages.navigation import MenuItem, SettingsLink, add_menu_item, add_settings_link
 
+        operations.register()
         add_menu_item(MenuItem(90, _("Settings"), "settings", "clinics:settings", "schedule", phone_bar=False))
         words = _("Locations, rooms and departments.")
         add_settings_link(SettingsLink(30, _("Places"), words, "panel", "clinics:places", "room"))

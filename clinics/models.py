@@ -4,10 +4,14 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from clinics import validators
 from clinics.choices import ProviderKind, RoomKind
+from core.tenancy.announcements import announces
 from core.tenancy.models import ClinicForeignKey, Record, validate_time_zone
+from core.validators import Rules
 
 
+@announces()
 class ClinicSettings(Record):
     """A clinic's own rules. One row a clinic."""
 
@@ -23,7 +27,11 @@ class ClinicSettings(Record):
         verbose_name_plural = _("clinic settings")
         constraints = [models.UniqueConstraint(fields=["clinic"], name="clinics_settings_once")]
 
+    def field_rules(self) -> Rules:
+        return validators.settings_rules("")
 
+
+@announces()
 class Location(Record):
     """A place where the clinic sees patients. It may lie in another time zone than the clinic."""
 
@@ -44,7 +52,11 @@ class Location(Record):
     def __str__(self) -> str:
         return self.name
 
+    def field_rules(self) -> Rules:
+        return validators.location_rules(self.own_clinic().country)
 
+
+@announces()
 class Department(Record):
     """A part of the clinic, such as General practice; across locations."""
 
@@ -60,7 +72,11 @@ class Department(Record):
     def __str__(self) -> str:
         return self.name
 
+    def field_rules(self) -> Rules:
+        return validators.department_rules("")
 
+
+@announces()
 class Room(Record):
     """A room of a location, in which one visit at a time takes place."""
 
@@ -80,7 +96,11 @@ class Room(Record):
     def __str__(self) -> str:
         return self.name
 
+    def field_rules(self) -> Rules:
+        return validators.room_rules("")
 
+
+@announces()
 class Provider(Record):
     """Somebody who sees patients: a doctor, nurse, therapist. Not everyone who works here, and not always a user."""
 
@@ -111,3 +131,6 @@ class Provider(Record):
         """“Dr Hale” for “Dr Ruth Hale”: what fits in a row."""
         parts = self.name.split()
         return f"{parts[0]} {parts[-1]}" if len(parts) > 2 else self.name
+
+    def field_rules(self) -> Rules:
+        return validators.provider_rules("")

@@ -15,7 +15,7 @@ from core.accounts.models import Membership, User
 from core.errors import Conflict, Detail, PreconditionFailed
 from core.tenancy.context import current_clinic_id
 from core.tenancy.models import Clinic, Record
-from core.validators import Problems
+from core.validators import Problems, Rule, clean_fields
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class _Noun:
 
     model: type[Any]
     resource: str
-    rules: Callable[[str], dict[str, validators.Rule]]
+    rules: Callable[[str], dict[str, Rule]]
     references: Mapping[str, type[Any]]
     required: tuple[str, ...] = ("name",)
 
@@ -132,7 +132,7 @@ def _update(actor: Actor, noun: _Noun, row_id: UUID, changes: Mapping[str, Any],
 def _cleaned(noun: _Noun, data: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
     country = Clinic.objects.values_list("country", flat=True).get(pk=current_clinic_id())
     own = {field: value for field, value in data.items() if field not in noun.references}
-    cleaned = validators.clean_fields(own, noun.rules(country), problems)
+    cleaned = clean_fields(own, noun.rules(country), problems)
     for field, model in noun.references.items():
         if field in data:
             cleaned[field] = _referred(field, model, data[field], problems)
@@ -170,7 +170,7 @@ def _save(row: Any, **kwargs: Any) -> None:
 
 def _check_version(row: Record, expected_version: int | None) -> None:
     if expected_version is not None and row.version != expected_version:
-        raise PreconditionFailed(_("Somebody changed this record meanwhile. Read it again."))
+        raise PreconditionFailed.at(row.version, _("Somebody changed this record meanwhile. Read it again."))
 
 
 def _stored(row: Any, name: str) -> Any:

@@ -21,6 +21,7 @@ from core.accounts.services import (
     unlock_sign_in,
 )
 from core.admin_site import ScopedAdmin, ServiceForm, actor_of
+from core.security import admin as security_admin  # noqa: F401  (registers its own)
 from core.tenancy.models import Clinic
 
 ROLE_CHOICES = [(role.value, role.label) for role in Role if role in CLINIC_ROLES]
@@ -53,7 +54,8 @@ class ClinicAdmin(ScopedAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         fixed = ("created_at", "updated_at")
-        return fixed if request.user.platform_role else (*fixed, "slug", "mrn_prefix", "state", "country", "currency")
+        limits = ("rate_user", "rate_upload", "rate_heavy")
+        return fixed if request.user.platform_role else (*fixed, "slug", "mrn_prefix", "state", "country", "currency", *limits)
 
 
 class NewUserForm(ServiceForm):

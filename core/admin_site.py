@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.contrib.admin.options import IS_POPUP_VAR, ActionLocation
-from django.contrib.auth import REDIRECT_FIELD_NAME, logout
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.db.models import QuerySet
@@ -21,7 +21,10 @@ from django.utils.translation import gettext_lazy
 
 from core.accounts.actor import Actor
 from core.accounts.roles import MATRIX, Role
+from core.cache import process as cache_process
 from core.errors import DomainError
+from core.forms import ReferenceSelect, TypedText, problem_of
+from core.pages.views import sign_out
 from core.tenancy.models import Clinic
 
 CLINIC_KINDS = ("clinic", "personal")
@@ -50,8 +53,7 @@ class HMSAdminSite(admin.AdminSite):
         return redirect(f"{reverse('pages:sign-in')}?{urlencode({REDIRECT_FIELD_NAME: target})}")
 
     def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        logout(request)
-        return redirect("pages:sign-in")
+        return sign_out(request)  # type: ignore[arg-type]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context = super().each_context(request)
@@ -60,7 +62,19 @@ class HMSAdminSite(admin.AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         matrix = path("permission-matrix/", self.admin_view(self.permission_matrix), name="permission-matrix")
-        return [matrix, *super().get_urls()]
+        figures = path("cache/", self.admin_view(self.cache_figures), name="cache")
+        return [matrix, figures, *super().get_urls()]
+
+    def cache_figures(self, request: HttpRequest) -> HttpResponse:
+        """What the cache did, by family of keys: counts that say nothing of anybody. No query."""
+        figures, processes = cache_process.figures()
+        context = {
+            **self.each_context(request),
+            "title": _("Cache"),
+            "processes": processes,
+            "families": [(family, _summary(values)) for family, values in figures.items()],
+        }
+        return TemplateResponse(request, "admin/cache.html", context)
 
     def permission_matrix(self, request: HttpRequest) -> HttpResponse:
         """Who may do what: the table that pages, API and admin all ask. Nothing can be changed here."""
@@ -74,6 +88,13 @@ class HMSAdminSite(admin.AdminSite):
             ],
         }
         return TemplateResponse(request, "admin/permission_matrix.html", context)
+
+
+def _summary(values: dict[str, float]) -> dict[str, float]:
+    """With the hits in percent of all that was asked, and the milliseconds that a loader takes."""
+    hits, loads = values["memory_hits"] + values["redis_hits"], values["misses"] + values["passed"]
+    percent = 100 * hits / (hits + loads) if hits + loads else 0
+    return {**values, "percent": percent, "load_ms": 1000 * values["load_seconds"] / loads if loads else 0}
 
 
 def _switchable(request: HttpRequest) -> list[Clinic]:
@@ -122,7 +143,7 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]
         if not error.details:
             self.add_error(None, str(error.message))
         for detail in error.details:
-            self.add_error(detail.field if detail.field in self.fields else None, str(detail.message))
+            self.add_error(detail.field if detail.field in self.fields else None, problem_of(detail))
 
     def save(self, commit: bool = True) -> Any:
         self.save_m2m = lambda: None
@@ -196,6 +217,18 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         names = {(one[0] if isinstance(one, tuple) else one) for one in offered}
         roots = {one.partition("__")[0] for one in names if isinstance(one, str)}
         return (name not in own or name in roots) and super().lookup_allowed(lookup, value, request)
+
+    def formfield_for_dbfield(self, db_field: "models.Field[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
+        """Text reaches the rules as it was typed; they say what is wrong with it, under the same codes as everywhere."""
+        is_text = isinstance(db_field, models.CharField | models.TextField) and not isinstance(db_field, models.SlugField)
+        if is_text and not db_field.choices:
+            kwargs["form_class"] = TypedText
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def formfield_for_foreignkey(self, db_field: "models.ForeignKey[Any, Any]", request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", ReferenceSelect(db_field, self.admin_site))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """A form that is saved by a service learns who acts."""

@@ -1,6 +1,7 @@
 """The foundation starts: database up, grants in place before the first migration."""
 
 import sys
+from datetime import timedelta
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -16,15 +17,42 @@ class CoreConfig(AppConfig):
     verbose_name = _("Platform")
 
     def ready(self) -> None:
-        from core import checks  # noqa: F401  (registers the system checks)
+        from core import checks, operations  # noqa: F401  (checks registers the system checks)
+        from core.cache import cache
+        from core.database import detector, fetching
         from core.database.roles import grant_defaults
+        from core.tenancy.units import after_commit
 
+        fetching.fetch_peers_by_default()
+        operations.register()
+        _keep_for_a_time()
+        if settings.DEBUG:
+            detector.listeners.append(detector.warn)
         pre_migrate.connect(grant_defaults, sender=self)
+        after_commit(cache.committed)
         if settings.EMBEDDED_POSTGRES and sys.argv[1:2] != ["db"]:  # `manage.py db stop` need not start it first
             try:
                 settings.EMBEDDED_POSTGRES.ensure_running()
             except EmbeddedPostgresError as error:
                 sys.exit(f"HMS can't start: {error}")
+
+
+def _keep_for_a_time() -> None:
+    """What `manage.py maintain` deletes, and after how long. Tables in which strangers can make rows are all among it."""
+    from core.accounts.throttle import FORGOTTEN_AFTER
+    from core.database.retention import keep_for
+    from core.drafts.services import KEPT_FOR as DRAFTS_KEPT_FOR
+    from core.idempotency.middleware import KEPT_FOR as ANSWERS_KEPT_FOR
+    from core.security.blocking import KNOWN_FOR
+
+    keep_for("core_securityevent", "minute", lambda: timedelta(days=settings.HMS_SECURITY_EVENT_DAYS))
+    keep_for("core_addressstanding", "points_at", lambda: KNOWN_FOR)
+    keep_for("core_addressblock", "until", lambda: timedelta(days=365))
+    keep_for("core_signinthrottle", "last_failure_at", lambda: FORGOTTEN_AFTER)
+    keep_for("core_ratecounter", "expires_at", timedelta)
+    keep_for("core_idempotencyrecord", "created_at", lambda: ANSWERS_KEPT_FOR)
+    keep_for("core_draft", "updated_at", lambda: DRAFTS_KEPT_FOR)
+    keep_for("django_session", "expire_date", timedelta)
 
 
 class HMSAdminConfig(AdminConfig):

@@ -3,11 +3,15 @@
 import base64
 import binascii
 import re
+from datetime import date
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+from core.security.limiting.rates import RATE_VARIABLES, NotARate, rate_of
 
 VARIABLES = {
     "hms_app": "DATABASE_URL",
@@ -62,10 +66,59 @@ def variables_are_well_formed(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if not re.fullmatch(r"[1-9]\d*[smhd]", settings.JWT_EXPIRES_IN):
         found.append(Error("JWT_EXPIRES_IN is not a number with s, m, h or d.", hint="For example 15m.", id="hms.E008"))
+    if not _is_day(settings.HMS_API_V1_SUNSET):
+        found.append(Error("HMS_API_V1_SUNSET is not a day.", hint="For example 2027-12-31.", id="hms.E031"))
     base = urlsplit(settings.HMS_BASE_URL)
     if base.scheme not in ("http", "https") or not base.hostname or base.path or base.query or base.fragment:
         hint = "For example https://hms.example.org, without a slash at the end."
         found.append(Error("HMS_BASE_URL is not an address without a path.", hint=hint, id="hms.E009"))
+    return found
+
+
+@register(Tags.security)
+def proxies_are_a_number(**_: Any) -> list[CheckMessage]:
+    if 0 <= settings.HMS_TRUSTED_PROXIES <= 10:
+        return []
+    return [Error("HMS_TRUSTED_PROXIES is not a number from 0 to 10.", id="hms.E011")]
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+@register(Tags.security)
+def networks_are_networks(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for entry in settings.HMS_NEVER_BLOCK:
+        try:
+            ip_network(entry, strict=False)
+        except ValueError:
+            hint = "For example 198.51.100.7,203.0.113.0/24."
+            found.append(Error(f"HMS_NEVER_BLOCK holds {entry!r}, which is no network.", hint=hint, id="hms.E012"))
+    if settings.HMS_SECURITY_EVENT_DAYS < 1:
+        found.append(Error("HMS_SECURITY_EVENT_DAYS is less than a day.", id="hms.E013"))
+    return found
+
+
+@register(Tags.security)
+def rates_are_well_formed(**_: Any) -> list[CheckMessage]:
+    """Without Redis a limit is shared between the processes: one that is smaller than their number becomes slow, not strict."""
+    found: list[CheckMessage] = []
+    for name in RATE_VARIABLES:
+        try:
+            windows = rate_of(getattr(settings, name))
+        except NotARate:
+            hint = "A number and s, m, h or d, with commas: 60/m,1000/h. At most 100000 in one window."
+            found.append(Error(f"{name} is not a limit.", hint=hint, id="hms.E040"))
+            continue
+        if not settings.REDIS_URL and any(window.limit < settings.HMS_RATE_PROCESSES for window in windows):
+            hint = "Without Redis each process lets one request in, in a longer time. Set REDIS_URL or raise the limit."
+            found.append(Warning(f"{name} is smaller than the number of web processes.", hint=hint, id="hms.W040"))
+    if settings.HMS_RATE_PROCESSES < 1:
+        found.append(Error("HMS_RATE_PROCESSES is not a number from 1 on.", id="hms.E041"))
     return found
 
 
@@ -83,4 +136,7 @@ def not_a_demo(**_: Any) -> list[CheckMessage]:
 def served_over_https(**_: Any) -> list[CheckMessage]:
     if not settings.HMS_BASE_URL.startswith("https://"):
         return [Warning("HMS_BASE_URL is not https: sign-ins and patients' data would cross the network in clear.", id="hms.W002")]
+    if not settings.HMS_TRUSTED_PROXIES:
+        hint = "HMS_TRUSTED_PROXIES says how many proxies a request passes (docs/operators.md)."
+        return [Warning("Behind a proxy that is not counted everybody has the proxy's address.", hint=hint, id="hms.W003")]
     return []

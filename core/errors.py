@@ -30,6 +30,7 @@ class DomainError(Exception):
 
     code = "BAD_REQUEST"
     status = 400
+    retry_after = 0  # seconds after which the same request may succeed; 0 says nothing
 
     def __post_init__(self) -> None:
         super().__init__(str(self.message))
@@ -77,10 +78,40 @@ class PreconditionFailed(DomainError):
     code = "PRECONDITION_FAILED"
     status = 412
 
+    @classmethod
+    def at(cls, version: int, message: str) -> "PreconditionFailed":
+        """`version` is the record's present one: told to machines, also as the `ETag` to send next."""
+        return cls(message, extra={"current_version": version})
+
 
 class PayloadTooLarge(DomainError):
     code = "PAYLOAD_TOO_LARGE"
     status = 413
+
+
+class RateLimited(DomainError):
+    """Too many requests in too short a time; `retry_after` says when there is room for one more."""
+
+    code = "RATE_LIMIT_EXCEEDED"
+    status = 429
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Unavailable(DomainError):
+    """Something HMS can't do without is away, or was too slow."""
+
+    code = "SERVICE_UNAVAILABLE"
+    status = 503
+    retry_after = 5
+
+
+class Busy(Conflict):
+    """Somebody else works on the same rows at this moment."""
+
+    retry_after = 1
 
 
 def invalid(field_name: str, code: str, message: str) -> ValidationFailed:

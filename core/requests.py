@@ -9,6 +9,9 @@ from rest_framework.request import Request
 if TYPE_CHECKING:
     from core.accounts.actor import Actor
     from core.accounts.models import Membership, User
+    from core.database.detector import Detector
+    from core.errors import DomainError
+    from core.security.limiting.callers import Counted
     from core.tenancy.models import Clinic
 
 
@@ -16,12 +19,20 @@ class HMSRequest(HttpRequest):
     """Any request behind the whole line of middleware; `actor` and `clinic` are None for a stranger."""
 
     request_id: str
+    strangers_blocked: bool  # from this address only those go on who are signed in
+    peer: str  # who opened the connection: our proxy, or the client; META["REMOTE_ADDR"] is always the client
+    api_version: str  # the newest for what is no request to the API
+    version_refused: "DomainError | None"  # what is to be said of a version there is not
+    statements: "Detector"
     user: "User"  # or AnonymousUser, until `is_authenticated` has been asked
     auth_method: str
     token_clinic_id: UUID | None
     memberships: "list[Membership]"
     clinic: "Clinic | None"
     actor: "Actor | None"
+    counted: "Counted"
+    person_id: UUID | None  # who was found to ask; None for a stranger, and while nobody has looked
+    turned_down: BaseException | None  # the database's error that a second run of the request would probably not meet
 
 
 class ClinicRequest(HMSRequest):
@@ -35,3 +46,9 @@ def underlying(request: Request) -> HMSRequest:
     """The request that the middleware saw, inside DRF's own."""
     inner: HMSRequest = request._request  # type: ignore[assignment]
     return inner
+
+
+def route_of(request: HttpRequest) -> str:
+    """The method and the route's pattern, never the path: that may hold a patient's number."""
+    match = request.resolver_match
+    return f"{request.method} /{match.route}" if match else f"{request.method} (no route)"

@@ -5,17 +5,32 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import DomainError
 from core.requests import HMSRequest
 
+FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
+
 
 class HttpResponseSeeOther(HttpResponseRedirect):
     """After a form was taken: go there with GET."""
 
     status_code = 303
+
+
+def is_fragment(request: HMSRequest) -> bool:
+    """Did a script ask, for a piece of a page?"""
+    return request.META.get("HTTP_HX_REQUEST") == "true"
+
+
+def go(request: HMSRequest, to: str) -> HttpResponse:
+    """303 to the next page; for a script the same in its own words."""
+    if is_fragment(request):
+        return HttpResponse(headers={"HX-Redirect": to})
+    return HttpResponseSeeOther(to)
 
 
 def is_api(request: HMSRequest) -> bool:
@@ -49,8 +64,16 @@ def error_response(request: HMSRequest, error: DomainError) -> HttpResponse:
         response: HttpResponse = JsonResponse(body, status=error.status)
         if error.status == 401:
             response["WWW-Authenticate"] = "Bearer"
-        return response
-    return error_page(request, error.status, str(error.message))
+    else:
+        response = error_page(request, error.status, str(error.message))
+    come_back(response, error.retry_after)
+    return response
+
+
+def come_back(response: HttpResponseBase, seconds: int) -> None:
+    """Say in `Retry-After` when the same request may succeed; 0 says nothing."""
+    if seconds:
+        response["Retry-After"] = str(seconds)
 
 
 TITLES = {
@@ -61,16 +84,34 @@ TITLES = {
     409: _("Something changed meanwhile"),
     412: _("Somebody changed it meanwhile"),
     413: _("That is too large"),
-    429: _("Too many tries"),
+    429: _("Too much at once"),
     500: _("Something went wrong"),
     503: _("A short break"),
 }
 
 
 def error_page(request: HMSRequest, status: int, message: str = "") -> HttpResponse:
-    context = {"status": status, "title": TITLES.get(status, TITLES[400]), "message": message}
+    typed = _typed(request) if status == 429 else []
+    context = {
+        "status": status,
+        "title": TITLES.get(status, TITLES[400]),
+        "message": message,
+        "typed": typed,
+        "files": typed and request.FILES,
+    }
     response = render(request, "error.html", context, status=status)
     if request.headers.get("HX-Request") == "true":  # a piece of a page was asked for: tell the person, leave the page alone
         response["HX-Reswap"] = "none"
         response["HX-Trigger"] = json.dumps({"hms:trouble": {"text": str(message or context["title"])}})
     return response
+
+
+def _typed(request: HMSRequest) -> list[tuple[str, str]]:
+    """What the form held that was not taken, to be sent again as it came: with its own token, so a forged one stays refused.
+
+    Files are not among it: the form will ask for them.
+    """
+    is_form = request.method == "POST" and request.content_type in FORM_TYPES
+    if not is_form or request.person_id is None:
+        return []
+    return [(name, value) for name, values in request.POST.lists() for value in values]

@@ -10,8 +10,9 @@ from django.conf import settings
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hms.settings")
 os.environ.setdefault("HMS_PROCESS", "web")
 
+from core.uploads.limits import body_limit
 from hms.bodies import Application, WholeBody
 from hms.wsgi import application as wsgi_application
 
 _threads = WSGIMiddleware(cast(WSGIApp, wsgi_application), workers=int(os.environ.get("HMS_WEB_THREADS", "8")))
-application = WholeBody(cast(Application, _threads), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+application = WholeBody(cast(Application, _threads), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, larger=body_limit)

@@ -13,9 +13,10 @@ from core.accounts.actor import system_actor
 from core.accounts.models import Membership, User, normalise_email
 from core.accounts.roles import Role
 from core.accounts.services import add_member, create_user
-from core.errors import Detail, ValidationFailed
+from core.errors import ValidationFailed
 from core.tenancy.context import clinic_scope
 from core.tenancy.models import Clinic
+from core.validators import details_of
 
 GENERATED_BYTES = 12
 type Say = Callable[[str], None]
@@ -94,8 +95,7 @@ def _new_clinic(first: FirstClinic) -> Clinic:
     try:
         clinic.full_clean()
     except ValidationError as error:
-        details = [Detail(name, "invalid", " ".join(messages)) for name, messages in error.message_dict.items()]
-        raise ValidationFailed("The clinic's data is not right.", details) from error
+        raise ValidationFailed("The clinic's data is not right.", details_of(error)) from error
     clinic.save()
     return clinic
 

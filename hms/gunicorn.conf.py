@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 import environ
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.base import Worker
 
 environ.Env.read_env(Path(__file__).resolve().parent.parent / ".env")
 
@@ -20,3 +22,18 @@ accesslog = None  # paths may carry search terms; nothing of ours logs them
 errorlog = "-"
 loglevel = os.environ.get("LOG_LEVEL", "info").lower()
 control_socket_disable = True  # its default path is shared by every installation of one user
+
+
+def post_worker_init(worker: Worker) -> None:
+    """The application is loaded, the fork is behind us: now threads and connections of its own may begin."""
+    from core.cache.process import listener
+    from hms.memory import settle
+
+    settle()
+    listener.start()
+
+
+def worker_exit(server: Arbiter, worker: Worker) -> None:
+    from core.cache.process import listener
+
+    listener.stop()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import environ
 from django.utils.csp import CSP
@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.database.embedded import EmbeddedPostgres
 from core.security.local_secrets import local_secrets
+from core.tenancy.limits import Limits
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -20,7 +21,7 @@ VAR_DIR = BASE_DIR / env.str("HMS_VAR_DIR", default="var")
 DEBUG = env.bool("DEBUG", default=False)
 HMS_DEMO = env.bool("HMS_DEMO", default=False)
 HMS_DEMO_PASSWORD = env.str("HMS_DEMO_PASSWORD", default="Clinic-Day-2026")
-HMS_PROCESS = env.str("HMS_PROCESS", default="command")  # web | command
+HMS_PROCESS = env.str("HMS_PROCESS", default="command")  # web | worker | command
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 
 HMS_BASE_URL = env.str("HMS_BASE_URL", default="http://127.0.0.1:8000")
@@ -31,6 +32,7 @@ CSRF_TRUSTED_ORIGINS = [HMS_BASE_URL]
 
 # --- Database: a server of yours, or the embedded PostgreSQL under var/ when DATABASE_URL is unset ------------------
 DATABASE_URL = env.str("DATABASE_URL", default="")
+DATABASE_REPLICA_URL = env.str("DATABASE_REPLICA_URL", default="")
 EMBEDDED_POSTGRES: EmbeddedPostgres | None = None
 if DATABASE_URL:
     DATABASE_ROLE_URLS = {
@@ -44,31 +46,62 @@ else:
         VAR_DIR / "postgres",
         binaries=env.str("HMS_POSTGRES_BIN", default=""),
         database=env.str("HMS_DATABASE_NAME", default="hms"),
+        settings=env.dict("HMS_POSTGRES_SETTINGS", default={}),
     )
     DATABASE_ROLE_URLS = {role: EMBEDDED_POSTGRES.url(role) for role in ("hms_app", "hms_owner", "hms_platform", "hms_maintenance")}
 
+# How long a statement may run and wait for a lock, by the kind of the request or process (core/tenancy/limits.py).
+_lock_limit = env.int("DB_LOCK_LIMIT", default=2000)
+HMS_TIME_LIMITS = {
+    "page": Limits(env.int("DB_STATEMENT_LIMIT", default=4000), _lock_limit),
+    "api": Limits(env.int("DB_STATEMENT_LIMIT_API", default=4000), _lock_limit),
+    "admin": Limits(env.int("DB_STATEMENT_LIMIT_ADMIN", default=10_000), _lock_limit),
+    "worker": Limits(env.int("DB_STATEMENT_LIMIT_WORKER", default=60_000), _lock_limit),
+    "command": Limits(),
+}
 
-def _database(role: str) -> dict[str, Any]:
-    config: dict[str, Any] = environ.Env.db_url_config(DATABASE_ROLE_URLS[role] or DATABASE_URL)
-    config["ENGINE"] = "django.db.backends.postgresql"
-    if EMBEDDED_POSTGRES:
+
+PREPARE_AFTER = 2  # times that a statement comes on one connection before it is prepared: those with lists of ids seldom do
+
+
+def _database(url: str, *, embedded: bool = bool(EMBEDDED_POSTGRES)) -> dict[str, Any]:
+    config: dict[str, Any] = environ.Env.db_url_config(url)
+    config["ENGINE"] = "core.database.backend"
+    config["HOST"] = unquote(config["HOST"] or "")  # a socket's folder is written with %2F
+    if EMBEDDED_POSTGRES and embedded:
         config["HOST"] = str(EMBEDDED_POSTGRES.socket_dir)  # a URL's host would lose its capitals
     config["PORT"] = str(config["PORT"] or "")
     config["CONN_HEALTH_CHECKS"] = True
-    config.setdefault("OPTIONS", {})["connect_timeout"] = max(1, env.int("DB_CONNECTION_TIMEOUT", default=5000) // 1000)
     config["DISABLE_SERVER_SIDE_CURSORS"] = True
+    config.setdefault("OPTIONS", {})["connect_timeout"] = max(2, env.int("DB_CONNECTION_TIMEOUT", default=5000) // 1000)
+    config["OPTIONS"].setdefault("application_name", f"hms {HMS_PROCESS}")
+    prepares = HMS_PROCESS != "command" and env.bool("DB_PREPARED_STATEMENTS", default=True)  # a command fills tables
+    config["OPTIONS"]["server_side_binding"] = True  # without it nothing can be prepared
+    config["OPTIONS"]["prepare_threshold"] = PREPARE_AFTER if prepares else None
+    config["GUARD"] = {"limits": HMS_TIME_LIMITS.get(HMS_PROCESS, HMS_TIME_LIMITS["page"])}
+    if HMS_PROCESS != "command":
+        config["GUARD"] |= {"deadline": env.int("DB_DEADLINE", default=5000) / 1000, "breaker": True}
     if HMS_PROCESS == "web":
         config["OPTIONS"]["pool"] = {
             "min_size": env.int("DB_POOL_MIN", default=1),
             "max_size": env.int("DB_POOL_MAX", default=env.int("HMS_CONNECTION_POOL_MAX", default=10)),
             "timeout": env.int("DB_CONNECTION_TIMEOUT", default=5000) / 1000,
+            "max_lifetime": env.int("DB_POOL_LIFETIME", default=3600),
+            "max_idle": env.int("DB_POOL_IDLE", default=600),
             "reconnect_timeout": 1,  # seconds; then the next request tries anew, instead of waiting out ever longer pauses
         }
     return config
 
 
+HMS_SLOW_QUERY_MS = env.float("HMS_SLOW_QUERY_MS", default=200)
+HMS_SLOW_QUERY_SAMPLE = env.float("HMS_SLOW_QUERY_SAMPLE", default=1.0)
 HMS_DATABASE_ADMIN_URL = env.str("HMS_DATABASE_ADMIN_URL", default="")
-DATABASES = {"default": _database("hms_app"), "platform": _database("hms_platform")}
+DATABASES = {
+    "default": _database(DATABASE_ROLE_URLS["hms_app"]),
+    "platform": _database(DATABASE_ROLE_URLS["hms_platform"] or DATABASE_URL),
+}
+if DATABASE_REPLICA_URL:
+    DATABASES["replica"] = _database(DATABASE_REPLICA_URL, embedded=False)
 DATABASE_ROUTERS = ["core.database.routers.ScopeRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -97,28 +130,46 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "corsheaders",
+    "django_ratelimit",
 ]
 
 # The line that every request walks, in this order (docs/architecture.md).
 MIDDLEWARE = [
     "core.middleware.RequestMiddleware",
+    "core.cache.middleware.SeenMiddleware",
+    "core.middleware.ContentPolicyMiddleware",
+    "core.middleware.SecurityHeadersMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.middleware.gzip.GZipMiddleware",
-    "django.middleware.csp.ContentSecurityPolicyMiddleware",
-    "core.middleware.SecurityHeadersMiddleware",
+    "core.middleware.CompressionMiddleware",
+    "core.pages.development.StatementFooterMiddleware",
+    "core.api.versioning.VersionMiddleware",
+    "core.security.limiting.middleware.AddressLimitMiddleware",
+    "core.security.transport.PlainHTTPMiddleware",
+    "core.api.versioning.KnownVersionMiddleware",
     "core.middleware.BodyLimitMiddleware",
+    "core.security.screening.middleware.ScreeningMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "core.middleware.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "core.accounts.middleware.AuthenticationMiddleware",
+    "core.security.screening.middleware.StrangersMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "core.middleware.UnitOfWorkMiddleware",
     "core.accounts.middleware.ClinicMiddleware",
+    "core.security.limiting.middleware.CallerLimitMiddleware",
     "core.idempotency.middleware.IdempotencyMiddleware",
+    "core.api.ready.ReadyAnswerMiddleware",
+    "core.pages.ready.ReadyPageMiddleware",
 ]
+HMS_CORS_ORIGINS = env.list("HMS_CORS_ORIGINS", default=[])
+if HMS_CORS_ORIGINS:
+    MIDDLEWARE.insert(MIDDLEWARE.index("django.middleware.security.SecurityMiddleware"), "corsheaders.middleware.CorsMiddleware")
+if DATABASE_REPLICA_URL:
+    MIDDLEWARE.insert(MIDDLEWARE.index("core.idempotency.middleware.IdempotencyMiddleware"), "core.middleware.ReplicaMiddleware")
 
 ROOT_URLCONF = "hms.urls"
 WSGI_APPLICATION = "hms.wsgi.application"
@@ -155,90 +206,135 @@ LOGIN_REDIRECT_URL = "/"
 JWT_EXPIRES_IN = env.str("JWT_EXPIRES_IN", default="15m")
 
 # --- Sessions, cookies, headers --------------------------------------------------------------------------------------
-SESSION_COOKIE_NAME = "hms_session"
+SESSION_ENGINE = "core.accounts.sessions"
+_host_only = "__Host-" if _https else ""  # browsers then refuse the cookie from a subdomain, or without https
+SESSION_COOKIE_NAME = f"{_host_only}hms_session"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = _https
-CSRF_COOKIE_NAME = "hms_csrf"
+CSRF_COOKIE_NAME = f"{_host_only}hms_csrf"
 CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SECURE = _https
 CSRF_FAILURE_VIEW = "core.pages.errors.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=_https)
-SECURE_REDIRECT_EXEMPT = [r"^health$"]
-HMS_BEHIND_PROXY = env.bool("HMS_BEHIND_PROXY", default=False)
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HMS_BEHIND_PROXY else None
+SECURE_REDIRECT_EXEMPT = [r"^health$", r"^api/"]  # the API refuses plain HTTP (core.security.transport)
+HMS_TRUSTED_PROXIES = env.int("HMS_TRUSTED_PROXIES", default=int(env.bool("HMS_BEHIND_PROXY", default=False)))
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HMS_TRUSTED_PROXIES else None
+HMS_NEVER_BLOCK = env.list("HMS_NEVER_BLOCK", default=[])
+HMS_SECURITY_EVENT_DAYS = env.int("HMS_SECURITY_EVENT_DAYS", default=90)
 SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _https
-SECURE_HSTS_PRELOAD = _https
+SECURE_HSTS_PRELOAD = env.bool("HMS_HSTS_PRELOAD", default=False)
+SILENCED_SYSTEM_CHECKS = ["security.W021"]  # preload: for the domain's owner to decide, since it can hardly be taken back
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CSP = {
     "default-src": [CSP.SELF],
     "img-src": [CSP.SELF, "data:"],
+    "script-src-attr": [CSP.NONE],
+    "style-src-attr": [CSP.NONE],
+    "frame-src": [CSP.NONE],
     "object-src": [CSP.NONE],
     "base-uri": [CSP.NONE],
     "form-action": [CSP.SELF],
     "frame-ancestors": [CSP.NONE],
 }
+# Scripts of other origins may call the API, with tokens of their own; the session's cookie is never for them.
+CORS_ALLOWED_ORIGINS = HMS_CORS_ORIGINS
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_CREDENTIALS = False
+CORS_ALLOW_METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
+CORS_ALLOW_HEADERS = [
+    *("accept", "authorization", "content-type", "if-match", "if-none-match", "idempotency-key"),
+    *("x-api-version", "x-clinic-id", "x-hms-position", "x-hms-seen", "x-request-id"),
+]
+CORS_EXPOSE_HEADERS = [
+    *("Content-Disposition", "Deprecation", "ETag", "Link", "Location", "Retry-After", "Server-Timing", "Sunset"),
+    *("X-API-Deprecated", "X-API-Sunset", "X-API-Version", "X-HMS-Position", "X-HMS-Seen"),
+    *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "X-Request-ID"),
+]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+HMS_UPLOAD_BYTES = 10 * 1024 * 1024
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]  # nothing is written to disk in clear
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * HMS_UPLOAD_BYTES  # above every body that gets this far
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
-# --- Cache: Redis when there is one; never trusted with truth -----------------------------------------------------------
+# --- Cache (docs/caching.md): Redis when there is one; never trusted with truth ------------------------------------------
+HMS_CACHE_BYTES = env.int("HMS_CACHE_BYTES", default=12 * 1024 * 1024)
+HMS_CACHE_TTL = env.int("REDIS_CACHE_TTL", default=300)
+HMS_CACHE_GUARD = "log" if DEBUG else ""  # the tests say "raise"
 _redis_host = env.str("REDIS_HOST", default="")
 _redis_url = env.str("REDIS_URL", default=f"redis://{_redis_host}:{env.int('REDIS_PORT', default=6379)}/0" if _redis_host else "")
 REDIS_URL = _redis_url if env.bool("REDIS_ENABLED", default=True) else ""
 CACHES: dict[str, Any] = {
-    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "hms"},
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "hms"},  # HMS keeps nothing in it
 }
 if REDIS_URL:
-    CACHES["default"] = {
+    CACHES["tags"] = {  # core.cache's second level
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": REDIS_URL,
-        "TIMEOUT": env.int("REDIS_CACHE_TTL", default=300),
         "OPTIONS": {
-            "IGNORE_EXCEPTIONS": True,
             "SOCKET_TIMEOUT": 0.05,
             "SOCKET_CONNECT_TIMEOUT": 0.05,
-            "CONNECTION_POOL_KWARGS": {"max_connections": env.int("REDIS_MAX_CONNECTIONS", default=50)},
+            "CONNECTION_POOL_KWARGS": {"max_connections": env.int("REDIS_MAX_CONNECTIONS", default=50), "protocol": 2},
         },
     }
+
+# --- Rate limits (docs/operators.md, "Rate limits") --------------------------------------------------------------------
+HMS_RATE_ANON = env.str("HMS_RATE_ANON", default="60/m,1000/h")
+HMS_RATE_USER = env.str("HMS_RATE_USER", default="600/m")
+HMS_RATE_AUTH = env.str("HMS_RATE_AUTH", default="10/m")
+HMS_RATE_UPLOAD = env.str("HMS_RATE_UPLOAD", default="5/m")
+HMS_RATE_HEAVY = env.str("HMS_RATE_HEAVY", default="100/h")
+HMS_RATE_SEARCH = env.str("HMS_RATE_SEARCH", default="240/m")
+HMS_RATE_PROCESSES = env.int("HMS_RATE_PROCESSES", default=env.int("WEB_CONCURRENCY", default=2))
+CACHES["counters"] = {"BACKEND": "core.security.limiting.counters.Counters"}
+RATELIMIT_USE_CACHE = "counters"
+# Its list of caches can't know ours, which adds up in Redis or in one statement of PostgreSQL.
+SILENCED_SYSTEM_CHECKS += ["django_ratelimit.W001"]
 
 # --- Language, time, files ---------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-gb"
 LANGUAGES = [("en-gb", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 LANGUAGE_COOKIE_NAME = "hms_language"
+LANGUAGE_COOKIE_HTTPONLY, LANGUAGE_COOKIE_SAMESITE, LANGUAGE_COOKIE_SECURE = True, "Lax", _https
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+HMS_UPLOADS_DIR = BASE_DIR / env.str("HMS_UPLOADS_DIR", default=str(VAR_DIR / "uploads"))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "uploads": {"BACKEND": "core.uploads.storage.PrivateFolder", "OPTIONS": {"location": str(HMS_UPLOADS_DIR)}},
     "staticfiles": {"BACKEND": "core.static_files.HashedStaticFiles"},
 }
 MEDIA_ROOT = VAR_DIR / "media"
 
 # --- API -----------------------------------------------------------------------------------------------------------------
+HMS_API_V1_SUNSET = env.str("HMS_API_V1_SUNSET", default="2027-12-31")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["core.api.authentication.RequestUserAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["core.api.permissions.MatrixPermission"],
     "DEFAULT_RENDERER_CLASSES": ["core.api.renderers.EnvelopeRenderer"],
     "DEFAULT_PARSER_CLASSES": ["core.api.parsers.StrictJSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "core.api.pagination.KeysetPagination",
-    "DEFAULT_VERSIONING_CLASS": "core.api.versioning.PathHeaderQueryVersioning",
+    "DEFAULT_PAGINATION_CLASS": "core.api.pagination.Pagination",
+    "DEFAULT_VERSIONING_CLASS": "core.api.versioning.FoundVersion",
     "DEFAULT_SCHEMA_CLASS": "core.api.schema.HMSSchema",
     "EXCEPTION_HANDLER": "core.api.errors.exception_handler",
-    "DEFAULT_VERSION": "2.0",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.api.renderers.AlwaysJSON",
+    "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "HMS API",
-    "DESCRIPTION": "Clinics, patients, appointments. One object is `{data, meta}`, a list adds `meta.page`, an error is `{error}`.",
-    "VERSION": "2.0",
+    "DESCRIPTION": "Clinics, patients, appointments. One object is `{data, meta}`, an error is `{error}`.",  # a list: by version
+    "VERSION": None,
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
@@ -255,6 +351,8 @@ SPECTACULAR_SETTINGS = {
         "ProviderKind": "clinics.models.Provider.Kind",
         "ConsentKind": "patients.choices.ConsentKind",
         "PatientStatus": "patients.choices.PatientStatus",
+        "DocumentCategory": "patients.choices.DocumentCategory",
+        "DocumentStatus": "patients.choices.DocumentStatus",
         "WritablePatientStatus": "patients.api.serializers.WRITABLE_STATUS",
         "ReminderChannel": "patients.choices.Channel",
         "TimeOfDay": "patients.choices.TimeOfDay",
@@ -265,10 +363,9 @@ SPECTACULAR_SETTINGS = {
         "ChangeKind": "appointments.choices.ChangeKind",
         "ExceptionKind": "appointments.choices.ExceptionKind",
     },
-    "PREPROCESSING_HOOKS": ["core.api.schema.only_versioned_paths"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "core.api.schema.add_envelopes_and_errors",
+        "core.api.schema.add_shared_parts",
     ],
 }
 
@@ -276,15 +373,20 @@ SPECTACULAR_SETTINGS = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request": {"()": "core.logs.RequestFilter"}},
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}},
+    "filters": {"request": {"()": "core.logs.RequestFilter"}, "trouble": {"()": "core.database.trouble.TroubleFilter"}},
+    "formatters": {
+        "line": {
+            "()": "core.logs.LineFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s",
+        },
+    },
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request"]},
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
-        "django.request": {"level": "ERROR"},
+        "django.request": {"level": "ERROR", "filters": ["trouble"]},
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
     },
 }

@@ -1,12 +1,15 @@
 """The map: pages, API, admin, documents, health."""
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from django.urls import URLPattern, URLResolver, include, path
 
+from core.api.documents import BrowsableView, DescriptionView
+from core.api.versioning import IN_PATHS
 from hms import views
 
-api = [
+api: list[URLPattern | URLResolver] = [
+    path("schema/", DescriptionView.as_view(), name="schema"),
+    path("docs/", BrowsableView.as_view(), name="docs"),
     path("", include("core.api.urls")),
     path("", include("clinics.api.urls")),
     path("", include("patients.api.urls")),
@@ -15,10 +18,7 @@ api = [
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("health", views.health, name="health"),
-    path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
-    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
-    path("api/v2/", include((api, "api-v2")), {"version": "v2"}),
-    re_path(r"^api/v(?!2/)\d[^/]*/", views.unknown_version),
+    *(path(f"api/{name}/", include((api, f"api-{name}"))) for name in IN_PATHS.values()),
     path("api/", include((api, "api"))),
     path("admin/", admin.site.urls),
     path("", include("core.pages.urls")),

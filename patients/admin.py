@@ -15,7 +15,7 @@ from core.accounts.roles import Role
 from core.admin_site import PrivateSearchAdmin, ScopedAdmin, ServiceForm, actor_of
 from core.errors import invalid
 from patients.choices import Channel, PatientStatus
-from patients.models import Consent, Patient, PatientAccount
+from patients.models import Consent, Document, Patient, PatientAccount
 from patients.policies import visible_patients
 from patients.selectors.search import search_patients
 from patients.services.registration import register_patient, update_patient
@@ -159,6 +159,18 @@ class ConsentAdmin(ScopedAdmin):
     list_display = ("patient", "kind", "given", "noted_by", "created_at")
     list_filter = ("kind", "given")
     list_select_related = ("patient", "noted_by")
+    date_hierarchy = "created_at"
+
+
+@admin.register(Document)
+class DocumentAdmin(ScopedAdmin):
+    """What there is about whom. Files are added and fetched at the record, never here."""
+
+    resource = "document"
+    read_only = True
+    list_display = ("patient", "category", "date", "status", "content_type", "size", "added_by", "created_at")
+    list_filter = ("category", "status", "content_type")
+    list_select_related = ("patient", "added_by")
     date_hierarchy = "created_at"
 
 

@@ -9,6 +9,8 @@ class PatientsConfig(AppConfig):
 
     def ready(self) -> None:
         from core.pages.navigation import MenuItem, add_menu_item, set_patient_home
+        from patients import operations
 
+        operations.register()
         add_menu_item(MenuItem(40, _("Patients"), "patients", "patients:list", "patient", "search"))
         set_patient_home("patients:own")

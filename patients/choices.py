@@ -49,3 +49,22 @@ class ConsentKind(models.TextChoices):
     TREATMENT = "treatment", _("Treatment")
     DATA_PROCESSING = "data_processing", _("Keeping and using health data")
     MESSAGES = "messages", _("Reminders and messages")
+
+
+class DocumentCategory(models.TextChoices):
+    """What a document is, as somebody looks for it (FHIR DocumentReference.category)."""
+
+    LETTER = "letter", _("Letter")
+    REFERRAL = "referral", _("Referral")
+    RESULT = "result", _("Result or report")
+    IMAGE = "image", _("Picture")
+    CONSENT = "consent", _("Signed consent")
+    IDENTITY = "identity", _("Identity or insurance")
+    OTHER = "other", _("Other")
+
+
+class DocumentStatus(models.TextChoices):
+    """FHIR DocumentReference.status, its words."""
+
+    CURRENT = "current", _("Current")
+    ENTERED_IN_ERROR = "entered-in-error", _("Entered in error")

@@ -10,13 +10,16 @@ from django.forms import BoundField
 from django.utils.translation import gettext_lazy as _
 
 from clinics.models import Provider
-from core.forms import TypedBoolean, TypedChoice, TypedChoices, TypedField
+from core.editing import READ, ReadingForm
+from core.forms import TypedBoolean, TypedChoice, TypedChoices, TypedField, TypedFile
+from core.uploads.rules.kinds import KINDS
 from core.validators import clean_birth_date, clean_phone
-from patients.choices import BloodType, Channel, ConsentKind, Sex, TimeOfDay
+from patients.choices import BloodType, Channel, ConsentKind, DocumentCategory, Sex, TimeOfDay
 from patients.models import Consent, Patient
-from patients.validators import ClinicRules
+from patients.validators import REASON_LENGTH, TITLE_LENGTH, ClinicRules
 
 CONSENT = "consent_"
+ACCEPTED = ",".join(f".{ending}" for kind in KINDS.values() for ending in kind.extensions[:2])
 LEFT_OUT_WHEN_EMPTY = {"date_of_birth", "sex"}  # so that the service says “needed”, not “wrong”
 
 
@@ -122,15 +125,32 @@ class PatientForm(forms.Form):
         return {kind: bool(self.cleaned_data.get(CONSENT + kind)) for kind in ConsentKind.values}
 
 
-class EditPatientForm(PatientForm):
-    """The same for a record that exists; `version` is the one that was read."""
-
-    version = TypedField(widget=forms.HiddenInput, required=False)
+class EditPatientForm(ReadingForm, PatientForm):
+    """The same for a record that exists."""
 
     def typed(self) -> dict[str, Any]:
         data = {name: value for name, value in self.cleaned_data.items() if not name.startswith(CONSENT)}
-        data.pop("version", None)
+        del data[READ]
         return data
+
+
+class DocumentForm(forms.Form):
+    """A file and what is to be known of it. The rules are the service's."""
+
+    file = TypedFile(
+        label=_("File"), required=True, help_text=_("PDF, picture, text, .docx, .xlsx or .odt; at most 10 MB."),
+        widget=forms.FileInput(attrs={"accept": ACCEPTED, "hx-preserve": True}),
+    )  # fmt: skip
+    title = _line(_("Title"), help_text=_("Left empty, the file’s name."), maxlength=TITLE_LENGTH)
+    category = TypedChoice(label=_("Kind"), choices=DocumentCategory.choices, initial=DocumentCategory.OTHER, required=False)
+    date = _line(_("Date of the document"), kind="date")
+
+
+class DocumentErrorForm(forms.Form):
+    """Why a document does not belong into the record; `version` is the one that was read."""
+
+    reason = _line(_("Reason"), required=True, help_text=_("For example: another patient’s."), maxlength=REASON_LENGTH)
+    version = TypedField(widget=forms.HiddenInput, required=False)
 
 
 def detail_to_field(name: str) -> str:
@@ -145,7 +165,6 @@ def initial_of(patient: Patient, consents: Mapping[str, Consent]) -> dict[str, A
     for name in ("quiet_from", "quiet_until"):
         values[name] = values[name].strftime("%H:%M") if values[name] else ""
     values["preferred_provider_id"] = str(patient.preferred_provider_id or "")
-    values["version"] = patient.version
     return values | {CONSENT + kind: consent.given for kind, consent in consents.items()}
 
 

@@ -1,19 +1,27 @@
 """The patient, how a patient is found, and who may look as the patient."""
 
 from datetime import date
+from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from clinics.models import Provider
+from core.cache.rows import thawed
 from core.security.fields import EncryptedTextField
+from core.tenancy.announcements import announces, follows
 from core.tenancy.models import ClinicForeignKey, ClinicModel, Record
 from core.tenancy.querysets import ClinicManager, ClinicQuerySet
-from patients.choices import BloodType, Channel, ConsentKind, PatientStatus, Sex, TimeOfDay
-from patients.querysets import PatientQuerySet
+from core.uploads.store import StoredFileField
+from core.validators import Rules
+from patients.choices import BloodType, Channel, ConsentKind, DocumentCategory, DocumentStatus, PatientStatus, Sex, TimeOfDay
+from patients.querysets import DocumentQuerySet, PatientQuerySet
+from patients.validators import ClinicRules, consent_rules, document_rules, patient_rules
 
 
+@announces(patient=["id"])
 class Patient(Record):
     """A person whom the clinic cares for. Names are stored as typed; the `*_norm` columns are for finding them."""
 
@@ -74,6 +82,16 @@ class Patient(Record):
     def __str__(self) -> str:
         return self.mrn
 
+    @classmethod
+    def from_row(cls, row: Any) -> "Patient":
+        """The record of a row of `as_rows`, as `for_list` would have read it. No query."""
+        return thawed(cls, tuple(row._asdict().items()))
+
+    def field_rules(self) -> Rules:
+        clinic = self.own_clinic()
+        rules = patient_rules(ClinicRules(country=clinic.country, today=timezone.localdate(timezone=clinic.zone)))
+        return {name: rule for name, rule in rules.items() if name not in ("preferred_provider_id", "status")}
+
     @property
     def full_name(self) -> str:
         return f"{self.given_name} {self.family_name}".strip()
@@ -84,6 +102,7 @@ class Patient(Record):
         return day.year - self.date_of_birth.year - before
 
 
+@follows(Patient)
 class PatientToken(models.Model):
     """One way to find one patient: a keyed hash of a piece of name, phone, number or birth date.
 
@@ -119,6 +138,7 @@ class MrnSequence(ClinicModel):
         constraints = [models.UniqueConstraint(fields=["clinic"], name="patients_mrn_sequence_once")]
 
 
+@announces(patient_accounts=["user_id"])
 class PatientAccount(ClinicModel):
     """Ties a user of role PATIENT to the patient they are, or care for."""
 
@@ -131,6 +151,7 @@ class PatientAccount(ClinicModel):
         constraints = [models.UniqueConstraint(fields=["clinic", "user", "patient"], name="patients_account_once")]
 
 
+@announces(consents=["patient_id"])
 class Consent(Record):
     """What a patient agreed to, or took back. The newest row of a kind counts."""
 
@@ -145,3 +166,43 @@ class Consent(Record):
         verbose_name = _("consent")
         verbose_name_plural = _("consents")
         indexes = [models.Index(fields=["clinic", "patient", "kind", "-created_at"], name="patients_consent_newest")]
+
+    def field_rules(self) -> Rules:
+        return consent_rules()
+
+
+@announces(documents=["patient_id"])
+class Document(Record):
+    """A file about a patient, as it was brought (FHIR DocumentReference). Never deleted; a wrong one is entered in error."""
+
+    patient = ClinicForeignKey(Patient, related_name="documents", verbose_name=_("patient"))
+    title = models.CharField(_("title"), max_length=200)
+    category = models.CharField(_("category"), max_length=16, choices=DocumentCategory, default=DocumentCategory.OTHER)
+    date = models.DateField(_("date of the document"), null=True, blank=True)
+    status = models.CharField(_("status"), max_length=16, choices=DocumentStatus, default=DocumentStatus.CURRENT)
+    status_reason = models.CharField(_("reason"), max_length=300, blank=True)
+    stored = StoredFileField(editable=False)
+    content_type = models.CharField(_("kind of file"), max_length=100, editable=False)
+    file_name = models.CharField(_("file name"), max_length=200, editable=False)
+    size = models.PositiveIntegerField(_("size"), editable=False, help_text=_("In bytes."))
+    sha256 = models.CharField(max_length=64, editable=False, help_text=_("Of the content as it is kept and sent."))
+    added_by = models.ForeignKey(
+        "core.User", models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("added by")
+    )
+
+    objects = ClinicManager.from_queryset(DocumentQuerySet)()  # type: ignore[assignment, misc]
+
+    class Meta(Record.Meta):
+        verbose_name = _("document")
+        verbose_name_plural = _("documents")
+        constraints = [
+            models.UniqueConstraint(fields=["clinic", "stored"], name="patients_document_stored_once"),
+            models.CheckConstraint(
+                condition=models.Q(status=DocumentStatus.CURRENT) | ~models.Q(status_reason=""), name="patients_document_says_why"
+            ),
+        ]
+        indexes = [models.Index(fields=["clinic", "patient", "id"], name="patients_document_newest")]
+
+    def field_rules(self) -> Rules:
+        clinic = self.own_clinic()
+        return document_rules(ClinicRules(country=clinic.country, today=timezone.localdate(timezone=clinic.zone)))

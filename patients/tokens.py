@@ -7,7 +7,8 @@ can't be compared. A chance match of two pieces is possible and harmless: what i
 import hashlib
 from collections.abc import Iterable
 from datetime import date
-from typing import Protocol
+from functools import lru_cache
+from typing import Any, Protocol
 from uuid import UUID
 
 import jellyfish
@@ -17,9 +18,15 @@ from patients.names import APOSTROPHES, code_form, digits_of, name_parts, one_le
 
 SHORTEST_PREFIX, LONGEST_PREFIX = 3, 8
 PHONE_ENDINGS = (10, 7, 4)
+KEPT_SPELLINGS = 5_000  # many people share few names, and a search compares with hundreds
 LONGEST_WITH_SLIPS = 24  # letters of a family name that are indexed for slips; longer ones only as a beginning
 
 PREFIX, SOUND, SLIP, PHONE, RECORD, BIRTH, IDENTITY, EMAIL = "p", "s", "x", "t", "m", "b", "n", "e"
+# The fields that a patient is found by; each gives its tokens whatever stands in the others.
+FIELDS = (
+    "given_name", "middle_name", "family_name", "preferred_name", "mrn", "date_of_birth", "phone", "phone_alt",
+    "national_id", "email",
+)  # fmt: skip
 
 
 class Findable(Protocol):
@@ -54,40 +61,50 @@ def tokens_of(clinic_id: UUID, patient: Findable) -> set[int]:
 
 def pieces_of(patient: Findable) -> set[tuple[str, str]]:
     """What the tokens are made of, in clear."""
-    pieces = _name_pieces(patient)
-    pieces |= {(RECORD, piece) for piece in record_pieces(patient.mrn)}
-    pieces.add((BIRTH, patient.date_of_birth.isoformat()))
-    for phone in (patient.phone, patient.phone_alt):
-        pieces |= {(PHONE, ending) for ending in phone_endings(phone)}
-    if patient.national_id:
-        pieces.add((IDENTITY, code_form(patient.national_id)))
-    if patient.email:
-        pieces.add((EMAIL, email_form(patient.email)))
+    return {piece for field in FIELDS for piece in pieces_in(field, getattr(patient, field))}
+
+
+def pieces_in(field: str, value: Any) -> set[tuple[str, str]]:
+    """What one field contributes, whatever stands in the others."""
+    match field:
+        case "given_name" | "middle_name" | "family_name" | "preferred_name":
+            pieces = _name_pieces(field, value)
+        case "phone" | "phone_alt":
+            pieces = {(PHONE, ending) for ending in phone_endings(value)}
+        case "mrn":
+            pieces = {(RECORD, piece) for piece in record_pieces(value)}
+        case "date_of_birth":
+            pieces = {(BIRTH, value.isoformat())}
+        case "national_id":
+            pieces = {(IDENTITY, code_form(value))}
+        case "email":
+            pieces = {(EMAIL, email_form(value))}
+        case _:
+            raise ValueError(f"Nobody is found by {field}.")
     return {(kind, piece) for kind, piece in pieces if piece}
 
 
-def _name_pieces(patient: Findable) -> set[tuple[str, str]]:
+def _name_pieces(field: str, name: str) -> set[tuple[str, str]]:
     pieces: set[tuple[str, str]] = set()
-    for name in (patient.given_name, patient.middle_name, patient.family_name, patient.preferred_name):
-        for word in spellings(name):
-            pieces |= {(PREFIX, start) for start in starts(word)}
-            pieces.add((SOUND, sound(word)))
-    later = name_parts(patient.given_name)[1:] + name_parts(patient.family_name)[1:]
-    for word in later + name_parts(patient.middle_name) + name_parts(patient.preferred_name):
-        # One or two letters of a leading word are found through the name's own index.
+    for word in spellings(name):
+        pieces |= {(PREFIX, start) for start in starts(word)}
+        pieces.add((SOUND, sound(word)))
+        if field == "family_name":
+            pieces |= {(SLIP, variant) for variant in slips(word)}
+    # One or two letters of a leading word are found through the name's own index.
+    for word in name_parts(name)[1 if field in ("given_name", "family_name") else 0 :]:
         pieces |= {(PREFIX, word[:1]), (PREFIX, word[:2])}
-    for word in spellings(patient.family_name):
-        pieces |= {(SLIP, variant) for variant in slips(word)}
     return pieces
 
 
-def spellings(name: str) -> set[str]:
+@lru_cache(maxsize=KEPT_SPELLINGS)
+def spellings(name: str) -> frozenset[str]:
     """The words of a name, also run together (de la Cruz: delacruz) and, after an apostrophe, alone (O'Brien: brien)."""
     if name.isascii() and name.isalnum():
-        return {name.lower()}
+        return frozenset((name.lower(),))
     words = name_parts(name)
     apart = name_parts("".join(" " if c in APOSTROPHES else c for c in name))
-    return {*words, *(word for word in apart if len(word) >= SHORTEST_PREFIX), "".join(words)} - {""}
+    return frozenset((*words, *(word for word in apart if len(word) >= SHORTEST_PREFIX), "".join(words))) - {""}
 
 
 def starts(word: str) -> set[str]:

@@ -1,6 +1,6 @@
 """The rules for a patient's fields: one table for pages, API and services."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -12,22 +12,29 @@ from django.utils.translation import gettext as _
 
 from core.validators import (
     Problems,
+    Rule,
     clean_birth_date,
+    clean_blood_type,
     clean_boolean,
     clean_choice,
     clean_country,
-    clean_date,
+    clean_date_between,
     clean_email,
+    clean_fields,
     clean_language,
     clean_name,
+    clean_past_date,
     clean_phone,
     clean_text,
     clean_time,
+    optional,
 )
-from patients.choices import BloodType, Channel, ConsentKind, PatientStatus, Sex, TimeOfDay
+from patients.choices import Channel, ConsentKind, DocumentCategory, PatientStatus, Sex, TimeOfDay
 
 NOTES_LENGTH = 4000
 OLDEST_INSURANCE, LATEST_INSURANCE = date(1990, 1, 1), date(2199, 12, 31)
+TITLE_LENGTH, REASON_LENGTH = 200, 300
+OLDEST_DOCUMENT = date(1900, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +43,6 @@ class ClinicRules:
 
     country: str
     today: date
-
-
-def _optional(rule: Callable[[Any], Any], value: Any) -> Any:
-    return None if value is None or value == "" else rule(value)
-
-
-def _insured_until(value: Any) -> date:
-    day = clean_date(value)
-    if not OLDEST_INSURANCE <= day <= LATEST_INSURANCE:
-        raise ValidationError(_("Check the year."), code="invalid")
-    return day
 
 
 def _channels(value: Any) -> list[str]:
@@ -66,7 +62,6 @@ def _status(value: Any) -> str:
     return clean_choice(value, choices=[word for word in PatientStatus.values if word != PatientStatus.MERGED])
 
 
-Rule = Callable[[Any], Any]
 _FIXED: dict[str, Rule] = {
     "given_name": partial(clean_name, max_length=100, required=True),
     "middle_name": partial(clean_name, max_length=100),
@@ -74,7 +69,7 @@ _FIXED: dict[str, Rule] = {
     "preferred_name": partial(clean_name, max_length=100),
     "sex": partial(clean_choice, choices=Sex.values),
     "gender": partial(clean_text, max_length=60),
-    "blood_type": partial(clean_choice, choices=BloodType.values),
+    "blood_type": clean_blood_type,
     "email": clean_email,
     "address_line1": partial(clean_text, max_length=200),
     "address_line2": partial(clean_text, max_length=200),
@@ -85,15 +80,15 @@ _FIXED: dict[str, Rule] = {
     "national_id": partial(clean_name, max_length=64),
     "insurance_provider": partial(clean_text, max_length=120),
     "insurance_policy_number": partial(clean_name, max_length=64),
-    "insurance_valid_until": partial(_optional, _insured_until),
+    "insurance_valid_until": partial(optional, partial(clean_date_between, first=OLDEST_INSURANCE, last=LATEST_INSURANCE)),
     "emergency_name": partial(clean_name, max_length=200),
     "emergency_relationship": partial(clean_text, max_length=60),
     "language": clean_language,
     "needs_interpreter": clean_boolean,
     "reminder_channels": _channels,
-    "quiet_from": partial(_optional, clean_time),
-    "quiet_until": partial(_optional, clean_time),
-    "preferred_provider_id": partial(_optional, _identifier),
+    "quiet_from": partial(optional, clean_time),
+    "quiet_until": partial(optional, clean_time),
+    "preferred_provider_id": partial(optional, _identifier),
     "preferred_time_of_day": partial(clean_choice, choices=TimeOfDay.values),
     "notes": partial(clean_text, max_length=NOTES_LENGTH, multiline=True),
     "status": _status,
@@ -103,23 +98,15 @@ REQUIRED = ("given_name", "family_name", "date_of_birth", "sex")
 FIELDS = frozenset({*_FIXED, *PHONES, "date_of_birth"})
 
 
-def rule_for(field: str, rules: ClinicRules) -> Rule:
-    """The rule of one field. KeyError for what is no field of a patient."""
-    if field in PHONES:
-        return partial(clean_phone, country=rules.country)
-    if field == "date_of_birth":
-        return partial(clean_birth_date, today=rules.today)
-    return _FIXED[field]
+def patient_rules(rules: ClinicRules) -> dict[str, Rule]:
+    """Every field's rule, for a clinic."""
+    phone = partial(clean_phone, country=rules.country)
+    return {**_FIXED, **dict.fromkeys(PHONES, phone), "date_of_birth": partial(clean_birth_date, today=rules.today)}
 
 
 def clean_patient(data: Mapping[str, Any], rules: ClinicRules, problems: Problems, *, complete: bool) -> dict[str, Any]:
     """The fields as they are stored; what is wrong goes to `problems`. `complete`: the required fields must be there."""
-    cleaned = {}
-    for field, value in data.items():
-        if field in FIELDS:
-            cleaned[field] = problems.check(field, rule_for(field, rules), value)
-        else:
-            problems.add(field, "unknown_field", _("There is no such field."))
+    cleaned = clean_fields(data, patient_rules(rules), problems)
     if complete:
         for field in REQUIRED:
             if field not in data:
@@ -151,7 +138,35 @@ def clean_consents(given: Any, problems: Problems, *, field: str = "consents") -
 
 def clean_consent_kind(kind: Any, given: Any, problems: Problems) -> tuple[str, bool]:
     """One consent: its kind and the answer."""
-    return (
-        problems.check("kind", partial(clean_choice, choices=ConsentKind.values), kind),
-        problems.check("given", clean_boolean, given),
-    )
+    rules = consent_rules()
+    return problems.check("kind", rules["kind"], kind), problems.check("given", rules["given"], given)
+
+
+def consent_rules() -> dict[str, Rule]:
+    return {"kind": partial(clean_choice, choices=ConsentKind.values), "given": clean_boolean}
+
+
+def document_rules(rules: ClinicRules) -> dict[str, Rule]:
+    """What is said of a document beside its file; each of it may be left out."""
+    return {
+        "title": partial(clean_name, max_length=TITLE_LENGTH),
+        "category": partial(clean_choice, choices=DocumentCategory.values),
+        "date": partial(optional, partial(_document_date, today=rules.today)),
+        "status_reason": partial(clean_text, max_length=REASON_LENGTH, multiline=True),
+    }
+
+
+def clean_document(data: Mapping[str, Any], rules: ClinicRules, problems: Problems) -> dict[str, Any]:
+    """Title, category and date as they are stored; what is wrong goes to `problems`."""
+    own = document_rules(rules)
+    del own["status_reason"]
+    return clean_fields(data, own, problems)
+
+
+def _document_date(value: Any, *, today: date) -> date:
+    return clean_date_between(clean_past_date(value, today=today), first=OLDEST_DOCUMENT, last=today)
+
+
+def clean_reason(value: Any) -> str:
+    """Why a document is in error."""
+    return clean_text(value, max_length=REASON_LENGTH, required=True, multiline=True)

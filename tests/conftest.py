@@ -10,20 +10,38 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright's loop run
 
 from django.conf import settings
 from django.core.management import call_command
-from django.test import Client
+from django.test import Client, override_settings
 
+from core.cache.process import generations
 from core.database.roles import become
+from core.security import blocking
+from core.security.limiting.rates import RATE_VARIABLES
 from core.tenancy.context import clinic_scope
+from core.tenancy.limits import Limits
+from hms import views
+from tests.factories import statements
 from tests.factories.server import Server, serving
 from tests.factories.world import Place, World, build_world
 
 PASSWORD = "Correct-Horse-2026"
 
 
+# Every test asks as a few people from one address: limits that no test reaches, here and in the servers that tests start.
+NEVER_REACHED = "100000/m"
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    for name in RATE_VARIABLES:
+        setattr(settings, name, os.environ.setdefault(name, NEVER_REACHED))
+    blocking.REST = views.KEPT = 0.0  # a test sees at once what it has changed
+    statements.watch()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # speed; Argon2 has a test of its own
+    settings.HMS_CACHE_GUARD = "raise"
+    settings.HMS_TIME_LIMITS = dict.fromkeys(settings.HMS_TIME_LIMITS, Limits())  # a busy machine fails no test
     settings.STATIC_ROOT = settings.VAR_DIR / "static-of-tests"  # empty: what `make demo` has collected changes no test
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    generations.path = generations.path.with_name(f"cache-generations-of-tests-{worker}")  # what others touch is no news here
     if not hasattr(config, "workerinput"):  # once, before the workers start
         call_command("setup_database", verbosity=0)
 
@@ -35,6 +53,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Any:
+    """A test fails when one of its requests repeats a statement or asks while it renders, whatever it asserts itself."""
+    statements.take()
+    result = yield
+    if found := statements.take():
+        pytest.fail("\n".join(found), pytrace=False)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
     """HMS_REQUIRE_ALL=1: a test that is left out because a program is missing ("needs ...") fails instead."""
     report = yield
@@ -43,6 +71,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
         if reason.startswith("needs "):
             report.outcome, report.longrepr = "failed", f"HMS_REQUIRE_ALL is set and this test {reason}"
     return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A run in which nothing was tried is no success: when all its workers die, the run would end with 0."""
+    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(session.config, "workerinput") or session.config.option.collectonly:
+        return
+    if session.exitstatus == pytest.ExitCode.OK and not any(reporter.stats.get(name) for name in ("passed", "skipped")):
+        session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +98,16 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     with django_db_blocker.unblock():
         become("hms_owner", "platform")
         become("hms_owner")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def uploads_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the tests upload goes to a folder of this run, also in the servers it starts."""
+    folder = str(tmp_path_factory.mktemp("uploads"))
+    os.environ["HMS_UPLOADS_DIR"] = folder
+    own = {"BACKEND": "core.uploads.storage.PrivateFolder", "OPTIONS": {"location": folder}}
+    with override_settings(STORAGES={**settings.STORAGES, "uploads": own}):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -113,5 +161,6 @@ def api() -> Any:
 @pytest.fixture(scope="session")
 def server(django_db_setup: None, worker_id: str) -> Iterator[Server]:
     """HMS with the demo's data behind gunicorn, for tests that need a browser or a socket. One for the whole run."""
-    with serving(f"served_{worker_id}", commands=[["seed_demo"]], variables={"HMS_DEMO": "1"}) as running:
+    variables = {"HMS_DEMO": "1", "HMS_TRUSTED_PROXIES": "1"}  # a test may call from any address, by X-Forwarded-For
+    with serving(f"served_{worker_id}", commands=[["seed_demo"]], variables=variables) as running:
         yield running

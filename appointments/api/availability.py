@@ -1,44 +1,67 @@
 """Free time through the API: slots that can be booked, and a provider's working time."""
 
+from collections.abc import Callable
+from datetime import date
+from functools import partial
 from typing import Any
+from uuid import UUID
 
-from django.db.models import QuerySet
+from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from appointments.api.parameters import FIRST_DAY, LAST_DAY, LOCATION, PROVIDER, Parameters, query
+from appointments.api.parameters import FIRST_DAY, LAST_DAY, LOCATION, PROVIDER, Parameters
 from appointments.api.serializers import SlotOutput, WorkingTimeOutput
 from appointments.models import Service
 from appointments.policies import bookable_locations
-from appointments.selectors import free_slots, working_time
+from appointments.selectors import free_slots, free_time_tags, working_time
 from clinics.models import Provider
-from core.accounts.actor import Actor
-from core.api.views import ALWAYS_KNOWN, ClinicViewSet
+from core.api.answers import Answer
+from core.api.filters import query
+from core.api.views import ClinicViewSet
+from core.cache import TTL
 from core.errors import ValidationFailed
 
 SERVICE = query("service", OpenApiTypes.UUID, "What is to be booked.", required=True)
 
 
-class SlotViewSet(ClinicViewSet):
+class FreeTimeView(ClinicViewSet):
+    """What is free from now on, kept for the rest of the minute."""
+
+    def _to_the_minute(self, days: tuple[date, date], load: Callable[[], Answer]) -> Response:
+        minute = timezone.now().replace(second=0, microsecond=0)
+        return self.through_cache(minute, tags=lambda: free_time_tags(*days), load=load, ttl=TTL.EMERGENCY)
+
+
+class SlotViewSet(FreeTimeView):
     """Visits that could be booked."""
 
     resource = "slot"
     output = SlotOutput
-    filters = frozenset({"service", "from", "to", "provider", "location"})
+    filters = (SERVICE, FIRST_DAY, LAST_DAY, PROVIDER, LOCATION)
     pagination_class = None
 
-    def known_parameters(self) -> set[str]:
-        return ALWAYS_KNOWN | self.filters
-
-    @extend_schema(parameters=[SERVICE, FIRST_DAY, LAST_DAY, PROVIDER, LOCATION], responses=SlotOutput(many=True))
+    @extend_schema(responses=SlotOutput(many=True))
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Free slots from now on, by start; with the room that would be taken. Not in pages: ask for fewer days."""
         given = Parameters(request)
         service_id = given.uuid("service", required=True)
         provider_id, location_id = given.uuid("provider"), given.uuid("location")
         first_day, last_day = given.period()
+        days = first_day, last_day
+        load = partial(self._slots, given, service_id, provider_id, location_id, days)
+        return self._to_the_minute(days, load)
+
+    def _slots(
+        self,
+        given: Parameters,
+        service_id: UUID | None,
+        provider_id: UUID | None,
+        location_id: UUID | None,
+        days: tuple[date, date],
+    ) -> Answer:
         service = Service.objects.filter(pk=service_id).first() if service_id else None
         if service_id and service is None:
             given.missing("service")
@@ -49,34 +72,29 @@ class SlotViewSet(ClinicViewSet):
         given.check(ValidationFailed)
         assert service is not None  # noqa: S101 (said for the type checker: `check` has raised)
         found = free_slots(
-            actor=self.actor, service=service, first_day=first_day, last_day=last_day,
-            provider_id=provider_id, location_id=location_id,
-        )  # fmt: skip
-        return self.many(found)
+            actor=self.actor, service=service, first_day=days[0], last_day=days[1], provider_id=provider_id, location_id=location_id
+        )
+        return self.answer(found)
 
 
-class AvailabilityViewSet(ClinicViewSet):
+class AvailabilityViewSet(FreeTimeView):
     """A provider's working time."""
 
     resource = "slot"
+    model = Provider
     output = WorkingTimeOutput
-    filters = frozenset({"from", "to"})
+    filters = (FIRST_DAY, LAST_DAY)
     pagination_class = None
 
-    def queryset_for(self, actor: Actor) -> QuerySet[Provider]:
-        return Provider.objects.all()
-
-    def known_parameters(self) -> set[str]:
-        return ALWAYS_KNOWN | self.filters
-
-    @extend_schema(
-        parameters=[OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH), FIRST_DAY, LAST_DAY],
-        responses=WorkingTimeOutput(many=True),
-    )
+    @extend_schema(responses=WorkingTimeOutput(many=True))
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """When the provider works on these days, and what of it is free from now on."""
-        provider = self.row()
         given = Parameters(request)
         first_day, last_day = given.period()
-        given.check(ValidationFailed)
-        return self.many(working_time(actor=self.actor, provider_id=provider.pk, first_day=first_day, last_day=last_day))
+
+        def load() -> Answer:
+            provider = self.row()
+            given.check(ValidationFailed)
+            return self.answer(working_time(actor=self.actor, provider_id=provider.pk, first_day=first_day, last_day=last_day))
+
+        return self._to_the_minute((first_day, last_day), load)

@@ -2,33 +2,21 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from appointments.choices import Status
+from core.api.filters import query
 from core.errors import BadRequest, Detail, ValidationFailed
 
 LONGEST_PERIOD = 62  # days a question for slots or availability may span
 EARLIEST, LATEST = date(1971, 1, 1), date(2200, 1, 1)
 
 
-def query(name: str, kind: Any, description: str, *, required: bool = False) -> OpenApiParameter:
-    return OpenApiParameter(name, kind, OpenApiParameter.QUERY, required=required, description=description)
-
-
-IF_MATCH = OpenApiParameter(
-    "If-Match",
-    str,
-    OpenApiParameter.HEADER,
-    description="The `ETag` of the visit as it was read: 412 if it changed since.",
-)
-ROW_ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 PROVIDER = query("provider", OpenApiTypes.UUID, "Only this provider's.")
 LOCATION = query("location", OpenApiTypes.UUID, "Only at this location.")
 FIRST_DAY = query("from", OpenApiTypes.DATE, "The first local day; today when left out.")
@@ -39,7 +27,7 @@ class Parameters:
     """Reads the request's parameters, gathers what is wrong, and says it all at once with `check`."""
 
     def __init__(self, request: Request) -> None:
-        self.given: Mapping[str, str] = {name: str(value) for name, value in request.query_params.items() if value}
+        self.given: Mapping[str, str] = {name: ",".join(values) for name, values in request.query_params.lists()}
         self.wrong: list[Detail] = []
 
     def uuid(self, name: str, *, required: bool = False) -> UUID | None:
@@ -73,7 +61,7 @@ class Parameters:
         return value
 
     def statuses(self, name: str) -> list[str]:
-        wanted = [text for text in self.given.get(name, "").split(",") if text]
+        wanted = self.given[name].split(",") if name in self.given else []
         if unknown := [text for text in wanted if text not in Status.values]:
             self._refuse(name, "invalid_choice", f"There is no status {unknown[0][:40]!r}.")
         return wanted

@@ -4,18 +4,20 @@ References are ids on the way in and light objects (`id`, `name`; a patient also
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from appointments import validators
 from appointments.choices import ChangeKind, ExceptionKind, Source, Status, Tone, Weekday
 from appointments.models import Service
 from appointments.selectors import WorkingTime, as_sent
 from appointments.services import booking_problems
 from clinics.models import Room
-from core.api.serializers import Flag, InputSerializer, Instant, MoneySerializer, OutputSerializer, Text
+from core.api.serializers import Flag, InputSerializer, Instant, MoneySerializer, OutputSerializer, Text, WallTime
 from core.errors import Detail
+from core.validators import Problems, clean_fields
 
 
 class NamedOutput(OutputSerializer):
@@ -24,14 +26,29 @@ class NamedOutput(OutputSerializer):
 
 
 class PatientBrief(OutputSerializer):
+    reads = {"name": ("given_name", "family_name")}
+
     id = serializers.UUIDField()
     mrn = serializers.CharField()
     name = serializers.CharField(source="full_name")
 
 
+class RuledInput(InputSerializer):
+    """A body whose fields are judged by the rules of `appointments.validators`."""
+
+    rules: ClassVar[Any]
+
+    def problems(self, values: dict[str, Any]) -> Iterable[Detail]:
+        found, rules = Problems(), self.rules()
+        clean_fields({name: value for name, value in values.items() if name in rules}, rules, found)
+        return found.details
+
+
 # --- Services -----------------------------------------------------------------------------------------------------------
-class ServiceInput(InputSerializer):
-    name = Text(max_length=120, allow_blank=False)
+class ServiceInput(RuledInput):
+    rules = staticmethod(validators.service_rules)
+
+    name = Text(max_length=120)
     description = Text(max_length=300, required=False)
     duration_minutes = serializers.IntegerField(min_value=5, max_value=720)
     buffer_before_minutes = serializers.IntegerField(min_value=0, max_value=240, required=False)
@@ -44,6 +61,8 @@ class ServiceInput(InputSerializer):
 
 
 class ServiceOutput(OutputSerializer):
+    reads = {"price": ("price_amount",), "offered_by": ("offers",)}
+
     id = serializers.UUIDField()
     name = serializers.CharField()
     description = serializers.CharField()
@@ -70,13 +89,15 @@ class ServiceOutput(OutputSerializer):
 
 
 # --- Hours --------------------------------------------------------------------------------------------------------------
-class ScheduleInput(InputSerializer):
+class ScheduleInput(RuledInput):
+    rules = staticmethod(validators.schedule_rules)
+
     provider = serializers.UUIDField()
     location = serializers.UUIDField()
     room = serializers.UUIDField(allow_null=True, required=False)
     weekday = serializers.ChoiceField(choices=Weekday.choices, help_text="0 is Monday.")
-    start_time = serializers.TimeField(help_text="Wall-clock time of the location.")
-    end_time = serializers.TimeField(help_text="At or before the start it means the next day.")
+    start_time = WallTime(help_text="Wall-clock time of the location.")
+    end_time = WallTime(help_text="At or before the start it means the next day.")
     slot_minutes = serializers.IntegerField(min_value=5, max_value=240, required=False)
     valid_from = serializers.DateField(allow_null=True, required=False)
     valid_until = serializers.DateField(allow_null=True, required=False, help_text="The last day.")
@@ -98,13 +119,15 @@ class ScheduleOutput(OutputSerializer):
     updated_at = serializers.DateTimeField()
 
 
-class ScheduleExceptionInput(InputSerializer):
+class ScheduleExceptionInput(RuledInput):
+    rules = staticmethod(validators.exception_rules)
+
     provider = serializers.UUIDField()
     kind = serializers.ChoiceField(choices=ExceptionKind.choices)
     first_day = serializers.DateField()
     last_day = serializers.DateField()
-    start_time = serializers.TimeField(allow_null=True, required=False, help_text="Without times: the whole day (away only).")
-    end_time = serializers.TimeField(allow_null=True, required=False)
+    start_time = WallTime(allow_null=True, required=False, help_text="Without times: the whole day (away only).")
+    end_time = WallTime(allow_null=True, required=False)
     location = serializers.UUIDField(allow_null=True, required=False, help_text="Needed for extra hours.")
     room = serializers.UUIDField(allow_null=True, required=False)
     reason = Text(max_length=200, required=False)
@@ -126,9 +149,11 @@ class ScheduleExceptionOutput(OutputSerializer):
     updated_at = serializers.DateTimeField()
 
 
-class HolidayInput(InputSerializer):
+class HolidayInput(RuledInput):
+    rules = staticmethod(validators.holiday_rules)
+
     day = serializers.DateField()
-    name = Text(max_length=120, allow_blank=False)
+    name = Text(max_length=120)
     location = serializers.UUIDField(allow_null=True, required=False, help_text="Null: every location.")
 
 
@@ -177,7 +202,7 @@ class AppointmentInput(InputSerializer):
     location = serializers.UUIDField(allow_null=True, required=False, help_text="Not needed where the provider works at one place.")
     room = serializers.UUIDField(allow_null=True, required=False, help_text="Chosen for you when left out.")
     start = Instant(help_text="With its offset from UTC.")
-    notes = Text(max_length=2000, required=False)
+    notes = Text(max_length=validators.NOTES_LENGTH, required=False)
     source = serializers.ChoiceField(choices=Source.choices, default=Source.API)  # type: ignore[assignment]
     is_urgent = Flag(default=False)
 
@@ -189,12 +214,16 @@ class AppointmentInput(InputSerializer):
         return booking_problems(actor=self.context["view"].actor, given=values)
 
 
-class NotesInput(InputSerializer):
-    notes = Text(max_length=2000)
+class NotesInput(RuledInput):
+    rules = staticmethod(validators.visit_rules)
+
+    notes = Text(max_length=validators.NOTES_LENGTH)
 
 
-class ReasonInput(InputSerializer):
-    reason = Text(max_length=300, default="")
+class ReasonInput(RuledInput):
+    rules = staticmethod(validators.visit_rules)
+
+    reason = Text(max_length=validators.REASON_LENGTH, default="")
 
 
 class NothingInput(InputSerializer):

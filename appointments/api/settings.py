@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from appointments import services
-from appointments.api.parameters import LOCATION, PROVIDER, ROW_ID, Parameters, query
+from appointments.api.parameters import LOCATION, PROVIDER, Parameters
 from appointments.api.serializers import (
     HolidayInput,
     HolidayOutput,
@@ -23,7 +23,9 @@ from appointments.api.serializers import (
     ServiceOutput,
 )
 from appointments.models import Holiday, Schedule, ScheduleException, Service, ServiceProvider
+from clinics.models import Provider
 from core.accounts.actor import Actor
+from core.api.filters import query
 from core.api.views import ClinicViewSet
 from core.errors import Detail, ValidationFailed, invalid
 
@@ -35,10 +37,12 @@ class ServiceViewSet(ClinicViewSet):
     """What can be booked."""
 
     resource = "service"
+    model = Service
+    also_reads = (Provider,)
     output = ServiceOutput
     orderings = {"name": ("name",), "id": ()}
     default_ordering = "name"
-    filters = frozenset({"provider", "is_active"})
+    filters = (PROVIDER, query("is_active", OpenApiTypes.BOOL, "Only what can, or can't, be booked."))
 
     def queryset_for(self, actor: Actor) -> QuerySet[Service]:
         offers = ServiceProvider.objects.select_related("provider")
@@ -52,14 +56,11 @@ class ServiceViewSet(ClinicViewSet):
             queryset = queryset.filter(offers__provider_id=provider_id)
         return queryset if is_active is None else queryset.filter(is_active=is_active)
 
-    @extend_schema(
-        parameters=[PROVIDER, query("is_active", OpenApiTypes.BOOL, "Only what can, or can't, be booked.")],
-        responses=ServiceOutput(many=True),
-    )
+    @extend_schema(responses=ServiceOutput(many=True))
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().list(request)
 
-    @extend_schema(parameters=[ROW_ID], responses=ServiceOutput)
+    @extend_schema(responses=ServiceOutput)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().retrieve(request)
 
@@ -71,7 +72,7 @@ class ServiceViewSet(ClinicViewSet):
             service = services.create_service(actor=self.actor, data=self._model_fields(data), offered_by=offered_by)
         return self.one(self.queryset_for(self.actor).get(pk=service.pk), status=201)
 
-    @extend_schema(parameters=[ROW_ID], request=ServiceInput(partial=True), responses=ServiceOutput)
+    @extend_schema(request=ServiceInput(partial=True), responses=ServiceOutput)
     def partial_update(self, request: Request, pk: str, **_: Any) -> Response:
         data = self.body(ServiceInput, partial=True)
         offered_by = data.pop("offered_by", None)
@@ -105,10 +106,11 @@ class ScheduleViewSet(ClinicViewSet):
     """Weekly hours."""
 
     resource = "schedule"
+    model = Schedule
     output = ScheduleOutput
     orderings = {"weekday": ("weekday", "start_time"), "id": ()}
     default_ordering = "weekday"
-    filters = frozenset({"provider", "location"})
+    filters = (PROVIDER, LOCATION)
 
     def queryset_for(self, actor: Actor) -> QuerySet[Schedule]:
         return Schedule.objects.select_related("provider", "location", "room")
@@ -116,11 +118,11 @@ class ScheduleViewSet(ClinicViewSet):
     def filtered(self, queryset: QuerySet[Schedule]) -> QuerySet[Schedule]:
         return by_references(self.request, queryset, "provider", "location")
 
-    @extend_schema(parameters=[PROVIDER, LOCATION], responses=ScheduleOutput(many=True))
+    @extend_schema(responses=ScheduleOutput(many=True))
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().list(request)
 
-    @extend_schema(parameters=[ROW_ID], responses=ScheduleOutput)
+    @extend_schema(responses=ScheduleOutput)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().retrieve(request)
 
@@ -128,7 +130,7 @@ class ScheduleViewSet(ClinicViewSet):
     def create(self, request: Request, **_: Any) -> Response:
         return self.one(services.create_schedule(actor=self.actor, data=self.body(ScheduleInput)), status=201)
 
-    @extend_schema(parameters=[ROW_ID], request=ScheduleInput(partial=True), responses=ScheduleOutput)
+    @extend_schema(request=ScheduleInput(partial=True), responses=ScheduleOutput)
     def partial_update(self, request: Request, pk: str, **_: Any) -> Response:
         changes = self.body(ScheduleInput, partial=True)
         version = self.expected_version()
@@ -136,7 +138,7 @@ class ScheduleViewSet(ClinicViewSet):
             services.update_schedule(actor=self.actor, schedule_id=self.key(), changes=changes, expected_version=version)
         )
 
-    @extend_schema(parameters=[ROW_ID], responses={204: None})
+    @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str, **_: Any) -> Response:
         services.delete_schedule(actor=self.actor, schedule_id=self.key(), expected_version=self.expected_version())
         return Response(status=204)
@@ -146,10 +148,11 @@ class ScheduleExceptionViewSet(ClinicViewSet):
     """Days on which a provider is away or works extra hours."""
 
     resource = "schedule"
+    model = ScheduleException
     output = ScheduleExceptionOutput
     orderings = {"first_day": ("first_day",), "id": ()}
     default_ordering = "first_day"
-    filters = frozenset({"provider", "from", "to"})
+    filters = (PROVIDER, SINCE, UNTIL)
 
     def queryset_for(self, actor: Actor) -> QuerySet[ScheduleException]:
         return ScheduleException.objects.select_related("provider", "location", "room")
@@ -158,11 +161,11 @@ class ScheduleExceptionViewSet(ClinicViewSet):
         queryset = by_references(self.request, queryset, "provider")
         return by_days(self.request, queryset, ends="last_day", begins="first_day")
 
-    @extend_schema(parameters=[PROVIDER, SINCE, UNTIL], responses=ScheduleExceptionOutput(many=True))
+    @extend_schema(responses=ScheduleExceptionOutput(many=True))
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().list(request)
 
-    @extend_schema(parameters=[ROW_ID], responses=ScheduleExceptionOutput)
+    @extend_schema(responses=ScheduleExceptionOutput)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().retrieve(request)
 
@@ -170,7 +173,7 @@ class ScheduleExceptionViewSet(ClinicViewSet):
     def create(self, request: Request, **_: Any) -> Response:
         return self.one(services.create_exception(actor=self.actor, data=self.body(ScheduleExceptionInput)), status=201)
 
-    @extend_schema(parameters=[ROW_ID], request=ScheduleExceptionInput(partial=True), responses=ScheduleExceptionOutput)
+    @extend_schema(request=ScheduleExceptionInput(partial=True), responses=ScheduleExceptionOutput)
     def partial_update(self, request: Request, pk: str, **_: Any) -> Response:
         changes = self.body(ScheduleExceptionInput, partial=True)
         version = self.expected_version()
@@ -178,7 +181,7 @@ class ScheduleExceptionViewSet(ClinicViewSet):
             services.update_exception(actor=self.actor, exception_id=self.key(), changes=changes, expected_version=version)
         )
 
-    @extend_schema(parameters=[ROW_ID], responses={204: None})
+    @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str, **_: Any) -> Response:
         services.delete_exception(actor=self.actor, exception_id=self.key(), expected_version=self.expected_version())
         return Response(status=204)
@@ -188,10 +191,11 @@ class HolidayViewSet(ClinicViewSet):
     """Days on which the clinic, or a location, is closed."""
 
     resource = "schedule"
+    model = Holiday
     output = HolidayOutput
     orderings = {"day": ("day",), "id": ()}
     default_ordering = "day"
-    filters = frozenset({"location", "from", "to"})
+    filters = (LOCATION, SINCE, UNTIL)
 
     def queryset_for(self, actor: Actor) -> QuerySet[Holiday]:
         return Holiday.objects.select_related("location")
@@ -200,11 +204,11 @@ class HolidayViewSet(ClinicViewSet):
         queryset = by_references(self.request, queryset, "location")
         return by_days(self.request, queryset, ends="day", begins="day")
 
-    @extend_schema(parameters=[LOCATION, SINCE, UNTIL], responses=HolidayOutput(many=True))
+    @extend_schema(responses=HolidayOutput(many=True))
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().list(request)
 
-    @extend_schema(parameters=[ROW_ID], responses=HolidayOutput)
+    @extend_schema(responses=HolidayOutput)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().retrieve(request)
 
@@ -212,13 +216,13 @@ class HolidayViewSet(ClinicViewSet):
     def create(self, request: Request, **_: Any) -> Response:
         return self.one(services.create_holiday(actor=self.actor, data=self.body(HolidayInput)), status=201)
 
-    @extend_schema(parameters=[ROW_ID], request=HolidayInput(partial=True), responses=HolidayOutput)
+    @extend_schema(request=HolidayInput(partial=True), responses=HolidayOutput)
     def partial_update(self, request: Request, pk: str, **_: Any) -> Response:
         changes = self.body(HolidayInput, partial=True)
         version = self.expected_version()
         return self.one(services.update_holiday(actor=self.actor, holiday_id=self.key(), changes=changes, expected_version=version))
 
-    @extend_schema(parameters=[ROW_ID], responses={204: None})
+    @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str, **_: Any) -> Response:
         services.delete_holiday(actor=self.actor, holiday_id=self.key(), expected_version=self.expected_version())
         return Response(status=204)

@@ -10,7 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from appointments.api.parameters import IF_MATCH, LOCATION, PROVIDER, ROW_ID, Parameters, query
+from appointments.api.parameters import LOCATION, PROVIDER, Parameters
 from appointments.api.serializers import (
     AppointmentChangeOutput,
     AppointmentInput,
@@ -20,32 +20,40 @@ from appointments.api.serializers import (
     ReasonInput,
     RescheduleInput,
 )
+from appointments.choices import Status
 from appointments.models import Appointment, AppointmentChange
 from appointments.policies import visible_appointments
 from appointments.selectors import history_of
 from appointments.services import book_appointment, change_notes, change_status, reschedule_appointment, undo_last_change
 from core.accounts.actor import Actor
+from core.api.filters import one_or_more, query
 from core.api.views import ClinicViewSet
+from core.cache import TTL
+from patients.models import PatientAccount
 
-FILTERS = [
+DAY_OR_TIME = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
+FILTERS = (
     PROVIDER,
     LOCATION,
     query("patient", OpenApiTypes.UUID, "Only this patient's."),
-    query("status", OpenApiTypes.STR, "One status, or several separated by commas."),
-    query("from", OpenApiTypes.STR, "From this local day, or from this time (with its offset)."),
-    query("to", OpenApiTypes.STR, "Until this local day, included, or until before this time."),
-]
-STEP: dict[str, Any] = {"parameters": [ROW_ID, IF_MATCH], "request": ReasonInput, "responses": AppointmentOutput}
+    query("status", one_or_more(Status.values), "One status, or several separated by commas."),
+    query("from", DAY_OR_TIME, "From this local day, or from this time (with its offset)."),
+    query("to", DAY_OR_TIME, "Until this local day, included, or until before this time."),
+)
+STEP: dict[str, Any] = {"request": ReasonInput, "responses": AppointmentOutput}
 
 
 class AppointmentViewSet(ClinicViewSet):
     """The clinic's visits."""
 
     resource = "appointment"
+    model = Appointment
     output = AppointmentOutput
+    also_reads = (PatientAccount,)
+    kept = TTL.APPOINTMENT
     orderings = {"start": ("start",), "updated_at": ("updated_at",)}
     default_ordering = "start"
-    filters = frozenset({"provider", "patient", "location", "status", "from", "to"})
+    filters = FILTERS
     matrix_actions = {"partial_update": "create"}
 
     def queryset_for(self, actor: Actor) -> QuerySet[Appointment]:
@@ -66,12 +74,12 @@ class AppointmentViewSet(ClinicViewSet):
             queryset = queryset.filter(**{"start__lt" if isinstance(until, datetime) else "local_day__lte": until})
         return queryset
 
-    @extend_schema(parameters=FILTERS, responses=AppointmentOutput(many=True))
+    @extend_schema(responses=AppointmentOutput(many=True))
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Visits, by start unless ordered otherwise."""
         return super().list(request)
 
-    @extend_schema(parameters=[ROW_ID], responses=AppointmentOutput)
+    @extend_schema(responses=AppointmentOutput)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().retrieve(request)
 
@@ -83,7 +91,7 @@ class AppointmentViewSet(ClinicViewSet):
         places = {f"{name}_id": body.pop(name, None) for name in ("location", "room")}
         return self.one(book_appointment(actor=self.actor, **references, **places, **body), status=201)
 
-    @extend_schema(parameters=[ROW_ID], request=NotesInput, responses=AppointmentOutput)
+    @extend_schema(request=NotesInput, responses=AppointmentOutput)
     def partial_update(self, request: Request, pk: str, **_: Any) -> Response:
         """Replace the notes. Time, provider and room change by `reschedule`, the status by its own steps."""
         notes = self.body(NotesInput)["notes"]
@@ -127,14 +135,14 @@ class AppointmentViewSet(ClinicViewSet):
         """requested or confirmed -> no_show; its time is free again"""
         return self._step("no_show")
 
-    @extend_schema(parameters=[ROW_ID, IF_MATCH], request=NothingInput, responses=AppointmentOutput)
+    @extend_schema(request=NothingInput, responses=AppointmentOutput)
     @action(methods=["POST"], detail=True)
     def undo(self, request: Request, pk: str, **_: Any) -> Response:
         """Take the last step back: of checked_in, in_progress, completed and no_show."""
         self.body(NothingInput)
         return self.one(undo_last_change(actor=self.actor, appointment_id=self.key(), expected_version=self.expected_version()))
 
-    @extend_schema(parameters=[ROW_ID, IF_MATCH], request=RescheduleInput, responses=AppointmentOutput)
+    @extend_schema(request=RescheduleInput, responses=AppointmentOutput)
     @action(methods=["POST"], detail=True)
     def reschedule(self, request: Request, pk: str, **_: Any) -> Response:
         """Another time, provider or room; the visit keeps its id. 409 as for booking."""
@@ -163,6 +171,7 @@ class AppointmentHistoryViewSet(ClinicViewSet):
     """What happened to a visit."""
 
     resource = "appointment"
+    model = Appointment
     output = AppointmentChangeOutput
     matrix_actions = {"list": "history"}
     pagination_class = None
@@ -170,10 +179,7 @@ class AppointmentHistoryViewSet(ClinicViewSet):
     def queryset_for(self, actor: Actor) -> QuerySet[Any]:
         return visible_appointments(actor)
 
-    def known_parameters(self) -> set[str]:
-        return super().known_parameters() - {"limit", "cursor", "ordering"}
-
-    @extend_schema(parameters=[ROW_ID], responses=AppointmentChangeOutput(many=True))
+    @extend_schema(responses=AppointmentChangeOutput(many=True))
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The visit's changes, oldest first."""
         changes: list[AppointmentChange] = history_of(self.row().pk)

@@ -1,9 +1,8 @@
 """How these pages answer: a whole page or a fragment of one, and where to go after something was done."""
 
-from http import HTTPStatus
 from urllib.parse import urlencode
 
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
@@ -11,24 +10,15 @@ from appointments.choices import UNDOABLE
 from appointments.models import Appointment
 from core.pages.toasts import toast
 from core.requests import ClinicRequest
+from core.responses import go, is_fragment
 
-
-def is_fragment(request: ClinicRequest) -> bool:
-    """Did a script ask for a piece of the page?"""
-    return request.headers.get("HX-Request") == "true"
+__all__ = ["done", "go", "is_fragment", "safe_next", "tell"]
 
 
 def safe_next(request: ClinicRequest, default: str = "") -> str:
     """The address of ours to go to afterwards, as the form or the link named it."""
     target = request.POST.get("next") or request.GET.get("next") or default
     return target if url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure()) else default
-
-
-def go(request: ClinicRequest, to: str) -> HttpResponse:
-    """303 to the next page; for a script the same in its own words."""
-    if is_fragment(request):
-        return HttpResponse(status=HTTPStatus.OK, headers={"HX-Redirect": to})
-    return HttpResponseRedirect(to, status=HTTPStatus.SEE_OTHER)
 
 
 def tell(request: ClinicRequest, visit: Appointment, words: str, *, back: str, undoable: bool = True) -> None:

@@ -18,14 +18,16 @@ from appointments.models import Appointment, Service
 from appointments.pages.answers import done, is_fragment, safe_next
 from appointments.pages.reading import read_day, read_moment, read_uuid
 from appointments.pages.slot_picker import SlotPicker, Wish, slot_picker
-from appointments.policies import bookable_locations, visible_appointments
+from appointments.policies import visible_appointments
+from appointments.selectors import LocationBrief, locations_of
 from appointments.selectors.picking import bookable_services
 from appointments.services import book_appointment, change_status
-from clinics.models import Location, Provider
+from clinics.models import Provider
 from core.accounts.actor import Actor
 from core.errors import DomainError
 from core.pages.access import page
 from core.requests import ClinicRequest
+from core.security.limiting.forms import search_page
 from patients.models import Patient
 from patients.policies import visible_patients
 from patients.selectors import PatientMatch, recent_patients, search_patients
@@ -61,7 +63,7 @@ class Panel:
     service: Service | None = None
     services: list[Service] = field(default_factory=list)
     providers: list[Provider] = field(default_factory=list)
-    locations: list[Location] = field(default_factory=list)
+    locations: list[LocationBrief] = field(default_factory=list)
     matches: list[PatientMatch] = field(default_factory=list)
     recent: list[Patient] = field(default_factory=list)
     errors: dict[str, str] = field(default_factory=dict)
@@ -105,7 +107,7 @@ def build_panel(*, actor: Actor, typed: Typed, now: datetime) -> Panel:
         service=service,
         services=services,
         providers=providers,
-        locations=list(bookable_locations(actor).order_by("name")),
+        locations=locations_of(actor),
     )
     if panel.patient is None and actor.can("patient", "search"):
         if len(typed.text) >= SHORTEST_SEARCH:
@@ -139,6 +141,7 @@ def panel(request: ClinicRequest) -> HttpResponse:
     return show(request, build_panel(actor=request.actor, typed=typed, now=timezone.now()))
 
 
+@search_page
 @require_POST
 @page("patient", "search")
 def patient_matches(request: ClinicRequest) -> HttpResponse:

@@ -1,8 +1,8 @@
 """The calendar: a day by provider, and a provider's week."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -10,16 +10,27 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
 from appointments.choices import Status
 from appointments.pages.answers import is_fragment
 from appointments.pages.reading import read_day, read_uuid
-from appointments.policies import bookable_locations
-from appointments.selectors import CalendarEvent, CalendarPage, Column, Stretch, VisitRow, calendar_day, calendar_week
+from appointments.selectors import (
+    CalendarEvent,
+    CalendarPage,
+    Column,
+    Stretch,
+    VisitRow,
+    calendar_day,
+    calendar_tags,
+    calendar_week,
+    locations_of,
+)
 from clinics.models import Provider
 from core.accounts.actor import Actor
 from core.pages.access import page
+from core.pages.fragments import kept_fragment
 from core.requests import ClinicRequest
 
 STEP = 5  # minutes: lengths are shown to this grain
@@ -124,16 +135,25 @@ def _book_at(column: Column, stretch: Stretch, back: str) -> str:
 @require_GET
 @page("appointment")
 def day(request: ClinicRequest) -> HttpResponse:
-    """One day, a column a provider. 8 queries behind the frame's."""
+    """One day, a column a provider. At most 7 queries behind the frame's, none of what is kept."""
     now = timezone.now()
     today = timezone.localdate(now)
     shown = read_day(request.GET.get("day")) or today
-    locations = list(bookable_locations(request.actor).order_by("name"))
+    locations = locations_of(request.actor)
     wanted = read_uuid(request.GET.get("location"))
-    location = next((one for one in locations if one.pk == wanted), None)
-    found = calendar_day(actor=request.actor, day=shown, location_id=location.pk if location else None, now=now)
-    keep = {"location": str(location.pk)} if location else {}
-    context = _frame(request, found, today, _address("appointments:calendar", day=shown, **keep)) | {
+    location = next((one for one in locations if one.id == wanted), None)
+    keep = {"location": str(location.id)} if location else {}
+    back = _address("appointments:calendar", day=shown, **keep)
+
+    def drawn() -> dict[str, object]:
+        found = calendar_day(actor=request.actor, day=shown, location_id=location.id if location else None, now=now)
+        return _frame(request, found, today, back) | {"location": location}
+
+    calendar = _calendar(request, drawn, shown, shown, now, (back, location))
+    if is_fragment(request):
+        return HttpResponse(calendar)
+    context = {
+        "calendar": calendar,
         "day": shown,
         "locations": locations,
         "location": location,
@@ -142,25 +162,24 @@ def day(request: ClinicRequest) -> HttpResponse:
         "after": _address("appointments:calendar", day=shown + timedelta(days=1), **keep),
         "back_to_today": _address("appointments:calendar", **keep),
     }
-    name = "appointments/_calendar.html" if is_fragment(request) else "appointments/calendar_day.html"
-    return render(request, name, context)
+    return render(request, "appointments/calendar_day.html", context)
 
 
 @require_GET
 @page("appointment")
 def week(request: ClinicRequest) -> HttpResponse:
-    """Seven days of one provider. 8 queries behind the frame's."""
+    """Seven days of one provider. At most 8 queries behind the frame's, none of what is kept but for the providers."""
     now = timezone.now()
     today = timezone.localdate(now)
     shown = read_day(request.GET.get("day")) or today
     first_day = shown - timedelta(days=shown.weekday())
     providers = list(Provider.objects.filter(is_active=True).order_by("name"))
     provider = _provider(request, providers)
-    found = calendar_week(actor=request.actor, provider_id=provider.pk, first_day=first_day, now=now) if provider else None
+    last_day = first_day + timedelta(days=6)
     keep = {"provider": str(provider.pk)} if provider else {}
     context = {
         "day": shown,
-        "last_day": first_day + timedelta(days=6),
+        "last_day": last_day,
         "first_day": first_day,
         "providers": providers,
         "provider": provider,
@@ -168,15 +187,35 @@ def week(request: ClinicRequest) -> HttpResponse:
         "after": _address("appointments:week", day=first_day + timedelta(days=7), **keep),
         "back_to_today": _address("appointments:week", **keep),
     }
-    if found:
-        context |= _frame(request, found, today, _address("appointments:week", day=first_day, **keep))
+    if provider:
+        provider_id, back = provider.pk, _address("appointments:week", day=first_day, **keep)
+
+        def drawn() -> dict[str, object]:
+            found = calendar_week(actor=request.actor, provider_id=provider_id, first_day=first_day, now=now)
+            return _frame(request, found, today, back) | {"by_day": True}
+
+        context["calendar"] = _calendar(request, drawn, first_day, last_day, now, (back, provider_id))
     return render(request, "appointments/calendar_week.html", context)
+
+
+def _calendar(
+    request: ClinicRequest,
+    drawn: Callable[[], dict[str, object]],
+    first_day: date,
+    last_day: date,
+    now: datetime,
+    also: tuple[object, ...],
+) -> SafeString:
+    request.actor.require("appointment", "view")
+    return kept_fragment(
+        request, "appointments/_calendar.html", drawn, tags=lambda: calendar_tags(first_day, last_day), now=now, also=also
+    )
 
 
 def _provider(request: ClinicRequest, providers: list[Provider]) -> Provider | None:
     """The provider asked for; else the one who is looking; else the first."""
     wanted: UUID | None = read_uuid(request.GET.get("provider"))
-    asked = next((one for one in providers if one.pk == wanted), None)
+    asked = next((one for one in providers if one.id == wanted), None)
     own = next((one for one in providers if one.user_id == request.user.pk), None)
     return asked or own or next(iter(providers), None)
 

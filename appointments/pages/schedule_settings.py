@@ -16,7 +16,7 @@ from appointments.selectors.settings import exceptions_of, providers_with_hours,
 from appointments.services import create_exception, create_holiday, delete_exception, delete_holiday, replace_week
 from clinics.models import Provider
 from core.errors import DomainError, ValidationFailed
-from core.forms import show_problems
+from core.forms import problem_of, show_problems
 from core.pages.access import page
 from core.pages.toasts import toast
 from core.requests import ClinicRequest
@@ -135,7 +135,7 @@ def _at_rows(forms: list[BlockForm], error: ValidationFailed) -> None:
     for detail in error.details:
         _blocks, number, name = detail.field.split(".", 2)
         form = forms[int(number)]
-        form.add_error(name if name in form.fields else None, str(detail.message))
+        form.add_error(name if name in form.fields else None, problem_of(detail))
 
 
 def _show_schedule(

@@ -128,7 +128,7 @@ def _choice(one: OfferedTime, *, checked: bool) -> TimeChoice:
     slot = one.slot
     room = f", {slot.room.name}" if slot.room else ""
     return TimeChoice(
-        value=slot_value(slot.start, slot.provider.pk),
+        value=slot_value(slot.start, slot.provider.id),
         local=slot.start.replace(tzinfo=None),
         local_end=slot.end.replace(tzinfo=None),
         provider_name=slot.provider.short_name,

@@ -1,12 +1,14 @@
 """The home page: the day's visits by state, each with its next step; and the steps themselves."""
 
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -15,11 +17,11 @@ from appointments.forms import StepForm
 from appointments.pages.answers import done, is_fragment, safe_next, tell
 from appointments.pages.reading import read_uuid
 from appointments.pages.visit import visit_of, words_for
-from appointments.policies import bookable_locations
-from appointments.selectors import IdleProvider, TodayBoard, VisitRow, today_board
+from appointments.selectors import IdleProvider, TodayBoard, VisitRow, board_tags, locations_of, today_board
 from appointments.services import change_status
 from core.errors import Conflict, DomainError, NotFound, PreconditionFailed
 from core.pages.access import page
+from core.pages.fragments import kept_fragment, kept_markup, kept_page
 from core.requests import ClinicRequest
 
 SHOWN_EXPECTED = 12  # the rest of a lane opens on demand
@@ -71,27 +73,43 @@ def _idle_with_queue(board: TodayBoard) -> list[tuple[IdleProvider, VisitRow]]:
 def _board(
     request: ClinicRequest, location_id: UUID | None, *, whole: bool = False, refused: DomainError | None = None
 ) -> HttpResponse:
-    """The board alone, or the page around it. 7 queries and one for the locations."""
+    """The board alone, or the page around it. At most 8 queries, none of what is kept."""
     now = timezone.now()
-    locations = list(bookable_locations(request.actor).order_by("name"))
-    location = next((one for one in locations if one.pk == location_id), None)
-    board = today_board(actor=request.actor, day=timezone.localdate(now), now=now, location_id=location.pk if location else None)
-    context = {
-        "board": board,
-        "locations": locations,
-        "location": location,
-        "refused": str(refused.message) if refused else "",
-        "idle": _idle_with_queue(board),
-        "lanes": {
-            "expected": board.expected[:SHOWN_EXPECTED],
-            "expected_rest": board.expected[SHOWN_EXPECTED:],
-            "until": board.expected[-1].clock if board.expected else "",
-            "done": board.done[:SHOWN_DONE],
-            "done_rest": board.done[SHOWN_DONE:],
-        },
-        "fragment": not whole,
-    }
-    name = "appointments/today.html" if whole else "appointments/_board.html"
+    day = timezone.localdate(now)
+    location = next((one for one in locations_of(request.actor) if one.id == location_id), None) if location_id else None
+
+    def shown() -> dict[str, object]:
+        board = today_board(actor=request.actor, day=day, now=now, location_id=location.id if location else None)
+        return {
+            "board": board,
+            "location": location,
+            "idle": _idle_with_queue(board),
+            "lanes": {
+                "expected": board.expected[:SHOWN_EXPECTED],
+                "expected_rest": board.expected[SHOWN_EXPECTED:],
+                "until": board.expected[-1].clock if board.expected else "",
+                "done": board.done[:SHOWN_DONE],
+                "done_rest": board.done[SHOWN_DONE:],
+            },
+        }
+
     if refused:
+        said = shown() | {"refused": str(refused.message)}
+        response = _piece(request, render_to_string("appointments/_board.html", said, request), refused.status)
         transaction.set_rollback(True)
-    return render(request, name, context, status=refused.status if refused else 200)
+        return response
+    request.actor.require("appointment", "view")
+    known: dict[str, Any] = {"tags": lambda: board_tags(day), "now": now, "also": (day, location)}
+    if not whole:
+        return _piece(request, kept_fragment(request, "appointments/_board.html", shown, **known))
+
+    def page_around() -> dict[str, object]:
+        board = kept_markup(request, "appointments/_board.html", shown, **known)
+        return {"board": board, "now": now, "day": day, "locations": locations_of(request.actor), "location": location}
+
+    return kept_page(request, "appointments/today.html", page_around, **known)
+
+
+def _piece(request: ClinicRequest, board: SafeString, status: int = 200) -> HttpResponse:
+    """The board with what is to be told to this person."""
+    return HttpResponse(board + render_to_string("components/toasts.html", {"oob": True}, request), status=status)

@@ -1,8 +1,17 @@
 """What screens and machines ask about visits and working time."""
 
-from appointments.selectors.availability import FreeSlot, WorkingTime, as_sent, free_slots, nearest_slots, working_time
-from appointments.selectors.calendar import CalendarEvent, CalendarPage, Column, Stretch, calendar_day, calendar_week
-from appointments.selectors.today import Figures, FirstFree, IdleProvider, TodayBoard, today_board
+from appointments.selectors.availability import (
+    FreeSlot,
+    WorkingTime,
+    as_sent,
+    free_slots,
+    free_time_tags,
+    nearest_slots,
+    working_time,
+)
+from appointments.selectors.calendar import CalendarEvent, CalendarPage, Column, Stretch, calendar_day, calendar_tags, calendar_week
+from appointments.selectors.timetable import LocationBrief, locations_of
+from appointments.selectors.today import Figures, FirstFree, IdleProvider, TodayBoard, board_tags, today_board
 from appointments.selectors.visits import (
     HistoryLine,
     PatientVisits,
@@ -22,6 +31,7 @@ __all__ = [
     "FreeSlot",
     "HistoryLine",
     "IdleProvider",
+    "LocationBrief",
     "PatientVisits",
     "Stretch",
     "TodayBoard",
@@ -31,10 +41,14 @@ __all__ = [
     "appointment_detail",
     "appointments_of",
     "as_sent",
+    "board_tags",
     "calendar_day",
+    "calendar_tags",
     "calendar_week",
     "free_slots",
+    "free_time_tags",
     "history_of",
+    "locations_of",
     "nearest_slots",
     "today_board",
     "working_time",

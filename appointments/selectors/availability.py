@@ -8,11 +8,23 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from appointments.models import Service
-from appointments.selectors.timetable import Timetable, around, demand_of, taken, taken_of_patient, timetable
-from appointments.slots import Interval, Slot, free_stretches, slots_of
-from clinics.models import Location, Provider, Room
+from appointments.models import Holiday, Service
+from appointments.selectors.timetable import (
+    LocationBrief,
+    ProviderBrief,
+    Timetable,
+    around,
+    claims_tags,
+    demand_of,
+    hours_tags,
+    taken,
+    taken_of_patient,
+    timetable,
+)
+from appointments.slots import Interval, RoomOption, Shift, Slot, Taken, free_stretches, slots_of
+from clinics.models import Room
 from core.accounts.actor import Actor
+from core.cache import Tag
 
 NEAR = timedelta(days=14)
 # How far around the wish one looks, until enough is found.
@@ -32,9 +44,9 @@ class FreeSlot:
 
     start: datetime
     end: datetime
-    provider: Provider
-    location: Location
-    room: Room | None
+    provider: ProviderBrief
+    location: LocationBrief
+    room: RoomOption | None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -53,9 +65,14 @@ class WorkingTime:
     day: date
     start: datetime
     end: datetime
-    location: Location
-    room: Room | None
+    location: LocationBrief
+    room: RoomOption | None
     free: tuple[Interval, ...]
+
+
+def free_time_tags(first_day: date, last_day: date) -> list[Tag]:
+    """On what the free time of these days depends, besides the clock."""
+    return [*hours_tags(), *claims_tags(*around(first_day, last_day)), *map(Tag.all, (Holiday, Room, Service))]
 
 
 def free_slots(
@@ -77,14 +94,8 @@ def free_slots(
     actor.require("slot", "view")
     if not service.is_active:
         return []
-    table = timetable(
-        actor=actor, first_day=first_day, last_day=last_day, service=service, provider_id=provider_id, location_id=location_id
-    )
-    since, until = around(first_day, last_day)
-    busy = taken(table.providers, table.rooms, since, until, moving=moving)
-    shifts = table.shifts(first_day, last_day)
-    found = slots_of(shifts, table.hours.rooms, demand_of(service), busy, earliest=now or timezone.now())
-    return [_named(slot, table) for slot in found]
+    days = WorkedDays.of(actor, service, first_day, last_day, provider_id=provider_id, location_id=location_id, moving=moving)
+    return days.slots(service, days.busy, earliest=now or timezone.now())
 
 
 def nearest_slots(
@@ -108,7 +119,7 @@ def nearest_slots(
     near = near.astimezone(UTC)
     earliest = max(now or timezone.now(), near - NEAR)
     first_day, last_day = (near - NEAR).date() - timedelta(days=1), (near + NEAR).date() + timedelta(days=1)
-    table = timetable(actor=actor, first_day=first_day, last_day=last_day, service=service, location_id=location_id)
+    table = timetable(actor=actor, first_day=first_day, last_day=last_day, service_id=service.id, location_id=location_id)
     own = taken_of_patient(patient_id, *around(first_day, last_day), moving=moving) if patient_id else []
     search = _Search(table, service, near, earliest, own, moving)
     same = search.nearest(table.providers.keys() & {provider_id})
@@ -137,6 +148,40 @@ def working_time(
             inside = tuple((a, b) for a, b in free if start.timestamp() <= a.timestamp() and b.timestamp() <= end.timestamp())
             found.append(WorkingTime(shift.day, start, end, location, room, inside))
     return sorted(found, key=lambda one: one.start.timestamp())
+
+
+@dataclass(frozen=True, slots=True)
+class WorkedDays:
+    """Who offers a service on some days, when they work, and what of them and of the rooms is taken."""
+
+    table: Timetable
+    shifts: list[Shift]
+    busy: Taken
+
+    @classmethod
+    def of(
+        cls,
+        actor: Actor,
+        service: Service,
+        first_day: date,
+        last_day: date,
+        *,
+        provider_id: UUID | None,
+        location_id: UUID | None,
+        moving: UUID | None,
+    ) -> "WorkedDays":
+        """5 queries."""
+        table = timetable(
+            actor=actor, first_day=first_day, last_day=last_day,
+            service_id=service.id, provider_id=provider_id, location_id=location_id,
+        )  # fmt: skip
+        busy = taken(table.providers, table.rooms, *around(first_day, last_day), moving=moving)
+        return cls(table, table.shifts(first_day, last_day), busy)
+
+    def slots(self, service: Service, busy: Taken, *, earliest: datetime) -> list[FreeSlot]:
+        """The service's slots on these days that are free of `busy`, by start."""
+        found = slots_of(self.shifts, self.table.hours.rooms, demand_of(service), busy, earliest=earliest)
+        return [_named(slot, self.table) for slot in found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,17 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 
 from appointments.choices import FREED, Status
+from appointments.models import AppointmentChange
 from appointments.policies import visible_appointments
-from appointments.selectors.timetable import Timetable, around, taken, timetable
+from appointments.selectors.availability import free_time_tags
+from appointments.selectors.timetable import ProviderBrief, Timetable, around, taken, timetable
 from appointments.selectors.visits import VisitRow, visit_row, with_reason
 from appointments.slots import Shift, Taken, days_between, free_stretches, starts
 from clinics.models import Provider
 from core.accounts.actor import Actor
+from core.cache import Tag
 from core.errors import NotFound
+from patients.models import Patient, PatientAccount
 
 MIDNIGHT = 24 * 60
 USUAL_OPENING, USUAL_CLOSING = 8 * 60, 18 * 60
@@ -78,6 +82,12 @@ class CalendarPage:
     columns: tuple[Column, ...]
 
 
+def calendar_tags(first_day: date, last_day: date) -> list[Tag]:
+    """On what the calendar of these days depends, besides the clock."""
+    days = [Tag("appointments", day) for day in days_between(first_day, last_day)]
+    return [*days, *free_time_tags(first_day, last_day), *map(Tag.all, (AppointmentChange, PatientAccount, Patient))]
+
+
 def calendar_day(*, actor: Actor, day: date, location_id: UUID | None = None, now: datetime | None = None) -> CalendarPage:
     """A column for each provider who works or has a visit on that day, by name. 6 queries."""
     return _page(actor, day, day, location_id=location_id, provider=None, now=now or timezone.now())
@@ -107,7 +117,8 @@ def _page(
     )  # fmt: skip
     shifts = table.shifts(first_day - timedelta(days=1), last_day)
     busy = taken(table.providers, (), *around(first_day, last_day))
-    shown = {provider.id: provider} if provider else {row.provider_id: row.provider for row in rows} | table.providers
+    visited = [provider] if provider else [row.provider for row in rows]
+    shown = {one.id: ProviderBrief.of(one) for one in visited} | ({} if provider else table.providers)
     events = [(visit.provider_id, _event(visit_row(visit, actor))) for visit in rows]
     builder = _Builder(table, shifts, busy, events, now)
     days = list(days_between(first_day, last_day))
@@ -134,7 +145,7 @@ class _Builder:
     events: list[tuple[UUID, CalendarEvent]]
     now: datetime
 
-    def draft(self, provider: Provider, day: date) -> Column:
+    def draft(self, provider: ProviderBrief, day: date) -> Column:
         """A column without its off-hours, which depend on the others."""
         own = [shift for shift in self.shifts if shift.block.provider_id == provider.id]
         hours = [piece for shift in own for piece in self._pieces(shift, shift.intervals(), day)]

@@ -7,9 +7,8 @@ from uuid import UUID
 from django.db.models import Prefetch
 
 from appointments.models import Service
-from appointments.selectors.availability import FreeSlot, _named
-from appointments.selectors.timetable import around, demand_of, taken, timetable
-from appointments.slots import Taken, slots_of
+from appointments.selectors.availability import FreeSlot, WorkedDays
+from appointments.slots import Taken
 from clinics.models import Provider
 from core.accounts.actor import Actor
 
@@ -44,16 +43,10 @@ def offered_times(
     actor.require("slot", "view")
     if not service.is_active:
         return []
-    table = timetable(
-        actor=actor, first_day=first_day, last_day=last_day, service=service, provider_id=provider_id, location_id=location_id
-    )
-    since, until = around(first_day, last_day)
-    busy = taken(table.providers, table.rooms, since, until, moving=moving)
-    worked = table.shifts(first_day, last_day)
-    demand = demand_of(service)
+    days = WorkedDays.of(actor, service, first_day, last_day, provider_id=provider_id, location_id=location_id, moving=moving)
     found: dict[datetime, OfferedTime] = {}
-    for slot in slots_of(worked, table.hours.rooms, demand, busy, earliest=now):
-        found.setdefault(slot.start, OfferedTime(_named(slot, table), is_free=True))
-    for slot in slots_of(worked, table.hours.rooms, demand, Taken(), earliest=now):
-        found.setdefault(slot.start, OfferedTime(_named(slot, table), is_free=False))
+    for slot in days.slots(service, days.busy, earliest=now):
+        found.setdefault(slot.start, OfferedTime(slot, is_free=True))
+    for slot in days.slots(service, Taken(), earliest=now):
+        found.setdefault(slot.start, OfferedTime(slot, is_free=False))
     return sorted(found.values(), key=lambda one: one.slot.start)

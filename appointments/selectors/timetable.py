@@ -1,22 +1,26 @@
 """Who works when, and what is taken of them: rows of the database as the plain data that `appointments.slots` computes with."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 
 from appointments.choices import ExceptionKind, ResourceKind
-from appointments.models import Claim, Holiday, Schedule, ScheduleException, Service
-from appointments.slots import Away, Block, Closure, Demand, Hours, Interval, RoomOption, Shift, Taken, shifts
+from appointments.models import Claim, Holiday, Schedule, ScheduleException, Service, ServiceProvider
+from appointments.slots import Away, Block, Closure, Demand, Hours, Interval, RoomOption, Shift, Taken, days_between, shifts
 from clinics.models import Location, Provider, Room
 from core.accounts.actor import Actor
+from core.cache import TTL, Tag, cached
+from core.tenancy.context import current_clinic_id
 
 A_DAY = timedelta(days=1)
 # Local days differ by up to 26 hours from one another; claims are read with this margin around the days asked for.
 ZONE_MARGIN = timedelta(days=2)
+type Intervals = tuple[tuple[UUID, tuple[Interval, ...]], ...]  # of each resource
 
 
 def zone_of(location: Location) -> ZoneInfo:
@@ -29,13 +33,52 @@ def demand_of(service: Service) -> Demand:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderBrief:
+    """Who a time is with."""
+
+    id: UUID
+    name: str
+    short_name: str
+
+    @classmethod
+    def of(cls, provider: Provider) -> "ProviderBrief":
+        return cls(provider.id, provider.name, provider.short_name)
+
+
+@dataclass(frozen=True, slots=True)
+class LocationBrief:
+    """Where a time is."""
+
+    id: UUID
+    name: str
+    zone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class WorkedBlock:
+    """Hours of an active provider at a location in use."""
+
+    block: Block
+    provider: ProviderBrief
+    location: LocationBrief
+
+
+@dataclass(frozen=True, slots=True)
+class Exceptions:
+    """Absences, and hours besides the weekly ones."""
+
+    away: tuple[Away, ...]
+    extra: tuple[WorkedBlock, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Timetable:
-    """Hours of some providers, with the rows that they speak of by id."""
+    """Hours of some providers, with what they speak of by id."""
 
     hours: Hours
-    providers: dict[UUID, Provider]
-    locations: dict[UUID, Location]
-    rooms: dict[UUID, Room]
+    providers: dict[UUID, ProviderBrief]
+    locations: dict[UUID, LocationBrief]
+    rooms: dict[UUID, RoomOption]
 
     def shifts(self, first_day: date, last_day: date) -> list[Shift]:
         return shifts(self.hours, first_day, last_day)
@@ -46,38 +89,117 @@ def timetable(
     actor: Actor,
     first_day: date,
     last_day: date,
-    service: Service | None = None,
+    service_id: UUID | None = None,
     provider_id: UUID | None = None,
     location_id: UUID | None = None,
     with_rooms: bool = True,
 ) -> Timetable:
     """Hours of active providers (who offer the service) at open locations on these days. 3 queries, 4 with rooms."""
-    of_interest = Q(provider__is_active=True)
-    if service is not None:
-        of_interest &= Q(provider__offers__service=service)
-    if provider_id is not None:
-        of_interest &= Q(provider_id=provider_id)
-    weekly = [row for row in _weekly(of_interest, first_day, last_day) if _is_open(row.location, actor, location_id)]
-    exceptions = list(
-        ScheduleException.objects.filter(of_interest, last_day__gte=first_day - A_DAY, first_day__lte=last_day + A_DAY)
-        .select_related("provider", "location__clinic")
-        .order_by("first_day", "start_time", "id")
-    )
-    extra = [row for row in exceptions if row.kind == ExceptionKind.EXTRA and _is_open(row.location, actor, location_id)]
-    holidays = Holiday.objects.filter(day__range=(first_day, last_day)).values_list("day", "location_id")
-    rooms = list(Room.objects.filter(is_active=True).order_by("name", "id")) if with_rooms else []
+    months = _month(first_day - A_DAY), _month(last_day + A_DAY + 31 * A_DAY)
+    exceptions = exceptions_between(*months, service_id=service_id, provider_id=provider_id)
+    worked = [
+        one
+        for one in (*weekly_blocks(service_id=service_id, provider_id=provider_id), *exceptions.extra)
+        if _lies_in(one, first_day, last_day)
+        and location_id in (None, one.location.id)
+        and (not actor.location_ids or one.location.id in actor.location_ids)
+    ]
+    rooms = open_rooms() if with_rooms else ()
     hours = Hours(
-        blocks=[_block(row) for row in weekly] + [_extra_block(row) for row in extra],
-        away=[_away(row) for row in exceptions if row.kind == ExceptionKind.OFF],
-        closures=[Closure(day, place) for day, place in holidays],
-        rooms=[RoomOption(room.id, room.location_id, room.kind) for room in rooms],
+        blocks=[one.block for one in worked],
+        away=exceptions.away,
+        closures=[closure for closure in closures() if first_day <= closure.day <= last_day],
+        rooms=rooms,
     )
     return Timetable(
         hours,
-        {row.provider_id: row.provider for row in weekly} | {row.provider_id: row.provider for row in extra},
-        {row.location_id: row.location for row in weekly} | {row.location.id: row.location for row in extra if row.location},
+        {one.provider.id: one.provider for one in worked},
+        {one.location.id: one.location for one in worked},
         {room.id: room for room in rooms},
     )
+
+
+def hours_tags() -> list[Tag]:
+    """On what weekly hours, extra ones and absences depend."""
+    clinic = Tag("clinic", current_clinic_id())
+    return [clinic, *(Tag.all(one) for one in (Schedule, ScheduleException, Provider, Location, ServiceProvider))]
+
+
+@cached("hours.weekly", ttl=TTL.CLINIC, tags=lambda **_: hours_tags())
+def weekly_blocks(*, service_id: UUID | None = None, provider_id: UUID | None = None) -> tuple[WorkedBlock, ...]:
+    """The weekly hours, whenever they are valid, in the order of the providers' names. One query."""
+    rows = (
+        Schedule.objects.filter(_of_interest(service_id, provider_id), location__is_active=True)
+        .order_by("provider__name", "provider_id", "weekday", "start_time", "id")
+        .values_list(*_WEEKLY)  # a clinic has hundreds; as four objects each they cost more than the day they are read for
+    )
+    providers: dict[UUID, ProviderBrief] = {}
+    places: dict[UUID, LocationBrief] = {}
+    return tuple(_weekly(providers, places, *row) for row in rows)
+
+
+_WEEKLY = (
+    *("provider_id", "provider__name"),
+    *("location_id", "location__name", "location__time_zone", "location__clinic__time_zone"),
+    *("start_time", "end_time", "weekday", "slot_minutes", "room_id", "valid_from", "valid_until"),
+)
+
+
+def _weekly(providers: dict[UUID, ProviderBrief], places: dict[UUID, LocationBrief], *row: Any) -> WorkedBlock:
+    """A row of _WEEKLY; `providers` and `places` gather those whom the rows name, each once."""
+    who, name, where, place, own_zone, clinics_zone, *hours = row
+    if who not in providers:
+        providers[who] = ProviderBrief.of(Provider(id=who, name=name))
+    if where not in places:
+        places[where] = LocationBrief(where, place, ZoneInfo(own_zone or clinics_zone))
+    return WorkedBlock(Block(who, where, places[where].zone, *hours), providers[who], places[where])
+
+
+@cached("hours.exceptions", ttl=TTL.CLINIC, tags=lambda *_, **__: hours_tags())
+def exceptions_between(
+    first_day: date, last_day: date, *, service_id: UUID | None = None, provider_id: UUID | None = None
+) -> Exceptions:
+    """Absences and extra hours that touch these days. One query."""
+    rows = list(
+        ScheduleException.objects.filter(_of_interest(service_id, provider_id), last_day__gte=first_day, first_day__lte=last_day)
+        .select_related("provider", "location__clinic")
+        .order_by("first_day", "start_time", "id")
+    )
+    extra = [row for row in rows if row.kind == ExceptionKind.EXTRA and row.location and row.location.is_active]
+    return Exceptions(
+        tuple(_away(row) for row in rows if row.kind == ExceptionKind.OFF),
+        tuple(_worked(_extra_block(row), row.provider, row.location) for row in extra if row.location),
+    )
+
+
+def _month(day: date) -> date:
+    """The first day of its month: what is kept for a month serves every question about its days."""
+    return day.replace(day=1)
+
+
+@cached("hours.closures", ttl=TTL.CLINIC, tags=lambda: [Tag.all(Holiday)])
+def closures() -> tuple[Closure, ...]:
+    """Every holiday of the clinic. One query."""
+    return tuple(Closure(day, place) for day, place in Holiday.objects.values_list("day", "location_id"))
+
+
+@cached("hours.locations", ttl=TTL.CLINIC, tags=lambda: [Tag.all(Location), Tag("clinic", current_clinic_id())])
+def open_locations() -> tuple[LocationBrief, ...]:
+    """The locations in use, by name. One query."""
+    places = Location.objects.filter(is_active=True).select_related("clinic").order_by("name")
+    return tuple(LocationBrief(place.id, place.name, zone_of(place)) for place in places)
+
+
+def locations_of(actor: Actor) -> list[LocationBrief]:
+    """Those of them at which somebody works or books. One query."""
+    return [place for place in open_locations() if not actor.location_ids or place.id in actor.location_ids]
+
+
+@cached("hours.rooms", ttl=TTL.CLINIC, tags=lambda: [Tag.all(Room)])
+def open_rooms() -> tuple[RoomOption, ...]:
+    """The rooms in use, in the order in which they are given out. One query."""
+    rooms = Room.objects.filter(is_active=True).order_by("name", "id")
+    return tuple(RoomOption(room.id, room.location_id, room.kind, room.name) for room in rooms)
 
 
 def taken(
@@ -88,17 +210,33 @@ def taken(
     *,
     moving: UUID | None = None,
 ) -> Taken:
-    """What overlaps [since, until) of these providers and rooms, without the claims of the visit `moving`. One query."""
-    wanted = Q(resource_kind=ResourceKind.PROVIDER, resource_id__in=provider_ids)
-    if room_ids:
-        wanted |= Q(resource_kind=ResourceKind.ROOM, resource_id__in=room_ids)
-    return Taken(_intervals(wanted, since, until, moving))
+    """What of these providers and rooms is taken between two moments, without the claims of the visit `moving`. One query.
+
+    Asked for in whole days, so that the same question comes again.
+    """
+    since, until = _midnight(since), _midnight(until) + A_DAY
+    return Taken(dict(_claimed(frozenset(provider_ids), frozenset(room_ids), since, until, moving)))
 
 
 def taken_of_patient(patient_id: UUID, since: datetime, until: datetime, *, moving: UUID | None = None) -> list[Interval]:
     """The patient's own visits that overlap [since, until). One query."""
     wanted = Q(resource_kind=ResourceKind.PATIENT, resource_id=patient_id)
-    return _intervals(wanted, since, until, moving).get(patient_id, [])
+    return [interval for _, intervals in _intervals(wanted, since, until, moving) for interval in intervals]
+
+
+def claims_tags(since: datetime, until: datetime) -> list[Tag]:
+    """On what `taken` depends."""
+    return [Tag("claims", day) for day in days_between(since.astimezone(UTC).date(), until.astimezone(UTC).date())]
+
+
+@cached("hours.claimed", ttl=TTL.APPOINTMENT, tags=lambda _, __, since, until, ___: claims_tags(since, until))
+def _claimed(
+    provider_ids: frozenset[UUID], room_ids: frozenset[UUID], since: datetime, until: datetime, moving: UUID | None
+) -> Intervals:
+    wanted = Q(resource_kind=ResourceKind.PROVIDER, resource_id__in=provider_ids)
+    if room_ids:
+        wanted |= Q(resource_kind=ResourceKind.ROOM, resource_id__in=room_ids)
+    return _intervals(wanted, since, until, moving)
 
 
 def around(first_day: date, last_day: date) -> Interval:
@@ -107,44 +245,37 @@ def around(first_day: date, last_day: date) -> Interval:
     return datetime.combine(first_day, midnight) - ZONE_MARGIN, datetime.combine(last_day, midnight) + ZONE_MARGIN + A_DAY
 
 
-def _intervals(wanted: Q, since: datetime, until: datetime, moving: UUID | None) -> dict[UUID, list[Interval]]:
+def _midnight(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _intervals(wanted: Q, since: datetime, until: datetime, moving: UUID | None) -> Intervals:
     claims = Claim.objects.filter(wanted, ends_at__gt=since, starts_at__lt=until)
     if moving is not None:
         claims = claims.exclude(appointment_id=moving)
     found: dict[UUID, list[Interval]] = {}
     for resource_id, start, end in claims.values_list("resource_id", "starts_at", "ends_at"):
         found.setdefault(resource_id, []).append((start, end))
-    return found
+    return tuple((resource_id, tuple(intervals)) for resource_id, intervals in found.items())
 
 
-def _weekly(of_interest: Q, first_day: date, last_day: date) -> Iterable[Schedule]:
-    return (
-        Schedule.objects.filter(of_interest)
-        .filter(Q(valid_from=None) | Q(valid_from__lte=last_day), Q(valid_until=None) | Q(valid_until__gte=first_day))
-        .select_related("provider", "location__clinic")
-        .order_by("provider__name", "provider_id", "weekday", "start_time", "id")
-    )
+def _of_interest(service_id: UUID | None, provider_id: UUID | None) -> Q:
+    wanted = Q(provider__is_active=True)
+    if service_id is not None:
+        wanted &= Q(provider__offers__service=service_id)
+    if provider_id is not None:
+        wanted &= Q(provider_id=provider_id)
+    return wanted
 
 
-def _is_open(location: Location | None, actor: Actor, location_id: UUID | None) -> bool:
-    if location is None or not location.is_active or (location_id is not None and location.id != location_id):
-        return False
-    return not actor.location_ids or location.id in actor.location_ids
+def _lies_in(worked: WorkedBlock, first_day: date, last_day: date) -> bool:
+    """Is the block valid on some day from first to last?"""
+    begins, ends = worked.block.valid_from, worked.block.valid_until
+    return (begins is None or begins <= last_day) and (ends is None or ends >= first_day)
 
 
-def _block(row: Schedule) -> Block:
-    return Block(
-        provider_id=row.provider_id,
-        location_id=row.location_id,
-        zone=zone_of(row.location),
-        start=row.start_time,
-        end=row.end_time,
-        weekday=row.weekday,
-        slot_minutes=row.slot_minutes,
-        room_id=row.room_id,
-        valid_from=row.valid_from,
-        valid_until=row.valid_until,
-    )
+def _worked(block: Block, provider: Provider, location: Location) -> WorkedBlock:
+    return WorkedBlock(block, ProviderBrief.of(provider), LocationBrief(location.id, location.name, block.zone))
 
 
 def _extra_block(row: ScheduleException) -> Block:

@@ -7,13 +7,16 @@ from statistics import median_low
 from uuid import UUID
 
 from appointments.choices import FREED, MOVABLE, Status
-from appointments.models import Appointment, Service
+from appointments.models import Appointment, AppointmentChange, Service
 from appointments.policies import visible_appointments
-from appointments.selectors.timetable import around, taken, timetable
+from appointments.selectors.availability import free_time_tags
+from appointments.selectors.timetable import ProviderBrief, around, taken, timetable
 from appointments.selectors.visits import VisitRow, visit_row, with_reason
 from appointments.slots import Demand, Shift, Slot, slots_of
-from clinics.models import ClinicSettings, Provider
+from clinics.models import ClinicSettings
 from core.accounts.actor import Actor
+from core.cache import TTL, Tag, cached
+from patients.models import Patient, PatientAccount
 
 USUAL_MINUTES = 20  # a visit's length where no service says
 
@@ -90,6 +93,12 @@ class Limits:
         return "mute" if minutes < self.warn else "warn" if minutes < self.late else "bad"
 
 
+def board_tags(day: date) -> list[Tag]:
+    """On what the board depends, besides the clock."""
+    shown = (AppointmentChange, PatientAccount, Patient, ClinicSettings)
+    return [Tag("appointments", day), *free_time_tags(day, day), *map(Tag.all, shown)]
+
+
 def today_board(*, actor: Actor, day: date, now: datetime, location_id: UUID | None = None) -> TodayBoard:
     """Everything the Today page shows. 7 queries."""
     actor.require("appointment", "view")
@@ -119,6 +128,7 @@ def today_board(*, actor: Actor, day: date, now: datetime, location_id: UUID | N
     )
 
 
+@cached("clinics.wait_limits", ttl=TTL.CLINIC, tags=lambda: [Tag.all(ClinicSettings)])
 def wait_limits() -> Limits:
     """The clinic's own limits, or the usual ones. One query."""
     settings = ClinicSettings.objects.first() or ClinicSettings()
@@ -151,7 +161,7 @@ def _figures(
     now: datetime,
     no_shows: int,
     free: list[Slot],
-    providers: dict[UUID, Provider],
+    providers: dict[UUID, ProviderBrief],
 ) -> Figures:
     waits = [_minutes(v.checked_in_at, v.started_at or now) for v in visits if v.checked_in_at and v.status not in FREED]
     longest = max((row.minutes for row in waiting), default=None)
@@ -172,21 +182,27 @@ def _figures(
     )
 
 
-def _first_free(slot: Slot, provider: Provider) -> FirstFree:
+def _first_free(slot: Slot, provider: ProviderBrief) -> FirstFree:
     return FirstFree(slot.start, f"{slot.start:%H:%M}", provider.id, provider.name, provider.short_name, slot.location_id)
 
 
 def _free_today(
     actor: Actor, day: date, now: datetime, location_id: UUID | None
-) -> tuple[list[Slot], list[Shift], dict[UUID, Provider]]:
+) -> tuple[list[Slot], list[Shift], dict[UUID, ProviderBrief]]:
     """Free times of the usual length that don't overlap, the day's shifts and who works. 5 queries."""
     table = timetable(actor=actor, first_day=day - timedelta(days=1), last_day=day, location_id=location_id, with_rooms=False)
-    durations = sorted(Service.objects.filter(is_active=True).values_list("duration_minutes", flat=True))
     shifts = table.shifts(day - timedelta(days=1), day)
     busy = taken(table.providers, (), *around(day, day))
-    demand = Demand(median_low(durations) if durations else USUAL_MINUTES)
+    demand = Demand(usual_minutes())
     todays = [shift for shift in shifts if shift.day == day]
     return list(_one_after_another(slots_of(todays, (), demand, busy, earliest=now))), shifts, table.providers
+
+
+@cached("appointments.usual_minutes", ttl=TTL.CLINIC, tags=lambda: [Tag.all(Service)])
+def usual_minutes() -> int:
+    """How long a visit of this clinic usually is: the median of its services. One query."""
+    durations = sorted(Service.objects.filter(is_active=True).values_list("duration_minutes", flat=True))
+    return median_low(durations) if durations else USUAL_MINUTES
 
 
 def _one_after_another(slots: Iterable[Slot]) -> Iterable[Slot]:
@@ -198,7 +214,7 @@ def _one_after_another(slots: Iterable[Slot]) -> Iterable[Slot]:
 
 
 def _idle(
-    shifts: list[Shift], providers: dict[UUID, Provider], busy: list[VisitRow], coming: list[VisitRow], now: datetime
+    shifts: list[Shift], providers: dict[UUID, ProviderBrief], busy: list[VisitRow], coming: list[VisitRow], now: datetime
 ) -> Iterable[IdleProvider]:
     seen = {row.provider_id for row in busy}
     coming = sorted(coming, key=lambda row: row.start)

@@ -98,11 +98,11 @@ class PatientVisits:
 def with_reason(visits: AppointmentQuerySet) -> AppointmentQuerySet:
     """Rows for a screen: names and the reason of the last change."""
     last = AppointmentChange.objects.filter(appointment_id=OuterRef("pk")).order_by("-at", "-id").values("reason")[:1]
-    return visits.for_list().annotate(last_reason=Subquery(last))
+    return visits.for_rows().annotate(last_reason=Subquery(last))
 
 
 def visit_row(appointment: Appointment, actor: Actor, *, minutes: int = 0, tone: str = "mute") -> VisitRow:
-    """The row of a visit that was read `for_list`. No query."""
+    """The row of a visit that was read `for_rows` or `for_list`. No query."""
     visit, status = appointment, Status(appointment.status)
     zone = ZoneInfo(visit.time_zone)
     start, end = visit.start.astimezone(zone), visit.end.astimezone(zone)

@@ -1,10 +1,11 @@
 """Booking and moving visits: nobody is in two places, and nobody's time is given twice."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
@@ -12,10 +13,11 @@ from django.utils.translation import gettext as _
 
 from appointments.choices import MOVABLE, ChangeKind, ResourceKind, Source, Status
 from appointments.errors import OutsideHours, SlotTaken
-from appointments.models import Appointment, Service, ServiceProvider
+from appointments.models import Appointment, Claim, Service, ServiceProvider
 from appointments.policies import bookable_locations
 from appointments.selectors.availability import nearest_slots
-from appointments.selectors.timetable import Timetable, taken, timetable, zone_of
+from appointments.selectors.offers import location_with_rooms, offered
+from appointments.selectors.timetable import Timetable, timetable
 from appointments.services.claims import Refused, Resource, locked_appointment, release_for_move, take, wanted_by
 from appointments.services.history import record_change
 from appointments.slots import Shift
@@ -28,14 +30,14 @@ from patients.models import Patient
 
 GRACE = timedelta(minutes=1)  # between seeing a slot and sending the form
 HORIZON = timedelta(days=3 * 366)
-NOTES_LENGTH, REASON_LENGTH = 2000, 300
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a visit can take place: the shift it lies in, and the rooms to try in this order (None: no room)."""
+    """Where a visit can take place, and the rooms to try in this order (None: no room)."""
 
     location: Location
+    zone: ZoneInfo
     rooms: Sequence[Room | None]
 
 
@@ -54,14 +56,15 @@ def book_appointment(
 ) -> Appointment:
     """Book a visit, confirmed. `start` is aware; the end follows from the service.
 
-    Raises ValidationFailed with every wrong field; OutsideHours or SlotTaken with the nearest free slots. 12 statements.
+    Raises ValidationFailed with every wrong field; OutsideHours or SlotTaken with the nearest free slots. 5 statements, and up to 7
+    more for what is not kept (hours, rooms, the offer).
     """
     actor.require("appointment", "create")
     wrong: list[Detail] = []
     patient = _patient(patient_id, wrong)
     service, provider = _offer(service_id, provider_id, wrong)
     _check_start(start, wrong)
-    notes = checked_text("notes", notes, NOTES_LENGTH, wrong)
+    notes = checked_text("notes", notes, wrong)
     if source not in Source.values:
         wrong.append(Detail("source", "invalid_choice", _("There is no such source.")))
     if wrong or patient is None or service is None or provider is None:
@@ -101,7 +104,7 @@ def booking_problems(*, actor: Actor, given: Mapping[str, Any]) -> list[Detail]:
     if "start" in given:
         _check_start(given["start"], wrong)
     if "notes" in given:
-        checked_text("notes", given["notes"], NOTES_LENGTH, wrong)
+        checked_text("notes", given["notes"], wrong)
     _refuse_places(actor, given.get("location"), given.get("room"), wrong)
     return wrong
 
@@ -130,7 +133,7 @@ def reschedule_appointment(
     if provider_id is not None and provider_id != appointment.provider_id:
         provider = _provider(provider_id, appointment.service_id, wrong)
     _check_start(start, wrong)
-    reason = checked_text("reason", reason, REASON_LENGTH, wrong)
+    reason = checked_text("reason", reason, wrong)
     if wrong or provider is None:
         _refuse_places(actor, None, room_id, wrong)
         raise ValidationFailed(_("Some fields are wrong."), wrong)
@@ -155,7 +158,7 @@ def reclaim(actor: Actor, appointment: Appointment) -> None:
     """Take back what a visit had given up. Raises SlotTaken when somebody has it now. Two statements."""
     visit = appointment
     attempt = Attempt(actor, visit.service, visit.provider, visit.patient_id, visit.start, visit.end, moving=visit.id)
-    attempt.claim(appointment, Place(visit.location, [visit.room]))
+    attempt.claim(appointment, Place(visit.location, ZoneInfo(visit.time_zone), [visit.room]))
 
 
 @dataclass(slots=True)
@@ -173,7 +176,9 @@ class Attempt:
     def place(self, location_id: UUID | None, room_id: UUID | None, preferred: UUID | None = None) -> Place:
         """The location whose hours hold the visit and the rooms to try. Raises OutsideHours or ValidationFailed. 4-5 queries."""
         first_day, last_day = self._days
-        table = timetable(actor=self.actor, first_day=first_day, last_day=last_day, provider_id=self.provider.id)
+        table = timetable(
+            actor=self.actor, first_day=first_day, last_day=last_day, provider_id=self.provider.id, with_rooms=room_id is not None
+        )
         room = table.rooms.get(room_id) if room_id else None
         wrong: list[Detail] = []
         if room_id is not None and room is None:
@@ -186,8 +191,8 @@ class Attempt:
             raise ValidationFailed(_("Some fields are wrong."), wrong)
         wanted = location_id or (room.location_id if room else None)
         shift = self._shift(table, wanted, preferred)
-        rooms: Sequence[Room | None] = [room] if room else list(self._rooms(table, shift))
-        return Place(table.locations[shift.block.location_id], rooms)
+        location, rooms = location_with_rooms(shift.block.location_id)
+        return Place(location, shift.block.zone, self._rooms(shift, rooms, room.id if room else None))
 
     def claim(self, appointment: Appointment, place: Place, old: Sequence[Resource] = ()) -> None:
         """Take patient, provider and a room of the place, and write time, zone and room into the visit. Raises SlotTaken."""
@@ -209,9 +214,8 @@ class Attempt:
                 if kinds != {ResourceKind.ROOM}:
                     break
                 continue
-            zone = zone_of(place.location)
-            appointment.room, appointment.time_zone = room, zone.key
-            appointment.local_day = self.start.astimezone(zone).date()
+            appointment.room, appointment.time_zone = room, place.zone.key
+            appointment.local_day = self.start.astimezone(place.zone).date()
             return
         raise self.taken(kinds)
 
@@ -230,7 +234,8 @@ class Attempt:
             actor=self.actor, service=self.service, near=self.start, provider_id=self.provider.id,
             patient_id=self.patient_id, moving=self.moving,
         )  # fmt: skip
-        return [slot.as_json() for slot in found]
+        # Whoever has just taken this time may have committed before we refused, and be announced after we looked.
+        return [slot.as_json() for slot in found if (slot.provider.id, slot.start) != (self.provider.id, self.start)]
 
     @property
     def _days(self) -> tuple[date, date]:
@@ -248,19 +253,24 @@ class Attempt:
             raise OutsideHours(message, [Detail("start", "outside_hours", message)], {"alternatives": self.alternatives()})
         return min(fitting, key=lambda shift: shift.block.location_id != preferred)
 
-    def _rooms(self, table: Timetable, shift: Shift) -> Iterator[Room | None]:
-        """The shift's own room, or the free ones of the needed kind, or none at all."""
-        if shift.block.room_id in table.rooms:
-            yield table.rooms[shift.block.room_id]
-        elif not self.service.room_kind:
-            yield None
-        else:
-            place = shift.block.location_id
-            options = [r for r in table.rooms.values() if r.location_id == place and r.kind == self.service.room_kind]
-            since = self.start - timedelta(minutes=self.service.buffer_before_minutes)
-            until = self.end + timedelta(minutes=self.service.buffer_after_minutes)
-            busy = taken((), [room.id for room in options], since, until, moving=self.moving)
-            yield from (room for room in options if busy.is_free(room.id, int(since.timestamp()), int(until.timestamp())))
+    def _rooms(self, shift: Shift, rooms: Sequence[Room], wanted: UUID | None) -> Sequence[Room | None]:
+        """The wanted room, else the shift's own, else the free ones of the needed kind; none at all is [None]. 0-1 query."""
+        if wanted is not None:
+            return [room for room in rooms if room.id == wanted]
+        if own := [room for room in rooms if room.id == shift.block.room_id]:
+            return own
+        if not self.service.room_kind:
+            return [None]
+        of_kind = {room.id: room for room in rooms if room.kind == self.service.room_kind}
+        since = self.start - timedelta(minutes=self.service.buffer_before_minutes)
+        until = self.end + timedelta(minutes=self.service.buffer_after_minutes)
+        busy = Claim.objects.filter(
+            resource_kind=ResourceKind.ROOM, resource_id__in=of_kind, ends_at__gt=since, starts_at__lt=until
+        )
+        if self.moving is not None:
+            busy = busy.exclude(appointment_id=self.moving)
+        taken = set(busy.values_list("resource_id", flat=True))
+        return [room for room in of_kind.values() if room.id not in taken]
 
 
 def _resources(appointment: Appointment) -> list[Resource]:
@@ -282,11 +292,9 @@ def _patient(patient_id: UUID, wrong: list[Detail]) -> Patient | None:
 
 def _offer(service_id: UUID, provider_id: UUID, wrong: list[Detail]) -> tuple[Service | None, Provider | None]:
     """Service and provider when the one is offered by the other, in one query; else what is wrong with each."""
-    offer = (
-        ServiceProvider.objects.select_related("service", "provider").filter(service_id=service_id, provider_id=provider_id).first()
-    )
-    if offer is not None and offer.service.is_active and offer.provider.is_active:
-        return offer.service, offer.provider
+    offer = offered(service_id, provider_id)
+    if offer is not None and all(one.is_active for one in offer):
+        return offer
     return _service(service_id, wrong), _provider(provider_id, service_id, wrong)
 
 

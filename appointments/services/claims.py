@@ -113,4 +113,4 @@ def locked_appointment(actor: Actor, appointment_id: UUID, *, expected_version: 
 def check_version(row: Record, expected_version: int | None) -> None:
     """Raise PreconditionFailed when the caller read another version than this."""
     if expected_version is not None and row.version != expected_version:
-        raise PreconditionFailed(_("Somebody changed this meanwhile. Look at it again."))
+        raise PreconditionFailed.at(row.version, _("Somebody changed this meanwhile. Look at it again."))

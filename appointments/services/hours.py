@@ -4,7 +4,7 @@ Booked visits stay as they are when hours change; they are moved or cancelled on
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, time
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +26,7 @@ SCHEDULE_FIELDS = frozenset(
 EXCEPTION_FIELDS = frozenset({"provider", "kind", "first_day", "last_day", "start_time", "end_time", "location", "room", "reason"})
 HOLIDAY_FIELDS = frozenset({"day", "name", "location"})
 REFERENCES: dict[str, type[Provider | Location | Room]] = {"provider": Provider, "location": Location, "room": Room}
+Known = dict[str, dict[str, Any]]  # the rows that values name: by field, then by id
 
 
 # --- Weekly blocks ------------------------------------------------------------------------------------------------------
@@ -39,7 +40,7 @@ def update_schedule(
     *, actor: Actor, schedule_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None
 ) -> Schedule:
     actor.require("schedule", "change")
-    row = Schedule.objects.select_for_update(no_key=True).found(pk=schedule_id)
+    row = _locked(Schedule).found(pk=schedule_id)
     check_version(row, expected_version)
     return _saved_schedule(row, changes)
 
@@ -58,9 +59,11 @@ def replace_week(*, actor: Actor, provider_id: UUID, blocks: Sequence[Mapping[st
     Provider.objects.select_for_update(no_key=True).found(pk=provider_id)
     wrong: list[Detail] = []
     rows: list[Schedule] = []
-    for number, block in enumerate(blocks):
+    week = [{**block, "provider": provider_id} for block in blocks]
+    known = _referenced(*week)
+    for number, block in enumerate(week):
         row, own = Schedule(), list[Detail]()
-        _fill(row, {**block, "provider": provider_id}, SCHEDULE_FIELDS, own)
+        _fill(row, block, SCHEDULE_FIELDS, own, known)
         _check_block(row, rows, own)
         wrong += [Detail(f"blocks.{number}.{detail.field}", detail.code, detail.message) for detail in own]
         if not own:
@@ -72,7 +75,7 @@ def replace_week(*, actor: Actor, provider_id: UUID, blocks: Sequence[Mapping[st
 
 def _saved_schedule(row: Schedule, values: Mapping[str, Any]) -> Schedule:
     wrong: list[Detail] = []
-    _fill(row, values, SCHEDULE_FIELDS, wrong)
+    _fill(row, values, SCHEDULE_FIELDS, wrong, _referenced(values))
     others = [] if wrong else list(Schedule.objects.filter(provider_id=row.provider_id).exclude(pk=row.pk))
     _check_block(row, others, wrong)
     raise_if(wrong)
@@ -81,9 +84,9 @@ def _saved_schedule(row: Schedule, values: Mapping[str, Any]) -> Schedule:
 
 
 def _check_block(row: Schedule, others: Iterable[Schedule], wrong: list[Detail]) -> None:
-    _check_times(row.start_time, row.end_time, wrong)
     check_model(row, wrong)
-    if row.valid_from and row.valid_until and row.valid_until < row.valid_from and not _names(wrong, "valid_until"):
+    readable = not (_names(wrong, "valid_from") or _names(wrong, "valid_until"))
+    if readable and row.valid_from and row.valid_until and row.valid_until < row.valid_from:
         wrong.append(Detail("valid_until", "before_start", _("This is before the first day.")))
     if not wrong and any(_overlap(row, other) for other in others):
         wrong.append(Detail("start_time", "overlaps", _("The provider has other hours at this time.")))
@@ -116,7 +119,7 @@ def update_exception(
     *, actor: Actor, exception_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None
 ) -> ScheduleException:
     actor.require("schedule", "change")
-    row = ScheduleException.objects.select_for_update(no_key=True).found(pk=exception_id)
+    row = _locked(ScheduleException).found(pk=exception_id)
     check_version(row, expected_version)
     return _saved_exception(row, changes)
 
@@ -130,8 +133,7 @@ def delete_exception(*, actor: Actor, exception_id: UUID, expected_version: int 
 
 def _saved_exception(row: ScheduleException, values: Mapping[str, Any]) -> ScheduleException:
     wrong: list[Detail] = []
-    _fill(row, values, EXCEPTION_FIELDS, wrong)
-    _check_times(row.start_time, row.end_time, wrong)
+    _fill(row, values, EXCEPTION_FIELDS, wrong, _referenced(values))
     needed = ["start_time", "end_time", "location"] if row.kind == ExceptionKind.EXTRA else []
     if row.kind == ExceptionKind.OFF and (row.start_time is None) != (row.end_time is None):
         needed = ["start_time", "end_time"]
@@ -172,7 +174,7 @@ def delete_holiday(*, actor: Actor, holiday_id: UUID, expected_version: int | No
 
 def _saved_holiday(row: Holiday, values: Mapping[str, Any]) -> Holiday:
     wrong: list[Detail] = []
-    _fill(row, values, HOLIDAY_FIELDS, wrong)
+    _fill(row, values, HOLIDAY_FIELDS, wrong, _referenced(values))
     check_model(row, wrong)
     taken = Holiday.objects.filter(day=row.day, location=row.location).exclude(pk=row.pk) if not wrong else None
     if taken is not None and taken.exists():
@@ -183,8 +185,22 @@ def _saved_holiday(row: Holiday, values: Mapping[str, Any]) -> Holiday:
 
 
 # --- Inside -------------------------------------------------------------------------------------------------------------
-def _fill(row: Any, values: Mapping[str, Any], fields: frozenset[str], wrong: list[Detail]) -> None:
-    """Set the given values; references must exist here, and a room belongs to the location. A query for each reference."""
+def _locked(model: type[Schedule] | type[ScheduleException]) -> Any:
+    """The row alone is locked; provider, location and room come with it."""
+    return model.objects.select_for_update(no_key=True, of=("self",)).select_related("provider", "location", "room")
+
+
+def _referenced(*many: Mapping[str, Any]) -> Known:
+    """The providers, locations and rooms that the values name, by id. At most three queries, for any number of blocks."""
+    known: Known = {}
+    for name, model in REFERENCES.items():
+        wanted = {values[name] for values in many if values.get(name) is not None}
+        known[name] = {str(key): row for key, row in model.objects.in_bulk(wanted).items()} if wanted else {}
+    return known
+
+
+def _fill(row: Any, values: Mapping[str, Any], fields: frozenset[str], wrong: list[Detail], known: Known) -> None:
+    """Set the given values; references must exist here, and a room belongs to the location. No query."""
     for name, value in values.items():
         if name not in fields:
             wrong.append(Detail(name, "unknown_field", _("There is no such field.")))
@@ -193,7 +209,7 @@ def _fill(row: Any, values: Mapping[str, Any], fields: frozenset[str], wrong: li
         elif value is None:
             setattr(row, name, None)
         else:
-            found = REFERENCES[name].objects.filter(pk=value).first()
+            found = known[name].get(str(value))
             if found is None:
                 wrong.append(Detail(name, "not_found", _("There is no such record.")))
             else:
@@ -209,12 +225,6 @@ def _fill(row: Any, values: Mapping[str, Any], fields: frozenset[str], wrong: li
         and not (_names(wrong, "room") or _names(wrong, "location"))
     ):
         wrong.append(Detail("room", "wrong_location", _("This room is at another location.")))
-
-
-def _check_times(start: time | None, end: time | None, wrong: list[Detail]) -> None:
-    for name, value in (("start_time", start), ("end_time", end)):
-        if isinstance(value, time) and (value.second or value.microsecond or value.tzinfo):
-            wrong.append(Detail(name, "invalid", _("Whole minutes of wall-clock time, such as 08:30.")))
 
 
 def _names(wrong: list[Detail], field: str) -> bool:

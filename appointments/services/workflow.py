@@ -8,14 +8,13 @@ from django.utils.translation import gettext as _
 
 from appointments.choices import FREED, TRANSITIONS, UNDOABLE, ChangeKind, Status
 from appointments.models import Appointment
-from appointments.services.booking import REASON_LENGTH, reclaim
+from appointments.services.booking import reclaim
 from appointments.services.claims import locked_appointment, release
 from appointments.services.history import record_change, status_before
 from appointments.validators import checked_text
 from core.accounts.actor import Actor
 from core.errors import Conflict, Detail, ValidationFailed
 
-NOTES_LENGTH = 2000
 # Which moment a state stands for.
 MOMENTS = {Status.CHECKED_IN: "checked_in_at", Status.IN_PROGRESS: "started_at", Status.COMPLETED: "completed_at"}
 
@@ -37,7 +36,7 @@ def change_status(
     transition = TRANSITIONS[action]
     appointment = locked_appointment(actor, appointment_id, expected_version=expected_version)
     wrong: list[Detail] = []
-    reason = checked_text("reason", reason, REASON_LENGTH, wrong)
+    reason = checked_text("reason", reason, wrong)
     if wrong:
         raise ValidationFailed(_("Some fields are wrong."), wrong)
     before = Status(appointment.status)
@@ -81,7 +80,7 @@ def change_notes(*, actor: Actor, appointment_id: UUID, notes: str, expected_ver
     actor.require("appointment", "create")
     appointment = locked_appointment(actor, appointment_id, expected_version=expected_version)
     wrong: list[Detail] = []
-    appointment.notes = checked_text("notes", notes, NOTES_LENGTH, wrong)
+    appointment.notes = checked_text("notes", notes, wrong)
     if wrong:
         raise ValidationFailed(_("Some fields are wrong."), wrong)
     appointment.save(update_fields=["notes"])

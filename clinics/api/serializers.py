@@ -12,7 +12,7 @@ from core.accounts.roles import Role
 from core.api.serializers import Flag, InputSerializer, OutputSerializer, Text
 from core.errors import Detail
 from core.tenancy.models import Clinic
-from core.validators import Problems
+from core.validators import Problems, clean_fields
 
 OWN_TIME_ZONE = "IANA name, such as Europe/London. Empty: the clinic's."
 
@@ -95,7 +95,7 @@ class ClinicPartInput(InputSerializer):
     def problems(self, values: dict[str, Any]) -> Iterable[Detail]:
         found = Problems()
         rules = self.rules(self.context["clinic"].country)
-        validators.clean_fields({name: value for name, value in values.items() if name in rules}, rules, found)
+        clean_fields({name: value for name, value in values.items() if name in rules}, rules, found)
         return found.details
 
 

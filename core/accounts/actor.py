@@ -36,6 +36,12 @@ class Actor:
     def is_patient_only(self) -> bool:
         return self.roles == frozenset({Role.PATIENT})
 
+    @property
+    def seen_as(self) -> tuple[tuple[str, ...], tuple[UUID, ...], UUID | None]:
+        """What of the person decides which rows and fields are shown: part of the key of whatever is kept for others too."""
+        own = self.user_id if self.is_patient_only else None
+        return tuple(sorted(self.roles)), tuple(sorted(self.location_ids)), own
+
 
 def system_actor(clinic_id: UUID | None = None) -> Actor:
     """HMS itself: commands, demo data, the clock. Never a request."""

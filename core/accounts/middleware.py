@@ -4,20 +4,20 @@ from collections.abc import Callable
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth import get_user
 from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthentication
-from django.db.models import Q
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from core.accounts import tokens
 from core.accounts.actor import Actor
-from core.accounts.models import Membership, User
+from core.accounts.known import clinic_named, known_memberships, user_of_session
+from core.accounts.models import User
 from core.accounts.roles import Role
 from core.errors import BadRequest, Detail, DomainError, NotAllowed
 from core.requests import HMSRequest
 from core.responses import error_response
+from core.security.recorder import Kind, record
 from core.tenancy.context import narrowed
 from core.tenancy.models import Clinic
 
@@ -35,16 +35,18 @@ class AuthenticationMiddleware(DjangoAuthentication):
         self.answer = get_response
 
     def __call__(self, request: HMSRequest) -> HttpResponse:  # type: ignore[override]
-        scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+        scheme, _, credential = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         request.token_clinic_id = None
         if scheme.lower() == "bearer":
             try:
                 request.user, request.token_clinic_id = tokens.read(credential.strip())
             except DomainError as error:
+                if isinstance(error, tokens.ForgedToken):
+                    record(request, Kind.TOKEN_REFUSED)
                 return error_response(request, error)
-            request.auth_method = "token"
+            request.auth_method, request.person_id = "token", request.user.pk
         else:
-            request.user = SimpleLazyObject(lambda: get_user(request))  # type: ignore[assignment]
+            request.user = SimpleLazyObject(lambda: user_of_session(request))  # type: ignore[assignment]
             request.auth_method = "session"
         return self.answer(request)
 
@@ -52,8 +54,8 @@ class AuthenticationMiddleware(DjangoAuthentication):
 class ClinicMiddleware:
     """Finds the clinic the request is about and the person's place in it; sets `request.clinic` and `request.actor`.
 
-    Order: X-Clinic-ID, ?clinic_id=, token's claim, subdomain, session, only membership. Queries: one for the
-    memberships of a signed-in person.
+    Order: X-Clinic-ID, ?clinic_id=, token's claim, subdomain, session, only membership. Queries: none, or one
+    for the memberships of a signed-in person.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -63,6 +65,7 @@ class ClinicMiddleware:
         request.clinic, request.actor, request.memberships = None, None, []
         if not request.user.is_authenticated:
             return self.get_response(request)
+        request.person_id = request.user.pk
         with narrowed(user_id=request.user.pk):
             try:
                 self._enter(request)
@@ -75,11 +78,7 @@ class ClinicMiddleware:
 
     def _enter(self, request: HMSRequest) -> None:
         user: User = request.user
-        request.memberships = list(
-            Membership.objects.filter(user=user, state=Membership.State.ACTIVE, clinic__state=Clinic.State.ACTIVE)
-            .select_related("clinic")
-            .order_by("clinic__name")
-        )
+        request.memberships = known_memberships(user)
         explicit, wanted = wanted_clinic(request)
         membership = next((m for m in request.memberships if wanted in (str(m.clinic_id), m.clinic.slug.lower())), None)
         if membership is None and not wanted and len(request.memberships) == 1:
@@ -102,7 +101,7 @@ class ClinicMiddleware:
 
 def wanted_clinic(request: HMSRequest) -> tuple[bool, str]:
     """The clinic the request names, as id or slug, and whether it was said explicitly (a wrong one is then refused)."""
-    for said in (request.headers.get("X-Clinic-ID"), request.GET.get("clinic_id")):
+    for said in (request.META.get("HTTP_X_CLINIC_ID"), request.GET.get("clinic_id")):
         if said:
             return True, _spelt(said)
     if request.token_clinic_id:
@@ -120,17 +119,6 @@ def _spelt(said: str) -> str:
         return str(UUID(said))
     except ValueError:
         return said.lower()
-
-
-def clinic_named(name: str) -> Clinic | None:
-    """The active clinic with this id or slug. One query."""
-    if "\x00" in name:
-        return None
-    try:
-        named = Q(pk=UUID(name))
-    except ValueError:
-        named = Q(slug__iexact=name)
-    return Clinic.objects.filter(named, state=Clinic.State.ACTIVE).first()
 
 
 def require_clinic(request: HMSRequest) -> Clinic:

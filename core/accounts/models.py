@@ -1,5 +1,6 @@
 """People, what they are in which clinic, and what HMS remembers of failed sign-ins."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +13,11 @@ from django.utils.translation import gettext_lazy as _
 
 from core.accounts.actor import Actor
 from core.accounts.roles import CLINIC_ROLES, PLATFORM_ROLES, Role
+from core.tenancy.announcements import announces
 from core.tenancy.ids import new_id
 from core.tenancy.models import Clinic
+from core.validators import Rules, clean_choice, clean_email, clean_name
+from core.validators.models import RuledModel
 
 
 def normalise_email(email: str) -> str:
@@ -36,7 +40,8 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, platform_role=Role.SUPER_ADMIN, **fields)
 
 
-class User(AbstractBaseUser):
+@announces(user=["id"])
+class User(RuledModel, AbstractBaseUser):
     """A person who signs in, by e-mail. What they may do comes from memberships, or from a platform role."""
 
     table_kind = "platform"
@@ -67,6 +72,13 @@ class User(AbstractBaseUser):
         super().clean()
         self.email = normalise_email(self.email)
 
+    def field_rules(self) -> Rules:
+        return {
+            "email": partial(clean_email, required=True),
+            "full_name": partial(clean_name, max_length=200, required=True),
+            "platform_role": partial(clean_choice, choices=["", *PLATFORM_ROLES]),
+        }
+
     @property
     def initials(self) -> str:
         parts = self.full_name.split()
@@ -88,6 +100,7 @@ class User(AbstractBaseUser):
         return self.is_active and self.is_superuser
 
 
+@announces(across_clinics=True, memberships=["user_id"])
 class Membership(models.Model):
     """A person in a clinic: roles, places of work, state. Personal: seen by the clinic and by the person."""
 

@@ -49,6 +49,11 @@ MATRIX: dict[str, dict[str, frozenset[Role]]] = {
         "create": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN}),
         "change": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN}),
     },
+    "security": {
+        "view": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN, Role.SUPPORT}),
+        "create": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN}),
+        "change": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN}),
+    },
     "membership": {"view": _operators | _oversight | {Role.SUPPORT}, "create": _operators, "change": _operators},
     "staff": {"view": _staff | _operators | {Role.SUPPORT}},
     "location": {"view": frozenset(Role), "create": _operators, "change": _operators},
@@ -68,6 +73,11 @@ MATRIX: dict[str, dict[str, frozenset[Role]]] = {
         "search": _front_desk | _diagnostics | {Role.SUPER_ADMIN, Role.BILLING_SPECIALIST},
         "create": _front_desk | {Role.SUPER_ADMIN},
         "change": _front_desk | {Role.SUPER_ADMIN},
+    },
+    "document": {
+        "view": _front_desk | _diagnostics | _oversight | {Role.SUPER_ADMIN},
+        "create": _front_desk | _diagnostics | {Role.SUPER_ADMIN},
+        "enter_in_error": _front_desk | _diagnostics | {Role.SUPER_ADMIN},
     },
     "appointment": {
         "view": _front_desk | _diagnostics | _oversight | {Role.SUPER_ADMIN, Role.BILLING_SPECIALIST, Role.PATIENT},

@@ -14,6 +14,7 @@ from core.accounts.models import Membership, User, normalise_email
 from core.accounts.roles import CLINIC_ROLES, PLATFORM_ROLES, Role
 from core.errors import Detail, NotAllowed, NotFound, ValidationFailed
 from core.tenancy.context import current_clinic_id
+from core.validators import details_of
 
 
 def create_user(*, actor: Actor, email: str, full_name: str, password: str, platform_role: str = "") -> User:
@@ -105,7 +106,7 @@ def change_member(*, actor: Actor, membership_id: UUID, changes: dict[str, Any])
 
 # --- Inside ---------------------------------------------------------------------------------------------------------------
 def _new_user(*, email: str, full_name: str, password: str, platform_role: str = "") -> User:
-    user = User(email=normalise_email(email), full_name=full_name.strip(), platform_role=platform_role)
+    user = User(email=normalise_email(email), full_name=full_name, platform_role=platform_role)
     _checked(user, password)
     user.set_password(password)
     user.save(force_insert=True)
@@ -117,7 +118,7 @@ def _checked(user: User, password: str | None = None) -> None:
     try:
         user.full_clean(exclude=["password"])
     except ValidationError as error:
-        details += [Detail(name, "invalid", " ".join(messages)) for name, messages in error.message_dict.items()]
+        details += details_of(error)
     if password is not None:
         try:
             _strong(password, user)

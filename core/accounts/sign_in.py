@@ -1,5 +1,7 @@
 """The one way in with e-mail and password, for the page and the API alike."""
 
+from collections.abc import Callable
+
 from django.contrib.auth import authenticate
 from django.utils.translation import gettext as _
 
@@ -7,28 +9,37 @@ from core.accounts import throttle
 from core.accounts.models import User
 from core.errors import NotAuthenticated
 from core.requests import HMSRequest
+from core.responses import is_api
+from core.security.limiting.callers import address_of
+from core.security.recorder import Kind, record, signed_in
 
 
 class SignInRefused(NotAuthenticated):
-    """Wrong e-mail or password, or too many tries. `seconds` is how long to wait, 0 if one may try again at once."""
-
-    seconds = 0
+    """Wrong e-mail or password, or too many tries. `retry_after` is 0 if one may try again at once."""
 
 
-def check_credentials(request: HMSRequest, *, email: str, password: str) -> User:
-    """Return the user. Raises SignInRefused, the same for an unknown account, a wrong password and a closed account."""
-    address = request.META.get("REMOTE_ADDR", "")
+def check_credentials(request: HMSRequest, *, email: str, password: str, count: Callable[[], None]) -> User:
+    """Return the user. Raises SignInRefused, the same for an unknown account, a wrong password and a closed account.
+
+    `count` counts the try for the account and may raise RateLimited. Who has to wait anyway uses up nobody's tries.
+    """
+    # A machine that tries wrong passwords locks no page for the people behind the same address.
+    address = f"{'api' if is_api(request) else 'page'} {address_of(request)}"
     if seconds := throttle.seconds_locked(email, address):
+        record(request, Kind.SIGN_IN_LOCKED)
         raise _refused(_("Too many tries. Wait %(seconds)d seconds, then try again.") % {"seconds": seconds}, seconds)
+    count()
     user = authenticate(request, email=email, password=password)
     if not isinstance(user, User):
         throttle.note_failure(email, address)
+        record(request, Kind.SIGN_IN_FAILED)
         raise _refused(_("E-mail or password is wrong."), 0)
-    throttle.note_success(email)
+    throttle.note_success(email, address)
+    signed_in(request)
     return user
 
 
 def _refused(message: str, seconds: int) -> SignInRefused:
     error = SignInRefused(message)
-    error.seconds = seconds
+    error.retry_after = seconds
     return error

@@ -9,9 +9,12 @@ import hmac
 from datetime import timedelta
 
 from django.conf import settings
+from django.db.models import Case, F, When
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from core.accounts.models import SignInThrottle, normalise_email
+from core.security.proxies import counted
 from core.tenancy.context import platform_scope
 
 FREE_FAILURES = {"account": 5, "address": 20}
@@ -24,7 +27,7 @@ def _keys(email: str, address: str) -> dict[str, str]:
     secret = settings.SECRET_KEY.encode()
     return {
         kind: hmac.new(secret, f"{kind}:{value}".encode(), hashlib.sha256).hexdigest()
-        for kind, value in (("account", normalise_email(email)), ("address", address))
+        for kind, value in (("account", normalise_email(email)), ("address", counted(address)))
     }
 
 
@@ -51,7 +54,20 @@ def note_failure(email: str, address: str) -> None:
             row.save()
 
 
-def note_success(email: str) -> None:
-    """A right password clears the account's counter, never the address's."""
+def note_success(email: str, address: str = "") -> None:
+    """A right password clears the account's counter, and takes from the address's what this person mistyped before.
+
+    From the address's no more than an account may fail: behind it are many people who mistype, or somebody who tries many
+    accounts and has one. One query, or three.
+    """
+    keys = _keys(email, address)
     with platform_scope(reason="sign-in lockout"):
-        SignInThrottle.objects.filter(key=_keys(email, "")["account"]).update(failures=0, locked_until=None)
+        row = SignInThrottle.objects.select_for_update().filter(key=keys["account"], failures__gt=0).first()
+        if row is None:
+            return
+        forgiven, free = min(row.failures, FREE_FAILURES["account"]), FREE_FAILURES["address"]
+        SignInThrottle.objects.filter(key=row.key).update(failures=0, locked_until=None)
+        if address:
+            left = Greatest(F("failures") - forgiven, 0)
+            until = Case(When(failures__lt=free + forgiven, then=None), default=F("locked_until"))
+            SignInThrottle.objects.filter(key=keys["address"]).update(failures=left, locked_until=until)

@@ -4,18 +4,19 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.permissions import AllowAny, IsAuthenticated
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from core.accounts import tokens
 from core.accounts.models import Membership, User
 from core.accounts.roles import Role
 from core.accounts.sign_in import check_credentials
 from core.api.serializers import InputSerializer, OutputSerializer
-from core.api.versioning import SaysItsVersion
+from core.api.views import ClinicViewSet, KnownParameters
 from core.requests import underlying
+from core.security.limiting.classes import RouteClass
+from core.security.limiting.counting import count_account, count_refresh
 from core.tenancy.context import narrowed
 from core.tenancy.models import Clinic
 
@@ -59,7 +60,7 @@ class MeOutput(UserOutput):
     clinic = ClinicBrief(allow_null=True, help_text="The clinic this request is about.")
 
 
-class _OpenView(SaysItsVersion, APIView):
+class _OpenView(KnownParameters):
     """Sign-in: no person yet, so no matrix. A session cookie sent along is ignored."""
 
     authentication_classes: list[Any] = []
@@ -67,30 +68,39 @@ class _OpenView(SaysItsVersion, APIView):
 
 
 class TokenView(_OpenView):
+    route_class = RouteClass.AUTH
+
     @extend_schema(request=TokenInput, responses=TokenOutput, auth=[])
     def post(self, request: Request, **_: Any) -> Response:
         """Exchange e-mail and password for tokens. The answer to a wrong e-mail and a wrong password is the same."""
         given = TokenInput(data=request.data)
         given.is_valid(raise_exception=True)
-        user = check_credentials(underlying(request), **given.validated_data)
+        inner, email = underlying(request), given.validated_data["email"]
+        user = check_credentials(inner, **given.validated_data, count=lambda: count_account(inner, email))
         return Response(TokenOutput(_pair_for(user)).data)
 
 
 class RefreshView(_OpenView):
+    route_class = RouteClass.REFRESH
+
     @extend_schema(request=RefreshInput, responses=TokenOutput, auth=[])
     def post(self, request: Request, **_: Any) -> Response:
         """Exchange a refresh token for a new pair."""
         given = RefreshInput(data=request.data)
         given.is_valid(raise_exception=True)
         user, _clinic = tokens.read(given.validated_data["refresh"], kind=tokens.REFRESH)
+        count_refresh(underlying(request), user.pk)
         return Response(TokenOutput(_pair_for(user)).data)
 
 
-class MeView(SaysItsVersion, APIView):
-    permission_classes = [IsAuthenticated]
+class MeView(ClinicViewSet):
+    resource = None
+    clinic_optional = True
+    output = MeOutput
+    pagination_class = None
 
     @extend_schema(responses=MeOutput)
-    def get(self, request: Request, **_: Any) -> Response:
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The signed-in person and where they work."""
         inner = underlying(request)
         user = inner.user
@@ -102,7 +112,7 @@ class MeView(SaysItsVersion, APIView):
             "memberships": inner.memberships,
             "clinic": inner.clinic,
         }
-        return Response(MeOutput(data).data)
+        return self.one(data)
 
 
 def _pair_for(user: User) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from core.errors import Detail, DomainError
-from core.responses import error_body
+from core.responses import come_back, error_body
 
 CODES: dict[type[exceptions.APIException], str] = {
     exceptions.ValidationError: "VALIDATION_ERROR",
@@ -20,7 +20,7 @@ CODES: dict[type[exceptions.APIException], str] = {
     exceptions.PermissionDenied: "AUTHORIZATION_ERROR",
     exceptions.NotFound: "NOT_FOUND",
     exceptions.MethodNotAllowed: "METHOD_NOT_ALLOWED",
-    exceptions.NotAcceptable: "BAD_REQUEST",
+    exceptions.NotAcceptable: "BAD_REQUEST",  # of the document alone: all else is JSON whatever one asks for
     exceptions.UnsupportedMediaType: "UNSUPPORTED_MEDIA_TYPE",
     exceptions.Throttled: "RATE_LIMIT_EXCEEDED",
 }
@@ -39,6 +39,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if isinstance(error, DomainError):
         body = error_body(error.code, error.message, request_id=request_id, details=error.details, extra=error.extra)
         response = Response(body, status=error.status)
+        if (version := error.extra.get("current_version")) is not None:
+            response["ETag"] = f'"{version}"'
+        come_back(response, error.retry_after)
     elif isinstance(error, exceptions.APIException):
         response = _from_drf(error, request_id)
     else:
@@ -55,8 +58,7 @@ def _from_drf(error: exceptions.APIException, request_id: str) -> Response:
     details = list(flat_details(error.detail)) if isinstance(error, exceptions.ValidationError) else []
     message = "Some fields are wrong." if details else str(error.detail)
     response = Response(error_body(code, message, request_id=request_id, details=details), status=error.status_code)
-    if wait := getattr(error, "wait", None):
-        response["Retry-After"] = str(int(wait) + 1)
+    come_back(response, getattr(error, "wait", None) or 0)
     return response
 
 

@@ -6,9 +6,26 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from core.api.pagination import bad_parameter
+
+
+def query(name: str, kind: Any, description: str, *, required: bool = False) -> OpenApiParameter:
+    """A query parameter of a view, for its document and for its list of what is known; `kind` is a type or a JSON schema."""
+    joined: dict[str, Any] = {"style": "form", "explode": False} if isinstance(kind, dict) and kind.get("type") == "array" else {}
+    return OpenApiParameter(name, kind, OpenApiParameter.QUERY, required=required, description=description, **joined)
+
+
+def one_or_more(choices: Iterable[str]) -> dict[str, Any]:
+    """The schema of words separated by commas."""
+    return {"type": "array", "items": {"type": "string", "enum": list(choices)}, "minItems": 1}
+
+
+def joined(request: Request, name: str) -> str | None:
+    """A parameter of several values, with commas between them however they came; None without it."""
+    return ",".join(request.query_params.getlist(name)) if name in request.query_params else None
 
 
 def text_parameter(request: Request, name: str, *, max_length: int = 200) -> str | None:
@@ -42,7 +59,7 @@ def uuid_filter(queryset: QuerySet[Any], request: Request, name: str, column: st
 
 def choice_filter(queryset: QuerySet[Any], request: Request, name: str, choices: Iterable[str]) -> QuerySet[Any]:
     """One or several words, separated by commas."""
-    text = request.query_params.get(name)
+    text = joined(request, name)
     if text is None:
         return queryset
     known, wanted = list(choices), text.split(",")

@@ -1,136 +1,220 @@
-"""OpenAPI made from the code, with what drf-spectacular can't see: envelopes, errors, headers."""
+"""OpenAPI made from the code: what drf-spectacular can't see of an operation, and the parts that all operations share."""
 
 import re
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
-ERRORS = {
-    "400": "VALIDATION_ERROR or BAD_REQUEST: what was sent is wrong; every wrong field is named.",
-    "401": "AUTHENTICATION_ERROR: no, expired or revoked credentials.",
-    "403": "AUTHORIZATION_ERROR: the role may not, or the clinic is not one of yours.",
-    "404": "NOT_FOUND: also for another clinic's record.",
-    "405": "METHOD_NOT_ALLOWED.",
-    "409": "CONFLICT: the present state forbids it, or the idempotency key was used for another body.",
-    "412": "PRECONDITION_FAILED: `If-Match` does not match.",
-    "413": "PAYLOAD_TOO_LARGE: over 1 MB.",
-    "415": "UNSUPPORTED_MEDIA_TYPE: send application/json.",
+from core.api import headers
+from core.api.codes import CODES, STATUSES, of_status
+from core.api.examples import add_examples, error_example
+from core.api.pagination import PAGINATIONS
+from core.api.serializers import InputSerializer, WallTime
+from core.api.versioning import BY_PATH, DEPRECATED_SINCE
+from core.api.views import ClinicViewSet, KnownParameters
+
+PREFIX = re.compile(r"/api/(v\d+)/")
+SCHEMA = "#/components/schemas/"
+STRING = {"type": "string"}
+DETAIL_SCHEMA = {
+    "type": "object",
+    "required": ["field", "code", "message"],
+    "properties": {"field": STRING, "code": STRING, "message": STRING},
 }
 ERROR_SCHEMA = {
     "type": "object",
-    "required": ["error"],
+    "required": ["code", "message", "details", "request_id", "timestamp"],
     "properties": {
-        "error": {
-            "type": "object",
-            "required": ["code", "message", "details", "request_id", "timestamp"],
-            "properties": {
-                "code": {"type": "string", "examples": ["VALIDATION_ERROR"]},
-                "message": {"type": "string"},
-                "details": {
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "required": ["field", "code", "message"],
-                        "properties": {
-                            "field": {"type": "string", "examples": ["phone"]},
-                            "code": {"type": "string", "examples": ["invalid"]},
-                            "message": {"type": "string"},
-                        },
-                    },
-                },
-                "request_id": {"type": "string"},
-                "timestamp": {"type": "string", "format": "date-time"},
-                "alternatives": {
-                    "type": "array",
-                    "description": "With a 409 for a taken slot: the nearest free ones.",
-                    "items": {"type": "object"},
-                },
-                "duplicates": {
-                    "type": "array",
-                    "description": "With a 409 for a patient who seems to be registered already.",
-                    "items": {"type": "object"},
-                },
-            },
-        }
+        "code": {"type": "string", "enum": [code.name for code in CODES]},
+        "message": STRING,
+        "details": {"type": "array", "items": {"$ref": f"{SCHEMA}ErrorDetail"}},
+        "request_id": STRING,
+        "timestamp": {"type": "string", "format": "date-time"},
+        "current_version": {
+            "type": "integer",
+            "description": "With a 412: the record's version now. The `ETag` beside it may be sent as the next `If-Match`.",
+        },
+        "alternatives": {
+            "type": "array",
+            "description": "With a 409 for a taken slot: the nearest free ones.",
+            "items": {"type": "object"},
+        },
+        "status": {"type": "string", "description": "With a 409 for a step that is not possible now: the present status."},
+        "duplicates": {
+            "type": "array",
+            "description": "With a 409 for a patient who seems to be registered already.",
+            "items": {"type": "object"},
+        },
     },
 }
-META_SCHEMA = {"type": "object", "required": ["request_id"], "properties": {"request_id": {"type": "string"}}}
-LIST_META_SCHEMA = {
-    "type": "object",
-    "required": ["request_id", "page"],
-    "properties": {
-        "request_id": {"type": "string"},
-        "page": {
+SHARED_SCHEMAS: dict[str, Any] = {
+    "Error": ERROR_SCHEMA,
+    "ErrorAnswer": {"type": "object", "required": ["error"], "properties": {"error": {"$ref": f"{SCHEMA}Error"}}},
+    "ErrorDetail": DETAIL_SCHEMA,
+    "Meta": {"type": "object", "required": ["request_id"], "properties": {"request_id": STRING}},
+}
+OF_VERSION: dict[str, dict[str, Any]] = {
+    "1.0": {
+        "Pagination": {
+            "type": "object",
+            "required": ["page", "page_size", "total", "pages"],
+            "properties": {name: {"type": "integer", "minimum": 0} for name in ("page", "page_size", "total", "pages")},
+        },
+    },
+    "2.0": {
+        "Page": {
             "type": "object",
             "required": ["limit", "next", "previous"],
             "properties": {
-                "limit": {"type": "integer"},
+                "limit": {"type": "integer", "minimum": 0},
                 "next": {"type": ["string", "null"]},
                 "previous": {"type": ["string", "null"]},
             },
         },
+        "ListMeta": {
+            "type": "object",
+            "required": ["request_id", "page"],
+            "properties": {"request_id": STRING, "page": {"$ref": f"{SCHEMA}Page"}},
+        },
     },
 }
-CLINIC_HEADER = {
-    "name": "X-Clinic-ID",
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string"},
-    "description": "The clinic, as id or slug. Not needed by a person of one clinic.",
-}
-IDEMPOTENCY_HEADER = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string", "minLength": 8, "maxLength": 128},
-    "description": "A repeat with the same key and body within 24 hours gets the first answer.",
-}
-IF_MATCH_HEADER = {
-    "name": "If-Match",
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string"},
-    "description": "The `ETag` of the record as it was read: 412 when somebody changed it since.",
-}
-IF_NONE_MATCH_HEADER = {
-    "name": "If-None-Match",
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string"},
-    "description": "The `ETag` of an earlier answer: 304 when nothing changed.",
-}
-FIELDS_PARAMETER = {
-    "name": "fields",
-    "in": "query",
-    "required": False,
-    "schema": {"type": "string"},
-    "description": "Only these fields, separated by commas.",
-}
+BESIDE_A_LIST = {"1.0": {"pagination": {"$ref": f"{SCHEMA}Pagination"}}, "2.0": {"meta": {"$ref": f"{SCHEMA}ListMeta"}}}
+BESIDE_ONE = {"meta": {"$ref": f"{SCHEMA}Meta"}}
 
 
 class HMSSchema(AutoSchema):
-    """Operation ids in the form `appointments_check_in`."""
+    """One operation. Operation ids have the form `appointments_check_in`."""
+
+    view: Any
+
+    @property
+    def version(self) -> str:
+        found = PREFIX.match(self.path)
+        return BY_PATH[found[1]] if found else ""
+
+    @property
+    def is_read(self) -> bool:
+        return bool(self.method == "GET")
+
+    @property
+    def is_of_a_clinic(self) -> bool:
+        return isinstance(self.view, ClinicViewSet)
+
+    @property
+    def takes_if_match(self) -> bool:
+        """Every change of a row whose changes are counted."""
+        return (
+            self.is_of_a_clinic and not self.is_read and self.view.is_versioned and f"<{self.view.lookup_field}>" in self.path_regex
+        )
+
+    @property
+    def is_a_file(self) -> bool:
+        """Does the answer hold a file in place of JSON?"""
+        return self.is_of_a_clinic and self.view.action in self.view.file_actions
 
     def get_tags(self) -> list[str]:
-        return [self.path.removeprefix("/api/v2/").split("/")[0]]
+        return [self._words[0]]
 
     def get_operation_id(self) -> str:
-        words = re.sub(r"\{\w+\}", "", self.path.removeprefix("/api/v2/")).replace("-", "_").split("/")
-        path = "_".join(word for word in words if word)
-        if path.endswith(getattr(self.view, "action", "") or "-"):
-            return path
-        return f"{path}_{getattr(self.view, 'action', None) or self.method.lower()}"
+        words = [word.replace("-", "_") for word in self._words if not word.startswith("{")]
+        action = getattr(self.view, "action", None) or self.method.lower()
+        return "_".join([*(words[:-1] if action.startswith(words[-1]) else words), action])
+
+    def is_deprecated(self) -> bool:
+        return self.version in DEPRECATED_SINCE
 
     def get_override_parameters(self) -> list[Any]:
         """The view's own query parameters, and its ids as what they are."""
-        own: frozenset[str] = getattr(self.view, "own_parameters", frozenset)()
-        words: dict[str, str] = getattr(self.view, "parameter_help", {})
-        query = [OpenApiParameter(name, str, OpenApiParameter.QUERY, description=words.get(name, "")) for name in sorted(own)]
+        own = self.view.own_parameters() if self.is_of_a_clinic else ()
         ids = re.findall(r"\{(\w+)\}", self.path)
-        return query + [OpenApiParameter(name, OpenApiTypes.UUID, OpenApiParameter.PATH) for name in ids]
+        return [*own, *(OpenApiParameter(name, OpenApiTypes.UUID, OpenApiParameter.PATH) for name in ids)]
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> Any:
+        operation = super().get_operation(*args, **kwargs)
+        if operation and isinstance(self.view, KnownParameters):
+            operation["parameters"] = [*operation.get("parameters", []), *self._shared_parameters()]
+            for status, answer in operation["responses"].items():
+                self._complete(int(status), answer)
+            operation["responses"] |= self._other_answers("requestBody" in operation)
+        return operation
+
+    def _map_serializer(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> Any:
+        """Bodies are closed: an unknown field is refused."""
+        mapped = super()._map_serializer(serializer, direction, bypass_extensions)  # type: ignore[no-untyped-call]
+        if isinstance(serializer, InputSerializer):
+            mapped = {**mapped, "additionalProperties": False}
+        if not vars(type(serializer)).get("__doc__"):
+            mapped.pop("description", None)  # inherited words are about our code
+        return mapped
+
+    def _get_paginator(self) -> None:
+        """Pages are the version's affair: `_shared_parameters`."""
+        return
+
+    # --- Inside -----------------------------------------------------------------------------------------------------------
+    @property
+    def _words(self) -> list[str]:
+        return PREFIX.sub("", self.path).split("/")
+
+    def _shared_parameters(self) -> list[Any]:
+        """What an operation takes beside its own: the clinic, pages, and the headers of the contract."""
+        shared: list[Any] = [headers.REQUEST_ID]
+        if self.is_of_a_clinic:
+            shared += [headers.CLINIC, _query("clinic_id", STRING, "As `X-Clinic-ID`.")]
+            if self.is_a_file:
+                return shared
+            if self.method != "DELETE":
+                shared.append(self._fields())
+            shared.append(headers.IF_NONE_MATCH if self.is_read else headers.IDEMPOTENCY_KEY)
+            shared += PAGINATIONS[self.version].described(self.view) if self.view.paged else []
+            shared += [headers.IF_MATCH] if self.takes_if_match else []
+        return shared
+
+    def _fields(self) -> Any:
+        names = sorted(self.view.get_serializer_class()().fields)
+        schema = {"type": "array", "items": {"type": "string", "enum": names}, "minItems": 1}
+        words = "Only these fields, separated by commas: the answer has no others, also where the schema requires them."
+        return {**_query("fields", schema, words), "style": "form", "explode": False}
+
+    def _complete(self, status: int, answer: Any) -> None:
+        """The envelope around an answer's data, and its headers."""
+        own: tuple[str, ...] = () if self.is_read else ("Idempotency-Replayed", "X-HMS-Position") * self.is_of_a_clinic
+        if status < 300 and self.is_of_a_clinic and status != 204 and not self.is_a_file:
+            own += ("ETag",)
+        answer["headers"] = headers.headers_of(self.version, *own)
+        if self.is_a_file:
+            return
+        for media in answer.get("content", {}).values():
+            inner = media.get("schema", {})
+            beside = BESIDE_A_LIST[self.version] if inner.get("type") == "array" else BESIDE_ONE
+            properties = {"data": inner, **beside}
+            media["schema"] = {"type": "object", "required": list(properties), "properties": properties}
+
+    def _other_answers(self, has_body: bool) -> dict[str, Any]:
+        """304 and every error the operation may give."""
+        found: dict[str, Any] = {}
+        if self.is_read and self.is_of_a_clinic and not self.is_a_file:
+            own = headers.headers_of(self.version, "ETag")
+            found["304"] = {"description": "Not modified: `If-None-Match` matches.", "headers": own}
+        wanted = {400, 401, 403, 405, 429, 500, 503}
+        wanted |= {404} if "{" in self.path else set()
+        wanted |= {413, 415} if has_body else set()
+        wanted |= set() if self.is_read else {409}
+        wanted |= {412} if self.takes_if_match else set()
+        return found | {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(wanted)}
+
+
+class WallTimes(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """JSON Schema's own `time` has an offset; a clock's time has none."""
+
+    target_class = "rest_framework.fields.TimeField"
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
+        return {"type": "string", "format": "time-local", "pattern": WallTime.pattern}
 
 
 class SignInScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -143,51 +227,31 @@ class SignInScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
-def only_versioned_paths(endpoints: list[Any], **_: Any) -> list[Any]:
-    """One path per operation: the version's own; aliases are described in the text."""
-    return [endpoint for endpoint in endpoints if endpoint[0].startswith("/api/v2/")]
-
-
-def add_envelopes_and_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Wrap every 2xx in the envelope; give every operation its errors and headers."""
-    result["components"].setdefault("schemas", {})["Error"] = ERROR_SCHEMA
-    for path in result["paths"].values():
-        for method, operation in path.items():
-            _wrap_answers(operation)
-            _add_errors(method, operation)
-            _add_parameters(method, operation)
+def add_shared_parts(result: dict[str, Any], generator: Any, **_: Any) -> dict[str, Any]:
+    """Errors, headers and envelopes, which operations refer to; and an example for every body and answer."""
+    version: str = generator.api_version
+    components = result["components"]
+    result["info"]["description"] += f" A list is {PAGINATIONS[version].envelope}."
+    components["schemas"] = dict(sorted((components.get("schemas", {}) | SHARED_SCHEMAS | OF_VERSION[version]).items()))
+    used = {*headers.HEADERS} - (set() if version in DEPRECATED_SINCE else {*headers.OF_A_DEPRECATED_VERSION})
+    components["headers"] = {name: one for name, one in headers.HEADERS.items() if name in used}
+    components["responses"] = {str(status): _error_answer(status, version) for status in STATUSES}
+    add_examples(result)
     return result
 
 
-def _wrap_answers(operation: dict[str, Any]) -> None:
-    for status, answer in operation["responses"].items():
-        for media in answer.get("content", {}).values():
-            if status.startswith("2"):
-                inner = media.get("schema", {})
-                is_list = inner.get("type") == "array"
-                media["schema"] = {
-                    "type": "object",
-                    "required": ["data", "meta"],
-                    "properties": {"data": inner, "meta": LIST_META_SCHEMA if is_list else META_SCHEMA},
-                }
+def _error_answer(status: int, version: str) -> dict[str, Any]:
+    codes = list(of_status(status))
+    content = {
+        "schema": {"$ref": f"{SCHEMA}ErrorAnswer"},
+        "examples": {code.name: {"summary": code.when, "value": error_example(code)} for code in codes},
+    }
+    return {
+        "description": " ".join(f"{code.name}: {code.when}" for code in codes),
+        "headers": headers.headers_of(version, *headers.OF_A_STATUS.get(status, ())) | headers.NOT_ALWAYS.get(status, {}),
+        "content": {"application/json": content},
+    }
 
 
-def _add_errors(method: str, operation: dict[str, Any]) -> None:
-    body = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    wanted = ["400", "401", "403", "404", "405"]
-    if method != "get":
-        wanted += ["409", "412", "413", "415"]
-    for status in wanted:
-        operation["responses"].setdefault(status, {"description": ERRORS[status], "content": body})
-
-
-def _add_parameters(method: str, operation: dict[str, Any]) -> None:
-    parameters = operation.setdefault("parameters", [])
-    parameters.append(CLINIC_HEADER)
-    if method == "get":
-        parameters += [FIELDS_PARAMETER, IF_NONE_MATCH_HEADER]
-        operation["responses"].setdefault("304", {"description": "Not modified: `If-None-Match` matches."})
-    else:
-        parameters.append(IDEMPOTENCY_HEADER)
-    if method == "patch":
-        parameters.append(IF_MATCH_HEADER)
+def _query(name: str, schema: Any, description: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}

@@ -1,9 +1,14 @@
 """What every serializer of the API shares: input refuses what it doesn't know, output can be made sparse."""
 
-from collections.abc import Iterable
-from datetime import datetime
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from datetime import datetime, tzinfo
+from functools import cached_property, lru_cache
+from operator import attrgetter
+from typing import Any, ClassVar
 
+from django.utils.timezone import get_current_timezone
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 from rest_framework.fields import SkipField
@@ -40,6 +45,17 @@ class Instant(serializers.DateTimeField):
         if value.tzinfo is None:
             raise serializers.ValidationError("Say the time with its offset from UTC.", code="invalid")
         return super().enforce_timezone(value)
+
+
+class WallTime(serializers.TimeField):
+    """A clock's time of a clinic's day: two digits each, and no offset that nobody would look at."""
+
+    pattern = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?$"
+
+    def to_internal_value(self, value: Any) -> Any:
+        if not isinstance(value, str) or not re.fullmatch(self.pattern, value):
+            self.fail("invalid", format="hh:mm[:ss[.uuuuuu]]")
+        return super().to_internal_value(value)
 
 
 class InputSerializer(serializers.Serializer[Any]):
@@ -87,7 +103,31 @@ def _note(errors: dict[str, Any], path: list[str], problem: ErrorDetail) -> None
 
 
 class OutputSerializer(serializers.Serializer[Any]):
-    """The body of an answer. With `sparse` in the context only those top-level fields are made."""
+    """The body of an answer. With `sparse` in the context only those top-level fields are made.
+
+    `shown` is how views use it: to build a serializer's fields takes longer than to write a row, so they are built once for
+    all requests, and the request's context is handed in beside them.
+
+    `reads` names the columns behind a field that is computed, by their lookups from the row (see `core.api.columns`).
+    """
+
+    reads: ClassVar[dict[str, tuple[str, ...]]] = {}
+
+    @classmethod
+    def shown(cls, rows: Iterable[Any], context: dict[str, Any]) -> list[dict[str, Any]]:
+        """The rows as plain data. No query where the rows were planned."""
+        shape = _built(cls, context.get("sparse"))
+        tokens = _context.set(context), _zone.set(get_current_timezone())
+        try:
+            return [shape.to_representation(row) for row in rows]
+        finally:
+            _context.reset(tokens[0])
+            _zone.reset(tokens[1])
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        handed_in = _context.get()
+        return super().context if handed_in is None else handed_in
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         fields = super().get_fields()
@@ -96,6 +136,63 @@ class OutputSerializer(serializers.Serializer[Any]):
         if sparse and top_level:
             return {name: field for name, field in fields.items() if name in sparse}
         return fields
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """As DRF's own, which looks at every field's kind again for every row; here that is done once (`_written`)."""
+        if isinstance(instance, Mapping):
+            return dict(super().to_representation(instance))
+        said: dict[str, Any] = {}
+        for name, read, write, field in self._written:
+            try:
+                value = read(instance)
+            except AttributeError:  # a default, or nothing at all: DRF knows
+                value = _own_way
+            if value is _own_way or callable(value):
+                try:
+                    value = field.get_attribute(instance)
+                except SkipField:
+                    continue
+            said[name] = None if value is None else write(value)
+        return said
+
+    @cached_property
+    def _written(self) -> list[tuple[str, "Read", "Write", serializers.Field[Any, Any, Any, Any]]]:
+        """Name, how its value is read from a row, how that is written, and the field."""
+        return [(name, _reader(field), _writer(field), field) for name, field in self.fields.items() if not field.write_only]
+
+
+_context: ContextVar[dict[str, Any] | None] = ContextVar("hms_shown_context", default=None)
+_zone: ContextVar[tzinfo | None] = ContextVar("hms_shown_zone", default=None)  # asked for once, not for each of many values
+
+
+@lru_cache(maxsize=256)  # fields= has many combinations
+def _built(shape: type[OutputSerializer], sparse: frozenset[str] | None) -> OutputSerializer:
+    one = shape(context={"sparse": sparse})
+    _ = one._written  # before another thread sees it
+    return one
+
+
+type Read = Callable[[Any], Any]
+type Write = Callable[[Any], Any]
+_own_way = object()  # the field reads its value in a way of its own
+
+
+def _reader(field: serializers.Field[Any, Any, Any, Any]) -> Read:
+    if type(field).get_attribute is not serializers.Field.get_attribute:
+        return lambda instance: _own_way
+    return attrgetter(".".join(field.source_attrs)) if field.source_attrs else lambda instance: instance
+
+
+def _writer(field: serializers.Field[Any, Any, Any, Any]) -> Write:
+    kind = type(field).to_representation
+    if kind is serializers.DateTimeField.to_representation and not {"format", "timezone"} & vars(field).keys():
+        return _instant
+    return str if kind is serializers.CharField.to_representation else field.to_representation
+
+
+def _instant(value: datetime) -> str:
+    """An aware moment as DRF's field writes it, which asks anew for format and zone each time: two values in most rows."""
+    return value.astimezone(_zone.get() or get_current_timezone()).isoformat().replace("+00:00", "Z")
 
 
 class MoneySerializer(serializers.Serializer[Any]):

@@ -7,5 +7,5 @@ from core.api.auth import MeView, RefreshView, TokenView
 urlpatterns = [
     path("auth/token", TokenView.as_view(), name="auth-token"),
     path("auth/token/refresh", RefreshView.as_view(), name="auth-token-refresh"),
-    path("auth/me", MeView.as_view(), name="auth-me"),
+    path("auth/me", MeView.as_view({"get": "retrieve"}), name="auth-me"),
 ]

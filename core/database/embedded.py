@@ -12,7 +12,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -39,9 +39,11 @@ log_min_error_statement = panic
 class EmbeddedPostgres:
     """One cluster: how to make, start, stop and remove it. Its places are in `places`."""
 
-    def __init__(self, wanted: Path, binaries: str = "", database: str = "hms") -> None:
+    def __init__(self, wanted: Path, binaries: str = "", database: str = "hms", settings: Mapping[str, str] | None = None) -> None:
+        """`settings` of PostgreSQL, such as shared_buffers, hold from the next start of the server on."""
         self.places = Places(wanted, binaries)
         self.database = database
+        self.settings = dict(settings or {})
 
     @property
     def home(self) -> Path:
@@ -126,7 +128,8 @@ class EmbeddedPostgres:
     def _write_configuration(self, data: Path) -> None:
         quoted = str(self.socket_dir).replace('"', '""').replace("'", "''")
         draft = data / "hms.conf.new"
-        draft.write_text(CONFIGURATION.format(socket_dir=quoted))
+        chosen = "".join(f"{name} = '{value.replace("'", "''")}'\n" for name, value in self.settings.items())
+        draft.write_text(CONFIGURATION.format(socket_dir=quoted) + chosen)
         self.places.hand_over(draft)
         draft.replace(data / "hms.conf")
 

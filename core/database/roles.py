@@ -1,6 +1,6 @@
 """The database's roles: who owns, who serves, who crosses clinics, who maintains. One code path makes them everywhere."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -23,12 +23,13 @@ class DatabaseNotFit(RuntimeError):
     """HMS can't run on this server; the message says why."""
 
 
-def setup_database(admin_url: str) -> list[str]:
+def setup_database(admin_url: str, name: str = "") -> list[str]:
     """Create or repair the roles and the database; return what was done, one sentence each (none the second time).
 
-    `admin_url` is a superuser's. Extensions come by migration. Raises DatabaseNotFit.
+    `admin_url` is a superuser's; `name` is of a database other than the installation's own. Extensions come by migration.
+    Raises DatabaseNotFit.
     """
-    name = unquote(urlsplit(settings.DATABASE_ROLE_URLS["hms_app"]).path.lstrip("/"))
+    name = name or own_database()
     with psycopg.connect(admin_url, autocommit=True) as admin:
         if admin.info.server_version < OLDEST * 10_000:
             raise DatabaseNotFit(f"PostgreSQL {OLDEST} or newer is needed; this is {admin.info.server_version // 10_000}.")
@@ -89,6 +90,20 @@ def _set_password(admin: psycopg.Connection[Any], role: str) -> None:
     admin.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier)))
 
 
+def own_database() -> str:
+    """The name of the database that this installation serves."""
+    return unquote(urlsplit(settings.DATABASE_ROLE_URLS["hms_app"]).path.lstrip("/"))
+
+
+def admin_url() -> str:
+    """A superuser's URL: the embedded server's, which is started if need be, or HMS_DATABASE_ADMIN_URL ("" when it is unset)."""
+    embedded = settings.EMBEDDED_POSTGRES
+    if not embedded:
+        return str(settings.HMS_DATABASE_ADMIN_URL)
+    embedded.ensure_running()
+    return str(embedded.url("postgres", "postgres"))
+
+
 def password_of(role: str) -> str:
     return unquote(urlsplit(settings.DATABASE_ROLE_URLS.get(role, "")).password or "")
 
@@ -102,6 +117,42 @@ def credentials_of(role: str) -> dict[str, str]:
         "HOST": unquote(parts.hostname or "") if not settings.EMBEDDED_POSTGRES else str(settings.EMBEDDED_POSTGRES.socket_dir),
         "PORT": str(parts.port or ""),
     }
+
+
+@contextmanager
+def in_database(name: str) -> Iterator[None]:
+    """Within the block every alias is connected to another database of the same server."""
+    before = {alias: connections[alias].settings_dict["NAME"] for alias in connections}
+    try:
+        _turn_to(dict.fromkeys(before, name))
+        yield
+    finally:
+        _turn_to(before)
+
+
+def _turn_to(names: Mapping[str, Any]) -> None:
+    for alias, name in names.items():
+        become(connections[alias].settings_dict["USER"], alias)
+        connections[alias].settings_dict["NAME"] = name
+
+
+def connection_apart(role: str) -> psycopg.Connection[Any]:
+    """A connection of its own as `role`, in autocommit, to the database that the default alias serves; the caller closes it.
+
+    For what can't run in a transaction, or needs more rights than serving does. Raises DatabaseNotFit without the role's URL.
+    """
+    if not settings.DATABASE_ROLE_URLS.get(role):
+        raise DatabaseNotFit(f"The URL of {role} is not set (see .env.example).")
+    known = credentials_of(role)
+    return psycopg.connect(
+        host=known["HOST"] or None,
+        port=known["PORT"] or None,
+        user=known["USER"],
+        password=known["PASSWORD"] or None,
+        dbname=connections["default"].settings_dict["NAME"],
+        autocommit=True,
+        connect_timeout=5,
+    )
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Keep, find and drop what somebody was typing."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 from django.http import QueryDict
@@ -11,6 +12,7 @@ from core.errors import NotFound
 from core.idempotency.middleware import FORM_FIELD
 
 FORM_NAME = re.compile(r"[a-z0-9:-]{1,100}")
+KEPT_FOR = timedelta(days=30)  # after the last word was typed
 NEVER_KEPT = {"csrfmiddlewaretoken", FORM_FIELD, "password"}
 
 

@@ -15,15 +15,16 @@ from django.utils import timezone
 from core.errors import BadRequest, Conflict, Detail, DomainError
 from core.idempotency.models import IdempotencyRecord
 from core.requests import HMSRequest
-from core.responses import error_response
+from core.responses import FORM_TYPES, error_response
 from core.security.crypto import decrypt, encrypt
 from core.tenancy.ids import new_id
+from core.uploads.limits import form_of
 
 GetResponse = Callable[[HMSRequest], HttpResponse]
 FORM_FIELD = "idempotency_key"
-FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 NOT_ASKED_FOR = ("csrfmiddlewaretoken", FORM_FIELD)
 SIGN_IN = re.compile(r"/sign-(in|out)/|/api/(v\d+/)?auth/")  # neither its answers nor a trace of its passwords are kept
+UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 KEY = re.compile(r"[\x21-\x7e]{8,128}")
 KEPT_FOR = timedelta(hours=24)
 KEPT_HEADERS = ("Content-Type", "Location", "ETag", "HX-Redirect", "HX-Trigger")
@@ -47,18 +48,17 @@ class IdempotencyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HMSRequest) -> HttpResponse:
-        safe = request.method in ("GET", "HEAD", "OPTIONS", "TRACE")
-        if safe or not request.user.is_authenticated or SIGN_IN.match(request.path):
+        if request.method not in UNSAFE or not request.user.is_authenticated or SIGN_IN.match(request.path):
             return self.get_response(request)
         key = request.headers.get("Idempotency-Key", "")
-        if not key and request.content_type in FORM_TYPES:
-            key = request.POST.get(FORM_FIELD, "")
-        if not key:
-            return self.get_response(request)
         try:
-            return self._once(request, key)
+            if not key and request.content_type in FORM_TYPES:
+                key = form_of(request).get(FORM_FIELD, "")
+            if key:
+                return self._once(request, key)
         except DomainError as error:
             return error_response(request, error)
+        return self.get_response(request)
 
     def _once(self, request: HMSRequest, key: str) -> HttpResponse:
         if not KEY.fullmatch(key):
@@ -101,14 +101,16 @@ class IdempotencyMiddleware:
 def _fingerprint(request: HMSRequest) -> str:
     """A keyed digest of what is asked for. Of a form its fields count, not how the browser wrapped them."""
     clinic = request.clinic.pk if request.clinic else ""
-    asked = f"{request.method} {request.get_full_path()} {clinic}\n"
+    asked = f"{request.method} {request.get_full_path()} {request.api_version} {clinic}\n"
     seen = hmac.new(settings.SECRET_KEY.encode(), asked.encode(), hashlib.sha256)
     if request.content_type in FORM_TYPES:
-        fields = sorted((name, values) for name, values in request.POST.lists() if name not in NOT_ASKED_FOR)
+        fields = sorted((name, values) for name, values in form_of(request).lists() if name not in NOT_ASKED_FOR)
         seen.update(json.dumps(fields).encode())
         for name, uploads in sorted(request.FILES.lists()):
             for upload in uploads:
-                seen.update(name.encode() + b"".join(upload.chunks()))
+                seen.update(json.dumps([name, upload.name, upload.size]).encode())
+                for piece in upload.chunks():
+                    seen.update(piece)
                 upload.seek(0)
     else:
         seen.update(request.body)

@@ -3,15 +3,13 @@
 import sys
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
+from core.database.trouble import is_transient, trouble_of
 from core.errors import BadRequest, DomainError, NotAllowed, NotFound
 from core.requests import HMSRequest
 from core.responses import error_response
-
-RETRY_AFTER = 5  # seconds
 
 
 class Internal(DomainError):
@@ -19,13 +17,6 @@ class Internal(DomainError):
 
     code = "INTERNAL_ERROR"
     status = 500
-
-
-class Unavailable(DomainError):
-    """Something HMS can't do without is away."""
-
-    code = "SERVICE_UNAVAILABLE"
-    status = 503
 
 
 def bad_request(request: HMSRequest, exception: Exception | None = None) -> HttpResponse:
@@ -41,11 +32,11 @@ def page_not_found(request: HMSRequest, exception: Exception | None = None) -> H
 
 
 def server_error(request: HMSRequest) -> HttpResponse:
-    """Django calls this while it handles the exception. A database that is away is not a fault: come back soon."""
-    if isinstance(sys.exception(), OperationalError | InterfaceError):
-        response = error_response(request, Unavailable(_("The database can't be reached just now. Try again in a moment.")))
-        response["Retry-After"] = str(RETRY_AFTER)
-        return response
+    """Django calls this while it handles the exception. Trouble with the database is no fault of ours: it has its own answer."""
+    error = sys.exception()
+    request.turned_down = error if is_transient(error) else None
+    if trouble := trouble_of(error):
+        return error_response(request, trouble)
     return error_response(request, Internal(_("Something went wrong on our side. Nothing was saved.")))
 
 

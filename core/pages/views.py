@@ -8,16 +8,18 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from core.accounts.middleware import clinic_named
+from core.accounts.known import clinic_named
 from core.accounts.sign_in import SignInRefused, check_credentials
 from core.drafts.services import drop_draft, keep_draft
-from core.errors import NotFound
+from core.errors import NotFound, RateLimited
 from core.pages.access import choose_clinic_page, signed_in, staff_page
 from core.pages.demo import demo_sign_ins
 from core.pages.forms import SignInForm
 from core.pages.styleguide import ExampleForm, icon_names, wrong_example
 from core.requests import ClinicRequest, HMSRequest
-from core.responses import HttpResponseSeeOther
+from core.responses import HttpResponseSeeOther, come_back
+from core.security.limiting.classes import RouteClass, route_class
+from core.security.limiting.forms import sign_in_try
 
 
 def safe_next(request: HMSRequest) -> str:
@@ -26,35 +28,42 @@ def safe_next(request: HMSRequest) -> str:
     return target if url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure()) else "/"
 
 
+@route_class(RouteClass.SIGN_IN)
 @require_http_methods(["GET", "POST"])
 def sign_in(request: HMSRequest) -> HttpResponse:
     if request.user.is_authenticated and request.method == "GET":
         return redirect(safe_next(request))
     form = SignInForm(request.POST if request.method == "POST" else None)
-    refused = None
+    refused: SignInRefused | RateLimited | None = None
     if request.method == "POST" and form.is_valid():
         try:
-            user = check_credentials(request, **form.cleaned_data)
-        except SignInRefused as error:
+            with sign_in_try(request, form.cleaned_data["email"]) as count:
+                user = check_credentials(request, **form.cleaned_data, count=count)
+        except (SignInRefused, RateLimited) as error:
             refused = error
         else:
             login(request, user, backend="core.accounts.backends.EmailBackend")
             return redirect(safe_next(request))
-    status = 200 if request.method == "GET" else 422
+    status = 200 if request.method == "GET" else 429 if isinstance(refused, RateLimited) else 422
     context = {
         "form": form,
         "refused": refused,
+        "paused": refused is not None and refused.retry_after > 0,
         "next": safe_next(request),
         "demo_sign_ins": demo_sign_ins(),
         "demo_password": settings.HMS_DEMO_PASSWORD if settings.HMS_DEMO else "",
     }
-    return render(request, "core/sign_in.html", context, status=status)
+    response = render(request, "core/sign_in.html", context, status=status)
+    come_back(response, refused.retry_after if refused else 0)
+    return response
 
 
 @require_POST
 def sign_out(request: HMSRequest) -> HttpResponse:
     logout(request)
-    return redirect("pages:sign-in")
+    response = redirect("pages:sign-in")
+    response["Clear-Site-Data"] = '"storage"'  # pages are never stored (no-store), so the browser's cache holds no patient
+    return response
 
 
 @require_POST

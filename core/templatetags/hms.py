@@ -7,6 +7,7 @@ import phonenumbers
 from django import template
 from django.contrib.messages.storage.base import Message
 from django.forms import BoundField
+from django.template import Context
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils.html import format_html
@@ -42,10 +43,13 @@ def pill(tone: str, icon_name: str, text: Any, before: Any = "", solid: bool = F
     )
 
 
-@register.simple_tag
-def idempotency_key(value: str = "") -> SafeString:
-    """The hidden field that makes sending a form twice harmless. Every form that changes something has one."""
-    return format_html('<input type="hidden" name="{}" value="{}">', FORM_FIELD, value or uuid4())
+@register.simple_tag(takes_context=True)
+def idempotency_key(context: Context, value: str = "") -> SafeString:
+    """The hidden field that makes sending a form twice harmless. Every form that changes something has one.
+
+    In a fragment that is kept it holds a mark, until the fragment is sent (core.pages.fragments).
+    """
+    return format_html('<input type="hidden" name="{}" value="{}">', FORM_FIELD, value or context.get("kept_key") or uuid4())
 
 
 @register.simple_block_tag

@@ -6,9 +6,10 @@ just before the first statement that needs it: `unit_of_work` opens the transact
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from django.db import connections, transaction
 from psycopg.pq import TransactionStatus
 
 from core.errors import ClinicScopeRequired
+from core.tenancy.limits import Limits
+from core.tenancy.units import Unit, committed, unit_of
 
 if TYPE_CHECKING:
     from core.tenancy.models import Clinic
@@ -24,22 +27,29 @@ logger = logging.getLogger(__name__)
 
 SEND_CONTEXT = (
     "SELECT set_config('hms.clinic_id', %s, true), set_config('hms.user_id', %s, true), "
-    "set_config('hms.request_id', %s, true), set_config('hms.reason', %s, true)"
+    "set_config('hms.request_id', %s, true), set_config('hms.reason', %s, true), "
+    "set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true)"
 )
+SEND_UNIT = ", set_config('hms.unit', %s, true)"
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """For which clinic, by whom, why. `platform` crosses clinics as hms_platform."""
+    """For which clinic, by whom, why, within which limits (None: the connection's). `platform` crosses clinics as hms_platform;
+    with `replica` what is only read may come from there."""
 
     clinic_id: UUID | None = None
     user_id: UUID | None = None
     request_id: str = ""
     reason: str = ""
     platform: bool = False
+    limits: Limits | None = None
+    replica: bool = False
 
-    def settings(self) -> tuple[str, str, str, str]:
-        return (str(self.clinic_id or ""), str(self.user_id or ""), self.request_id, self.reason)
+    def settings(self, limits: Limits) -> tuple[str, ...]:
+        """The values of SEND_CONTEXT; `limits` are those of the connection."""
+        own = str(self.clinic_id or ""), str(self.user_id or ""), self.request_id, self.reason
+        return (*own, *(self.limits or limits).settings())
 
 
 _scope: ContextVar[Scope | None] = ContextVar("hms_scope", default=None)
@@ -58,17 +68,27 @@ def current_clinic_id() -> UUID:
 
 
 class ContextSender:
-    """Sends the scope before a statement whenever the transaction doesn't know it yet (an execute wrapper)."""
+    """Sends the scope, and the unit's mark, before a statement whenever the transaction doesn't know them yet.
 
-    def __init__(self) -> None:
+    An execute wrapper; it also lets the unit see what is about to run.
+    """
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
         self.sent: tuple[str, ...] | None = None
 
     def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         scope = _scope.get() or Scope()
-        wanted = scope.settings()
+        connection = context["connection"]
+        self.unit.note(sql)
+        if vars(connection).get("hms_sender") is not self:
+            return execute(sql, params, many, context)  # a unit inside of this one speaks
+        wanted = scope.settings(connection.limits)
         if wanted != self.sent:
+            connection.obey(scope.limits or connection.limits)
             # On the driver itself: this statement is ours, neither wrapped nor counted.
-            context["connection"].connection.execute(SEND_CONTEXT, wanted)
+            with connection.wrap_database_errors:
+                connection.connection.execute(SEND_CONTEXT + SEND_UNIT, (*wanted, self.unit.mark))
             self.sent = wanted
         try:
             return execute(sql, params, many, context)
@@ -89,35 +109,74 @@ def entered(scope: Scope) -> Iterator[Scope]:
 
 @contextmanager
 def unit_of_work(scope: Scope) -> Iterator[Scope]:
-    """One transaction in which the database knows the scope. Nothing goes on the wire before the first statement."""
+    """One transaction in which the database knows the scope. Nothing goes on the wire before the first statement.
+
+    When the outermost one has committed, those who keep copies are told which tags it touched (core.tenancy.units): one
+    statement more if it wrote. Inside a transaction that is not ours (a test's) nobody is told, for it may roll back.
+    """
     alias = "platform" if scope.platform else "default"
     connection = connections[alias]
-    with ExitStack() as stack:
-        stack.enter_context(entered(scope))
-        stack.enter_context(transaction.atomic(using=alias))
-        sender = ContextSender()
-        stack.enter_context(connection.execute_wrapper(sender))
-        try:
+    outermost = not connection.in_atomic_block
+    with entered(scope), transaction.atomic(using=alias):
+        unit = (None if outermost else unit_of(connection)) or Unit()
+        begun = _begun(connection, unit) if outermost else nullcontext()
+        with begun, _speaking(connection, unit) as sender, connection.execute_wrapper(sender):
             yield scope
-        finally:
+
+
+@contextmanager
+def _begun(connection: Any, unit: Unit) -> Iterator[None]:
+    """The unit is the connection's until its transaction ends."""
+    connection.on_commit(partial(committed, unit))  # the first hook, so it runs before all others
+    connection.hms_unit = unit
+    try:
+        yield
+        if not connection.needs_rollback:
+            unit.collect(connection)
+    finally:
+        connection.hms_unit = None
+
+
+@contextmanager
+def _speaking(connection: Any, unit: Unit) -> Iterator[ContextSender]:
+    """Of units inside each other the innermost tells the database its scope; afterwards the outer one tells its own anew."""
+    outer, sender = vars(connection).get("hms_sender"), ContextSender(unit)
+    connection.hms_sender = sender
+    try:
+        yield sender
+    finally:
+        connection.hms_sender = outer
+        if outer is None:
             _forget(connection, sender)
+        else:
+            outer.sent = None
 
 
 def _forget(connection: Any, sender: ContextSender) -> None:
-    """Inside an outer transaction a setting would outlive this unit: RELEASE SAVEPOINT keeps it."""
-    nested = bool(connection.savepoint_ids)
-    if nested and connection.connection.info.transaction_status == TransactionStatus.INERROR:
-        return  # the rollback to the savepoint takes the setting back
-    if nested and sender.sent is not None and not connection.needs_rollback:
-        connection.connection.execute(SEND_CONTEXT, ("", "", "", ""))
+    """Inside a transaction that is not ours a setting would outlive this unit: RELEASE SAVEPOINT keeps it."""
+    driver = connection.connection
+    if driver is None or driver.info.transaction_status != TransactionStatus.INTRANS:
+        return  # nothing is left, or the rollback to the savepoint takes the setting back
+    if connection.savepoint_ids and sender.sent is not None and not connection.needs_rollback:
+        with connection.wrap_database_errors:
+            connection.connection.execute(SEND_CONTEXT, Scope().settings(connection.limits))
+
+
+@contextmanager
+def reading_from(alias: str) -> Iterator[Scope]:
+    """Within the running unit of work reads go to a replica, in a transaction that knows the scope as well."""
+    connection = connections[alias]
+    with narrowed(replica=True) as scope, transaction.atomic(using=alias), _speaking(connection, Unit()) as sender:
+        with connection.execute_wrapper(sender):
+            yield scope
 
 
 @contextmanager
 def clinic_scope(clinic: "Clinic | UUID", *, user_id: UUID | None = None, reason: str) -> Iterator[Scope]:
     """Enter a clinic: commands, tasks, tests and the shell. One transaction; `reason` stands in the audit context."""
     clinic_id = clinic if isinstance(clinic, UUID) else clinic.id
-    outer = _scope.get()
-    scope = Scope(clinic_id, user_id, outer.request_id if outer else "", reason)
+    outer = _scope.get() or Scope()
+    scope = Scope(clinic_id, user_id, outer.request_id, reason, limits=outer.limits)
     with unit_of_work(scope):
         yield scope
 
@@ -125,8 +184,12 @@ def clinic_scope(clinic: "Clinic | UUID", *, user_id: UUID | None = None, reason
 @contextmanager
 def narrowed(**changes: Any) -> Iterator[Scope]:
     """Change the current scope (a request that has found its clinic) within its running unit of work."""
-    with entered(replace(_scope.get() or Scope(), **changes)) as scope:
+    scope = replace(_scope.get() or Scope(), **changes)
+    token = _scope.set(scope)
+    try:
         yield scope
+    finally:
+        _scope.reset(token)
 
 
 @contextmanager
@@ -135,6 +198,6 @@ def platform_scope(*, reason: str, user_id: UUID | None = None) -> Iterator[Scop
     if not reason:
         raise ValueError("A platform scope needs a reason.")
     logger.info("platform scope entered", extra={"reason": reason, "user_id": str(user_id or "")})
-    outer = _scope.get()
-    with unit_of_work(Scope(None, user_id, outer.request_id if outer else "", reason, platform=True)) as scope:
+    outer = _scope.get() or Scope()
+    with unit_of_work(Scope(None, user_id, outer.request_id, reason, platform=True, limits=outer.limits)) as scope:
         yield scope

@@ -1,25 +1,52 @@
 """The tenant, and what every table of a clinic has."""
 
 import zoneinfo
+from functools import partial
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import ClinicScopeRequired
-from core.tenancy.context import current_scope
+from core.security.limiting.rates import validate_rate
+from core.tenancy.announcements import announces
+from core.tenancy.context import current_clinic_id, current_scope
 from core.tenancy.ids import new_id
 from core.tenancy.querysets import ClinicManager, ClinicQuerySet
+from core.validators import (
+    Rules,
+    clean_choice,
+    clean_country,
+    clean_currency,
+    clean_language,
+    clean_mrn_prefix,
+    clean_name,
+    clean_slug,
+    clean_time_zone,
+)
+from core.validators.models import RuledModel
 
 
 def validate_time_zone(name: str) -> None:
     """A name of the IANA time zone database, such as Europe/London."""
-    if name not in zoneinfo.available_timezones():
-        raise ValidationError(_("“%(name)s” is not a time zone. Write it like Europe/London."), params={"name": name})
+    clean_time_zone(name, required=True)
 
 
-class Clinic(models.Model):
+def _clean_locale(value: Any) -> str:
+    """A language tag as Django writes it: en-gb."""
+    return clean_language(value).lower()
+
+
+def own_rate(label: Any, variable: str) -> "models.CharField[str, str]":
+    """A limit of the clinic's own in place of the installation's (core.security.limiting); empty for none."""
+    words = f"Like 600/m or 60/m,1000/h. Empty: the installation's ({variable})."
+    return models.CharField(
+        label, max_length=40, blank=True, default="", db_default="", validators=[validate_rate], help_text=words
+    )
+
+
+@announces(clinic=["id"])
+class Clinic(RuledModel):
     """A tenant: one group practice with its own patients, people and data. A platform table."""
 
     table_kind = "platform"
@@ -37,6 +64,9 @@ class Clinic(models.Model):
     currency = models.CharField(_("currency"), max_length=3, help_text=_("ISO 4217 code."))
     mrn_prefix = models.CharField(_("MRN prefix"), max_length=6, help_text=_("Stands before every medical record number."))
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.ACTIVE)
+    rate_user = own_rate(_("requests of one person"), "HMS_RATE_USER")
+    rate_upload = own_rate(_("uploads of one person"), "HMS_RATE_UPLOAD")
+    rate_heavy = own_rate(_("heavy requests of one person"), "HMS_RATE_HEAVY")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -52,6 +82,18 @@ class Clinic(models.Model):
     def zone(self) -> zoneinfo.ZoneInfo:
         return zoneinfo.ZoneInfo(self.time_zone)
 
+    def field_rules(self) -> Rules:
+        return {
+            "slug": clean_slug,
+            "name": partial(clean_name, max_length=200, required=True),
+            "time_zone": partial(clean_time_zone, required=True),
+            "locale": _clean_locale,
+            "country": partial(clean_country, required=True),
+            "currency": clean_currency,
+            "mrn_prefix": clean_mrn_prefix,
+            "state": partial(clean_choice, choices=self.State.values),
+        }
+
 
 class ClinicForeignKey(models.ForeignKey):  # type: ignore[type-arg]
     """A reference between two tables of a clinic.
@@ -66,7 +108,7 @@ class ClinicForeignKey(models.ForeignKey):  # type: ignore[type-arg]
         super().__init__(to, on_delete, **kwargs)
 
 
-class ClinicModel(models.Model):
+class ClinicModel(RuledModel):
     """A row of one clinic. Reads are scoped and fail closed; the clinic is filled from the scope and can't change.
 
     Its migration names `core.tenancy.operations.ClinicTable`, which adds row-level security, `UNIQUE (clinic_id, id)`
@@ -86,6 +128,10 @@ class ClinicModel(models.Model):
 
     def __str__(self) -> str:
         return f"{self._meta.verbose_name} {str(self.pk)[-12:]}"
+
+    def own_clinic(self) -> Clinic:
+        """The row's clinic, or the scope's before the row has one. One query unless it was read already."""
+        return self.clinic if self.clinic_id else Clinic.objects.get(pk=current_clinic_id())
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         scope = current_scope()

@@ -7,6 +7,7 @@ from django.db.migrations.operations.base import Operation, OperationCategory
 from django.db.migrations.state import ProjectState
 from django.db.models import ForeignKey
 
+from core.tenancy.announcements import DROP_SHARED_FUNCTIONS, SHARED_FUNCTIONS, Announcement, announcement_of
 from core.tenancy.models import ClinicForeignKey
 
 CLINIC = "clinic_id = NULLIF(current_setting('hms.clinic_id', true), '')::uuid"
@@ -124,6 +125,70 @@ class ClinicTable(RowLevelSecurity):
 
     def describe(self) -> str:
         return f"Make {self.model_name} a clinic table"
+
+
+class SharedAnnouncing(Operation):
+    """What the triggers of all tables call. Stands once, in core's migrations, before the first `Announces`."""
+
+    category = OperationCategory.ADDITION
+    reduces_to_sql = True
+    reversible = True
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """The autodetector knows nothing of functions."""
+
+    def database_forwards(self, app_label: str, editor: BaseDatabaseSchemaEditor, old: ProjectState, new: ProjectState) -> None:
+        editor.execute(SHARED_FUNCTIONS)
+
+    def database_backwards(self, app_label: str, editor: BaseDatabaseSchemaEditor, old: ProjectState, new: ProjectState) -> None:
+        editor.execute(DROP_SHARED_FUNCTIONS)
+
+    def describe(self) -> str:
+        return "Functions that announce changes"
+
+
+class Announces(Operation):
+    """The triggers that announce a table's changes to caches; repeats what `@announces` says at the model.
+
+    `Announces("patient", patient=["id"])`; a model of another app by its label. A later change of the declaration is one
+    more `Announces` in a new migration: it replaces the function, and makes the triggers where there are none.
+    """
+
+    category = OperationCategory.ADDITION
+    reduces_to_sql = True
+    reversible = True
+
+    def __init__(self, model_name: str, *, across_clinics: bool = False, **tags: list[str]) -> None:
+        self.model_name = model_name
+        self.across_clinics = across_clinics
+        self.tags = tags
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        return type(self).__name__, [self.model_name], {"across_clinics": self.across_clinics, **self.tags}
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """The autodetector knows nothing of triggers."""
+
+    def database_forwards(self, app_label: str, editor: BaseDatabaseSchemaEditor, old: ProjectState, new: ProjectState) -> None:
+        model, announcement = self._announcement(app_label, new)
+        editor.execute(announcement.function(model))
+        for name, statement in announcement.triggers():
+            editor.execute(f'DROP TRIGGER IF EXISTS "{name}" ON "{announcement.table}"')
+            editor.execute(statement)
+
+    def database_backwards(self, app_label: str, editor: BaseDatabaseSchemaEditor, old: ProjectState, new: ProjectState) -> None:
+        _, announcement = self._announcement(app_label, old)
+        for name, _ in announcement.triggers():
+            editor.execute(f'DROP TRIGGER "{name}" ON "{announcement.table}"')
+        editor.execute(f'DROP FUNCTION public."hms_announce_{announcement.table}"()')
+
+    def _announcement(self, app_label: str, state: ProjectState) -> tuple[Any, Announcement]:
+        label, _, name = self.model_name.rpartition(".")
+        model = state.apps.get_model(label or app_label, name)
+        return model, announcement_of(model, across_clinics=self.across_clinics, tags=dict(self.tags))
+
+    def describe(self) -> str:
+        return f"Announce changes of {self.model_name}"
 
 
 def constraint_name(field: "ForeignKey[Any, Any]") -> str:

@@ -5,7 +5,6 @@ from typing import Any, TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
-from django.db.models.fetch_modes import FETCH_PEERS
 
 from core.errors import ClinicScopeRequired, NotFound
 from core.tenancy.context import current_scope
@@ -15,10 +14,6 @@ M = TypeVar("M", bound=models.Model, covariant=True)
 
 class ClinicQuerySet(models.QuerySet[M]):
     """A queryset of one clinic. Made outside of a scope it raises ClinicScopeRequired."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._fetch_mode = FETCH_PEERS  # a forgotten select_related costs one query, not one per row
 
     def found(self, **lookup: Any) -> M:
         """The one row that matches. Raises NotFound (also for another clinic's row). One query."""

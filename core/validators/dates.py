@@ -33,8 +33,46 @@ def clean_birth_date(value: Any, *, today: date) -> date:
     return born
 
 
+def clean_date_between(value: Any, *, first: date, last: date) -> date:
+    """A day from `first` to `last`, both included."""
+    day = clean_date(value)
+    if not first <= day <= last:
+        raise ValidationError(_("Check the year."), code="out_of_range")
+    return day
+
+
+def clean_past_date(value: Any, *, today: date, born: date | None = None) -> date:
+    """The day of something that happened: not after `today`, and not before the birth if that is known."""
+    day = clean_date(value)
+    if day > today:
+        raise ValidationError(_("This day has not come yet."), code="in_future")
+    if born is not None and day < born:
+        raise ValidationError(_("This is before the date of birth."), code="before_birth")
+    return day
+
+
+def clean_date_range(first: Any, last: Any, *, most_days: int) -> tuple[date, date]:
+    """First and last day in order, at most `most_days` apart."""
+    begins, ends = clean_date(first), clean_date(last)
+    if ends < begins:
+        raise ValidationError(_("This is before the first day."), code="before_start")
+    if (ends - begins).days > most_days:
+        raise ValidationError(_("This is more than %(most)d days later."), code="too_far", params={"most": most_days})
+    return begins, ends
+
+
+def clean_wall_time(value: Any) -> time:
+    """A time of the clock on the wall: whole minutes."""
+    hour = clean_time(value)
+    if hour.second or hour.microsecond:
+        raise ValidationError(_("Whole minutes of wall-clock time, such as 08:30."), code="invalid")
+    return hour
+
+
 def clean_time(value: Any) -> time:
     """A time of day without a zone: a `time`, or text as HH:MM or HH:MM:SS."""
+    if value is None:
+        raise ValidationError(_("This may not be null."), code="null")
     try:
         parsed = value if isinstance(value, time) else time.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:

@@ -20,9 +20,7 @@ class Problems:
         try:
             return rule(*args, **kwargs)
         except ValidationError as error:
-            for single in error.error_list:
-                message = str(single.message % single.params if single.params else single.message)
-                self.add(field, single.code or "invalid", message)
+            self.details += [_detail(field, single) for single in error.error_list]
             return None
 
     def add(self, field: str, code: str, message: str) -> None:
@@ -34,3 +32,13 @@ class Problems:
             raise ValidationFailed(self.details[0].message, self.details)
         if self.details:
             raise ValidationFailed(_("Some fields are wrong."), self.details)
+
+
+def details_of(error: ValidationError) -> list[Detail]:
+    """What Django's `full_clean` found, field by field, under the codes of the rules."""
+    return [_detail(field, single) for field, found in error.error_dict.items() for single in found]
+
+
+def _detail(field: str, error: ValidationError) -> Detail:
+    message = str(error.message % error.params if error.params else error.message)
+    return Detail(field, error.code or "invalid", message)

@@ -17,7 +17,7 @@ def clean_text(value: Any, *, max_length: int, required: bool = False, multiline
         raise ValidationError(_("This must be text."), code="invalid")
     _refuse_characters(value, multiline)
     if required and not value.strip():
-        raise ValidationError(_("This is needed."), code="blank" if value else "required")
+        raise ValidationError(_("This is needed."), code="required")
     if len(value) > max_length:
         raise ValidationError(_("At most %(limit)d characters."), code="max_length", params={"limit": max_length})
     return value

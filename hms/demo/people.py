@@ -37,7 +37,7 @@ def invent_patients(place: DemoClinic, providers: Sequence[Provider], count: int
     while len(patients) < count:
         sex = rng.choices((Sex.FEMALE, Sex.MALE), (53, 47))[0]
         group = rng.choices(groups, weights)[0]
-        given, family = _name(rng, group, sex)
+        given, family = name_of(rng, group, sex)
         if (given, family) in taken and rng.random() < 0.9:  # a few namesakes, as everywhere
             continue
         taken.add((given, family))
@@ -46,7 +46,7 @@ def invent_patients(place: DemoClinic, providers: Sequence[Provider], count: int
     return patients
 
 
-def _name(rng: Random, group: NameGroup, sex: Sex) -> tuple[str, str]:
+def name_of(rng: Random, group: NameGroup, sex: Sex) -> tuple[str, str]:
     """A family name with its given name; a name in another script keeps one script."""
     families = group.women_families if sex == Sex.FEMALE and group.women_families else group.families
     given, family = rng.choice(group.women if sex == Sex.FEMALE else group.men), rng.choice(families)
@@ -77,7 +77,7 @@ def _patient(
         address_line1=f"{rng.randrange(1, 180)} {rng.choice(place.streets)}",
         city=city,
         region=region,
-        postal_code=_postal(rng, postal),
+        postal_code=postal_code_of(rng, postal),
         country=place.country,
         language=group.language or place.locale[:2],
         needs_interpreter=rng.random() < group.interpreter,
@@ -143,10 +143,15 @@ def _phone(rng: Random, place: DemoClinic) -> str:
     return head + "".join(rng.choice("0123456789") for _ in range(PHONE_LENGTH[place.country] - len(head)))
 
 
-def _postal(rng: Random, pattern: str) -> str:
+def postal_code_of(rng: Random, pattern: str) -> str:
     return "".join(rng.choice("0123456789") if c == "#" else rng.choice("ABDEFGHJLNPQRSTUWXYZ") if c == "@" else c for c in pattern)
 
 
 def _email(rng: Random, given: str, family: str, place: DemoClinic) -> str:
+    return f"{mailbox_of(given, family)}{rng.randrange(10, 99)}@example.{'com' if place.country == 'US' else 'org'}"
+
+
+def mailbox_of(given: str, family: str) -> str:
+    """given.family, of the letters that an address may have."""
     name = "".join(c for c in f"{given}.{family}".lower() if c.isascii() and (c.isalnum() or c == ".")).strip(".")
-    return f"{name or 'patient'}{rng.randrange(10, 99)}@example.{'com' if place.country == 'US' else 'org'}"
+    return name or "patient"

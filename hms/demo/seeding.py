@@ -17,6 +17,7 @@ from core.accounts.roles import Role
 from core.tenancy.context import clinic_scope
 from core.tenancy.models import Clinic
 from hms.demo.days import plan_day
+from hms.demo.documents import invent_documents
 from hms.demo.furniture import ClinicView, clinic_view, furnish, hashed_password, make_clinic, make_sign_ins
 from hms.demo.invariants import check_invariants
 from hms.demo.models import DemoState
@@ -101,6 +102,7 @@ def _register(place: DemoClinic, clinic: Clinic, count: int) -> None:
     for consent in consents:
         consent.created_at = consent.updated_at = consent.patient.created_at
     insert_rows(consents)
+    insert_rows(invent_documents(place, patients))
     MrnSequence.objects.create(last_number=count)
     portal = User.objects.get(email=f"patient@{clinic.slug}.demo")
     PatientAccount.objects.create(patient=patients[0], user=portal)

@@ -6,12 +6,13 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
-from core.api.serializers import Flag, InputSerializer, OutputSerializer, Text
+from core.api.serializers import Flag, InputSerializer, OutputSerializer, Text, WallTime
+from core.api.uploads import UploadField
 from core.errors import Detail
 from core.validators import Problems, clean_birth_date
 from patients import validators
 from patients.api.names import as_sent, flat
-from patients.choices import BloodType, Channel, ConsentKind, PatientStatus, Sex, TimeOfDay
+from patients.choices import BloodType, Channel, ConsentKind, DocumentCategory, DocumentStatus, PatientStatus, Sex, TimeOfDay
 
 WRITABLE_STATUS = [(value, label) for value, label in PatientStatus.choices if value != PatientStatus.MERGED]
 AS_WRITTEN = "As people write it; kept as E.164."
@@ -123,8 +124,8 @@ class EmergencyContactInput(InputSerializer):
 class QuietHoursInput(InputSerializer):
     """Both or neither."""
 
-    start = serializers.TimeField(required=False, allow_null=True)
-    end = serializers.TimeField(required=False, allow_null=True)
+    start = WallTime(required=False, allow_null=True)
+    end = WallTime(required=False, allow_null=True)
 
 
 class PreferencesInput(InputSerializer):
@@ -229,3 +230,57 @@ class ConsentOutput(OutputSerializer):
     given = serializers.BooleanField()
     noted_by = serializers.UUIDField(source="noted_by_id", allow_null=True)
     created_at = serializers.DateTimeField()
+
+
+class DocumentContent(OutputSerializer):
+    """Of what `documents/{id}/content` sends. A picture is encoded anew when it is added, so its digest is another."""
+
+    content_type = serializers.CharField(help_text="As the content showed, whatever the sender said.")
+    file_name = serializers.CharField()
+    size = serializers.IntegerField(help_text="Bytes.")
+    sha256 = serializers.CharField(help_text="Hexadecimal.")
+
+
+class DocumentOutput(OutputSerializer):
+    """A file about a patient (FHIR DocumentReference)."""
+
+    id = serializers.UUIDField()
+    patient = serializers.UUIDField(source="patient_id")
+    title = serializers.CharField()
+    category = serializers.ChoiceField(choices=DocumentCategory.choices)
+    date = serializers.DateField(allow_null=True, help_text="Of the document itself, such as a letter's.")
+    status = serializers.ChoiceField(choices=DocumentStatus.choices)
+    status_reason = serializers.CharField(help_text="Why it is in error.")
+    content = DocumentContent(source="*")
+    added_by = serializers.UUIDField(source="added_by_id", allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    version = serializers.IntegerField(help_text="Counts changes; goes into the ETag, for If-Match.")
+
+
+class DocumentInput(InputSerializer):
+    """A form with a file (multipart/form-data)."""
+
+    file = UploadField(
+        help_text="PDF, JPEG, PNG, WebP, TIFF, plain text, .docx, .xlsx or .odt; at most 10 MB, and nothing active in it."
+    )
+    title = Text(max_length=validators.TITLE_LENGTH, required=False, help_text="By default the file's name.")
+    category = serializers.ChoiceField(choices=DocumentCategory.choices, required=False)
+    date = serializers.DateField(required=False, allow_null=True, help_text="Of the document itself.")
+
+    def problems(self, values: dict[str, Any]) -> Iterable[Detail]:
+        found = Problems()
+        clinic = self.context["clinic"]
+        rules = validators.ClinicRules(country=clinic.country, today=timezone.localdate(timezone=clinic.zone))
+        validators.clean_document({name: value for name, value in values.items() if name != "file"}, rules, found)
+        return found.details
+
+
+class EnteredInErrorInput(InputSerializer):
+    reason = Text(max_length=validators.REASON_LENGTH)
+
+    def problems(self, values: dict[str, Any]) -> Iterable[Detail]:
+        found = Problems()
+        if "reason" in values:
+            found.check("reason", validators.clean_reason, values["reason"])
+        return found.details

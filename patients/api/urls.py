@@ -3,11 +3,20 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from patients.api import views
+from patients.api import documents, views
 
+DOCUMENTS = documents.DocumentsView
 router = SimpleRouter(trailing_slash=False)
 router.register("patients", views.PatientsView, "patient")
 urlpatterns = [
     *router.urls,
     path("patients/<id>/consents", views.ConsentsView.as_view({"get": "list", "post": "create"}), name="patient-consents"),
+    path("patients/<id>/documents", DOCUMENTS.as_view({"get": "list", "post": "create"}), name="patient-documents"),
+    path("patients/<id>/documents/<document_id>", DOCUMENTS.as_view({"get": "retrieve"}), name="patient-document"),
+    path("patients/<id>/documents/<document_id>/content", DOCUMENTS.as_view({"get": "content"}), name="patient-document-content"),
+    path(
+        "patients/<id>/documents/<document_id>/entered-in-error",
+        DOCUMENTS.as_view({"post": "entered_in_error"}),
+        name="patient-document-error",
+    ),
 ]

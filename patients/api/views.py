@@ -5,25 +5,30 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.accounts.actor import Actor
-from core.api.filters import choice_filter, date_parameter, instant_parameter, text_parameter
-from core.api.pagination import DEFAULT_LIMIT, bad_parameter, wanted_limit
+from core.api.filters import choice_filter, date_parameter, instant_parameter, one_or_more, query, text_parameter
+from core.api.pagination import MAX_ROWS, KeysetPagination, bad_parameter
 from core.api.views import ClinicViewSet
+from core.cache import TTL
 from core.errors import NotFound
+from core.security.limiting.classes import RouteClass
 from core.validators import Problems, clean_phone
 from patients import services
 from patients.api import serializers as shapes
 from patients.api.names import flat, named_as_sent
 from patients.choices import PatientStatus
-from patients.models import Consent, Patient
+from patients.models import Consent, Patient, PatientAccount
 from patients.policies import visible_patients
 from patients.querysets import PatientQuerySet
 from patients.selectors import duplicates_of, search_patients
+
+SEARCHED = {"type": "string", "maxLength": 200}
 
 
 @extend_schema_view(
@@ -32,6 +37,9 @@ from patients.selectors import duplicates_of, search_patients
 )
 class PatientsView(ClinicViewSet):
     resource = "patient"
+    model = Patient
+    also_reads = (PatientAccount,)
+    kept = TTL.PATIENT
     output = shapes.PatientOutput
     list_output = shapes.PatientSummary
     list_actions = frozenset({"list", "search", "search_posted"})
@@ -43,19 +51,27 @@ class PatientsView(ClinicViewSet):
         "mrn": ("mrn",),
     }
     default_ordering = "name"
-    filters = frozenset({"search", "mrn", "phone", "date_of_birth", "status", "updated_since"})
-    action_parameters = {"search": frozenset({"query", "limit"})}
-    parameter_help = {
-        "search": "What one would type into the search box. Ranked, best first, one page; no cursor or ordering.",
-        "query": "As `search` of the list.",
-        "mrn": "The whole number, as RV-0000123.",
-        "phone": "The whole number, as people write it.",
-        "date_of_birth": "YYYY-MM-DD.",
-        "status": "One or more of active, inactive, deceased, merged, separated by commas. Without it: all but merged.",
-        "updated_since": "Changed at or after this instant.",
-        "limit": "Rows, 1 to 100.",
+    filters = (
+        query("search", SEARCHED, "What one would type into the search box. Ranked, best first; no cursor, page or ordering."),
+        query("mrn", {"type": "string", "maxLength": 24}, "The whole number, as RV-0000123."),
+        query("phone", {"type": "string", "maxLength": 40}, "The whole number, as people write it."),
+        query("date_of_birth", OpenApiTypes.DATE, "YYYY-MM-DD."),
+        query("status", one_or_more(PatientStatus.values), "One or more, separated by commas. Without it: all but merged."),
+        query("updated_since", OpenApiTypes.DATETIME, "Changed at or after this instant."),
+    )
+    action_parameters = {
+        "search": (
+            query("query", SEARCHED, "As `search` of the list."),
+            query("limit", {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": 25}, "Rows at most."),
+        )
     }
     matrix_actions = {"search": "search", "search_posted": "search", "duplicates": "search"}
+    route_classes = {
+        "list": RouteClass.SEARCH,
+        "search": RouteClass.SEARCH,
+        "search_posted": RouteClass.SEARCH,
+        "duplicates": RouteClass.HEAVY,
+    }
 
     def queryset_for(self, actor: Actor) -> PatientQuerySet:
         rows = visible_patients(actor)
@@ -79,10 +95,11 @@ class PatientsView(ClinicViewSet):
         text = text_parameter(request, "search")
         if text is None:
             return super().list(request, *args, **kwargs)
-        for name in ("cursor", "ordering"):
+        for name in (self.pages.position, "ordering"):
             if name in request.query_params:
                 raise bad_parameter(name, f"{name} does not go with search: what is found is ranked.")
-        return self._found(text, wanted_limit(request), self.filtered(self.rows()))
+        narrowed = any(one.name in request.query_params for one in self.filters if one.name != "search")
+        return self._found(text, self.pages.rows(request), self.filtered(self.rows()) if narrowed else None)
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Register a patient. 409 with `duplicates` when somebody very alike is registered, unless `accept_duplicate`."""
@@ -106,14 +123,14 @@ class PatientsView(ClinicViewSet):
     @action(detail=False, methods=["get"], url_path="search", pagination_class=None)
     def search(self, request: Request, **kwargs: Any) -> Response:
         """Find patients: names in any order, begun or misspelt, end of a phone number, MRN, date of birth."""
-        return self._found(text_parameter(request, "query") or "", wanted_limit(request))
+        return self._found(text_parameter(request, "query") or "", KeysetPagination.rows(request))
 
     @extend_schema(request=shapes.SearchInput, responses=shapes.PatientSummary(many=True), filters=False)
     @search.mapping.post
     def search_posted(self, request: Request, **kwargs: Any) -> Response:
         """The same with the words in the body, so that they stand in no log of anybody's."""
         given = self.body(shapes.SearchInput)
-        return self._found(given["search"], given.get("limit", DEFAULT_LIMIT))
+        return self._found(given["search"], given.get("limit", KeysetPagination.default))
 
     @extend_schema(request=shapes.DuplicatesInput, responses=shapes.DuplicateOutput(many=True), filters=False)
     @action(detail=False, methods=["post"], url_path="duplicates", pagination_class=None)
@@ -140,6 +157,9 @@ class ConsentsView(ClinicViewSet):
     """What a patient agreed to or took back; the newest of a kind counts."""
 
     resource = "patient"
+    model = Consent
+    also_reads = (Patient, PatientAccount)
+    kept = TTL.PATIENT
     output = shapes.ConsentOutput
     orderings = {"created": ()}
     default_ordering = "-created"

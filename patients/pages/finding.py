@@ -7,6 +7,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from core.errors import ValidationFailed
 from core.pages.access import page
 from core.requests import ClinicRequest
+from core.security.limiting.forms import search_page
 from patients.forms import SearchForm
 from patients.pages.rows import PatientRow, rows_of, rows_of_matches
 from patients.selectors import recent_patients, search_patients
@@ -24,6 +25,7 @@ def list_patients(request: ClinicRequest) -> HttpResponse:
     return render(request, "patients/list.html", {"form": SearchForm(), "rows": recent, "text": ""})
 
 
+@search_page
 @require_http_methods(["GET", "POST"])
 @page("patient", "search")
 def search(request: ClinicRequest) -> HttpResponse:
@@ -46,6 +48,7 @@ def search(request: ClinicRequest) -> HttpResponse:
     return render(request, template, context, status=422 if refused else 200)
 
 
+@search_page
 @require_POST
 @page("patient", "search")
 def suggest(request: ClinicRequest) -> HttpResponse:

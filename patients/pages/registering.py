@@ -16,6 +16,7 @@ from core.pages.access import page
 from core.pages.toasts import toast
 from core.requests import ClinicRequest
 from core.responses import HttpResponseSeeOther
+from core.security.limiting.forms import search_page
 from patients.errors import DuplicatePatient
 from patients.forms import PatientForm, detail_to_field, duplicate_search, guessed_from
 from patients.pages.rows import rows_of_duplicates
@@ -63,6 +64,7 @@ def begin(request: ClinicRequest) -> HttpResponse:
     return _page(request, form)
 
 
+@search_page
 @require_POST
 @page("patient", "create")
 def duplicates(request: ClinicRequest) -> HttpResponse:

@@ -1,5 +1,6 @@
 """Questions about patients that are more than one queryset."""
 
+from patients.selectors.documents import document_with_content, documents_of
 from patients.selectors.duplicates import Duplicate, duplicates_of
 from patients.selectors.records import latest_consents, recent_patients
 from patients.selectors.search import MatchedTerm, PatientMatch, search_patients
@@ -8,6 +9,8 @@ __all__ = [
     "Duplicate",
     "MatchedTerm",
     "PatientMatch",
+    "document_with_content",
+    "documents_of",
     "duplicates_of",
     "latest_consents",
     "recent_patients",

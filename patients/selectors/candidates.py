@@ -16,15 +16,16 @@ from patients.models import Patient, PatientToken
 from patients.selectors.terms import CodeTerm, DateTerm, EmailTerm, NameTerm, NumberTerm, Term
 
 MOST = 200  # candidates of one kind that are ranked; each costs about 30 us
+FEWEST = 40  # of a beginning that many have in common, whatever the page's length
 HIGHEST = "\U0010ffff"
 Ids = QuerySet[Any, Any]
 
 
-def beginning_ids(clinic_id: UUID, terms: Sequence[Term]) -> Ids:
-    """Everything typed is found as typed or as a beginning; whole names come first."""
-    every = _intersection([_as_typed(clinic_id, term) for term in terms])[:MOST]
-    first = _whole_names([term.word for term in terms if isinstance(term, NameTerm)], len(terms))
-    return first.union(every)[: MOST * 2] if first is not None else every
+def beginning_ids(clinic_id: UUID, terms: Sequence[Term], most: int = MOST) -> Ids:
+    """Everything typed is found as typed or as a beginning; whole names come first. At most `most` of each kind."""
+    every = _intersection([_as_typed(clinic_id, term) for term in terms])[:most]
+    first = _whole_names([term.word for term in terms if isinstance(term, NameTerm)], len(terms), most)
+    return first.union(every) if first is not None else every
 
 
 def misspelt_ids(clinic_id: UUID, terms: Sequence[Term]) -> Ids:
@@ -87,24 +88,28 @@ def _birth_tokens(clinic_id: UUID, days: Iterable[date]) -> list[int]:
     return tokens.tokens_for(clinic_id, tokens.BIRTH, (day.isoformat() for day in days))
 
 
-def _whole_names(words: list[str], terms: int) -> Ids | None:
-    """Records whose names are exactly the words, either part first; None when other things were typed too."""
+def _whole_names(words: list[str], terms: int, most: int) -> Ids | None:
+    """Records whose names are exactly the words, either part first; None when other things were typed too.
+
+    Of one word those whose name begins with it, in the order in which they will be shown.
+    """
     if not words or len(words) != terms:
         return None
     if len(words) == 1:
-        return _union([_range("family_norm", words[0])[: MOST // 2], _range("given_norm", words[0])[: MOST // 2]])
+        return _union([_range("family_norm", words[0])[:most], _range("given_norm", words[0])[:most]])
     found = []
     for cut in range(1, len(words)):
         one, other = " ".join(words[:cut]), " ".join(words[cut:])
         for given, family in ((one, other), (other, one)):
-            found.append(Patient.objects.filter(family_norm=family, given_norm=given).values_list("id")[:MOST])
+            found.append(Patient.objects.filter(family_norm=family, given_norm=given).values_list("id")[:most])
     return _union(found)
 
 
 def _range(column: str, word: str) -> Ids:
-    """Names that begin with the word, in their order."""
+    """Names that begin with the word, in the order of the index that holds them."""
     bounds = {f"{column}__gte": word, f"{column}__lt": word + HIGHEST}
-    return Patient.objects.filter(**bounds).order_by(column).values_list("id")
+    other = "given_norm" if column == "family_norm" else "family_norm"
+    return Patient.objects.filter(**bounds).order_by(column, other, "id").values_list("id")
 
 
 def _with(wanted: Sequence[int]) -> Ids:

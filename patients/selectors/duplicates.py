@@ -1,6 +1,6 @@
 """Who may be registered already."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 from uuid import UUID
@@ -60,11 +60,10 @@ def duplicates_of(
     wanted = [row[0] for row in given.candidates(current_clinic_id())]
     if not wanted:
         return []
-    rows = visible_patients(actor).current().filter(pk__in=wanted)
-    rows = rows.for_comparison() if national_id else rows.for_list()
-    found = [duplicate for patient in rows if patient.pk != exclude_id and (duplicate := given.compared(patient)) is not None]
+    rows = visible_patients(actor).current().filter(pk__in=wanted).as_rows(*(["national_id"] if national_id else []))
+    found = [duplicate for row in rows if row.id != exclude_id and (duplicate := given.compared(row)) is not None]
     found.sort(key=lambda d: (d.strength != "strong", -len(d.reasons), d.patient.family_norm, d.patient.mrn))
-    return found[:SHOWN]
+    return [replace(duplicate, patient=Patient.from_row(duplicate.patient)) for duplicate in found[:SHOWN]]
 
 
 @dataclass(frozen=True, slots=True)

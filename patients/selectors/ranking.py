@@ -1,7 +1,7 @@
 """How well a record answers what was typed. Exact before beginning before misspelt; family name before given name."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import jellyfish
 
@@ -37,17 +37,20 @@ class PatientMatch:
     score: float
     matched: tuple[MatchedTerm, ...]
 
-    @property
-    def is_fuzzy(self) -> bool:
-        return any(match.kind == "fuzzy" for match in self.matched)
+    def as_record(self) -> "PatientMatch":
+        """The same with the record in the place of its row."""
+        return replace(self, patient=Patient.from_row(self.patient))
 
 
-def ranked(patients: list[Patient], terms: list[Term], *, at_least: int) -> list[PatientMatch]:
-    """The patients in whom at least so many of the terms are found, best first."""
+def ranked(patients: list[Any], terms: list[Term], *, at_least: int, misspelt: bool) -> list[PatientMatch]:
+    """The patients (rows of `as_rows`) in whom at least so many of the terms are found, best first.
+
+    `misspelt`: names that are only alike are found as well.
+    """
     matches = []
     for patient in patients:
         words = _words_of(patient)
-        matched = [found for term in terms if (found := _matched(patient, words, term)) is not None]
+        matched = [found for term in terms if (found := _matched(patient, words, term, misspelt)) is not None]
         if len(matched) >= at_least:
             score = sum(match.score for match in matched) / len(terms)
             matches.append(PatientMatch(patient, round(score, 1), tuple(matched)))
@@ -58,7 +61,7 @@ def _order(match: PatientMatch) -> tuple[float, str, str, str]:
     return (-match.score, match.patient.family_norm, match.patient.given_norm, match.patient.mrn)
 
 
-def _words_of(patient: Patient) -> list[tuple[str, set[str]]]:
+def _words_of(patient: Patient) -> list[tuple[str, frozenset[str]]]:
     """Words by field; plain splits come first because most names need no more."""
     return [
         ("family_name", tokens.spellings(patient.family_name)),
@@ -68,10 +71,10 @@ def _words_of(patient: Patient) -> list[tuple[str, set[str]]]:
     ]
 
 
-def _matched(patient: Patient, words: list[tuple[str, set[str]]], term: Term) -> MatchedTerm | None:
+def _matched(patient: Patient, words: list[tuple[str, frozenset[str]]], term: Term, misspelt: bool) -> MatchedTerm | None:
     match term:
         case NameTerm(word):
-            found = [match for field, known in words if (match := _name_match(field, known, word)) is not None]
+            found = [match for field, known in words if (match := _name_match(field, known, word, misspelt)) is not None]
             return max(found, key=lambda match: match.score, default=None)
         case NumberTerm():
             return _number_match(patient, term)
@@ -85,12 +88,12 @@ def _matched(patient: Patient, words: list[tuple[str, set[str]]], term: Term) ->
             return MatchedTerm("email", "exact", address) if tokens.email_form(patient.email) == address else None
 
 
-def _name_match(field: str, known: set[str], word: str) -> MatchedTerm | None:
+def _name_match(field: str, known: frozenset[str], word: str, misspelt: bool) -> MatchedTerm | None:
     if word in known:
         return MatchedTerm(field, "exact", word)
     if any(name.startswith(word) for name in known):
         return MatchedTerm(field, "prefix", word)
-    if len(word) >= tokens.SHORTEST_PREFIX and any(alike(name, word) for name in known):
+    if misspelt and len(word) >= tokens.SHORTEST_PREFIX and any(alike(name, word) for name in known):
         return MatchedTerm(field, "fuzzy", word)
     return None
 

@@ -1,5 +1,6 @@
 """The one box in which patients are found."""
 
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -9,10 +10,10 @@ from core.accounts.actor import Actor
 from core.errors import invalid
 from core.tenancy.context import current_clinic_id
 from core.validators import clean_name
-from patients.models import Patient
 from patients.policies import visible_patients
 from patients.querysets import PatientQuerySet
 from patients.selectors import candidates
+from patients.selectors.candidates import FEWEST, MOST
 from patients.selectors.ranking import MatchedTerm, PatientMatch, ranked
 from patients.selectors.terms import NameTerm, Term, terms_of
 from patients.tokens import SHORTEST_PREFIX
@@ -34,32 +35,37 @@ def search_patients(*, actor: Actor, text: str, limit: int = 20, within: Patient
     if not terms:
         return []
     rows = visible_patients(actor).current() if within is None else within
-    found = _first_pass(terms, rows)
+    # Nothing of what is found is left out afterwards, so there is no need to rank many more than are shown.
+    found = _first_pass(terms, rows, MOST if within is not None else max(FEWEST, 2 * limit))
     if len(found) < min(FEW, limit) and any(isinstance(term, NameTerm) and len(term.word) >= SHORTEST_PREFIX for term in terms):
         found = _second_pass(terms, rows, found)
-    return found[:limit]
+    return [match.as_record() for match in found[:limit]]
 
 
-def _first_pass(terms: list[Term], rows: PatientQuerySet) -> list[PatientMatch]:
-    patients = _load(rows, candidates.beginning_ids(current_clinic_id(), terms))
-    return [match for match in ranked(patients, terms, at_least=len(terms)) if not match.is_fuzzy]
+def _first_pass(terms: list[Term], rows: PatientQuerySet, most: int) -> list[PatientMatch]:
+    patients = _load(rows, candidates.beginning_ids(current_clinic_id(), terms, most))
+    return ranked(patients, terms, at_least=len(terms), misspelt=False)
 
 
 def _second_pass(terms: list[Term], rows: PatientQuerySet, found: list[PatientMatch]) -> list[PatientMatch]:
     """Misspelt; and when even that finds nobody, those in whom only a part was found."""
-    known = {match.patient.pk for match in found}
+    known = {match.patient.id for match in found}
     patients = _load(rows, candidates.misspelt_ids(current_clinic_id(), terms))
-    found = found + [match for match in ranked(patients, terms, at_least=len(terms)) if match.patient.pk not in known]
+    alike = ranked(patients, terms, at_least=len(terms), misspelt=True)
+    found = found + [match for match in alike if match.patient.id not in known]
     if not found and len(terms) > 1:
         patients = _load(rows, candidates.loose_ids(current_clinic_id(), terms))
-        found = ranked(patients, terms, at_least=1)
+        found = ranked(patients, terms, at_least=1, misspelt=True)
     return found
 
 
-def _load(rows: PatientQuerySet, ids: candidates.Ids) -> list[Patient]:
-    """Two queries: a nested set operation would lead the planner astray."""
+def _load(rows: PatientQuerySet, ids: candidates.Ids) -> list[Any]:
+    """Rows to rank, hundreds perhaps, of whom a page is shown.
+
+    Two queries: a nested set operation would lead the planner astray.
+    """
     wanted: list[UUID] = [row[0] for row in ids]
-    return list(rows.for_list().filter(pk__in=wanted)) if wanted else []
+    return list(rows.filter(pk__in=wanted).as_rows()) if wanted else []
 
 
 def _checked(text: str) -> str:

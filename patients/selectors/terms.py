@@ -94,8 +94,13 @@ def _take_codes(text: str, terms: list[Term]) -> str:
     text = _SPACED_RECORD.sub(r"\1-\2", text)
     for match in _CODE.finditer(text):
         identity = code_form(match.group())
-        letters = identity.rstrip("0123456789")
-        terms.append(CodeTerm(letters + (identity[len(letters) :].lstrip("0") or "0"), identity))
+        prefix, dash, number = match.group().rpartition("-")
+        if dash and number.isdecimal():  # S1-0000123: the prefix may end in a digit
+            letters, number = code_form(prefix), code_form(number)
+        else:
+            letters = identity.rstrip("0123456789")
+            number = identity[len(letters) :]
+        terms.append(CodeTerm(letters + (number.lstrip("0") or "0"), identity))
         text = text.replace(match.group(), " ", 1)
     return text
 

@@ -1,6 +1,7 @@
 """What changes a patient's record."""
 
 from patients.services.consents import note_consent
+from patients.services.documents import add_document, enter_document_in_error
 from patients.services.registration import register_patient, update_patient
 
-__all__ = ["note_consent", "register_patient", "update_patient"]
+__all__ = ["add_document", "enter_document_in_error", "note_consent", "register_patient", "update_patient"]

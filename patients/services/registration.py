@@ -58,7 +58,7 @@ def update_patient(*, actor: Actor, patient_id: UUID, changes: Mapping[str, Any]
     actor.require("patient", "change")
     patient: Patient = visible_patients(actor).select_for_update().found(pk=patient_id)
     if expected_version is not None and patient.version != expected_version:
-        raise PreconditionFailed(_("Somebody changed this record meanwhile. Read it again."))
+        raise PreconditionFailed.at(patient.version, _("Somebody changed this record meanwhile. Read it again."))
     if patient.status == PatientStatus.MERGED:
         raise Conflict(_("This record was merged into another. Change that one."))
     clinic = _clinic()

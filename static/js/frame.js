@@ -121,5 +121,5 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.querySelector("[data-rail]")?.addEventListener("change", (event) => {
-  document.cookie = `hms_rail=${event.target.checked ? "narrow" : "wide"}; path=/; max-age=31536000; samesite=lax`;
+  document.cookie = `hms_rail=${event.target.checked ? "narrow" : "wide"}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
 });

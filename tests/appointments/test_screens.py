@@ -8,7 +8,7 @@ from appointments.choices import Status
 from appointments.selectors import appointment_detail, appointments_of, calendar_day, calendar_week, today_board
 from appointments.services import change_status, reschedule_appointment, undo_last_change
 from core.accounts.roles import Role
-from core.database.counting import StatementCounter
+from core.database.detector import Detector
 from tests.factories.visits import at, book
 from tests.factories.world import Place
 
@@ -21,7 +21,7 @@ def test_a_morning_on_the_board(in_riverside: Place) -> None:
         change_status(actor=actor, appointment_id=visit.pk, action="check_in", now=now - timedelta(minutes=minutes))
     change_status(actor=actor, appointment_id=visits[3].pk, action="start", now=now - timedelta(minutes=30))
     change_status(actor=actor, appointment_id=visits[4].pk, action="no_show", reason="no answer")
-    with StatementCounter().on(connection) as counter:
+    with Detector().on(connection) as counter:
         board = today_board(actor=actor, day=now.date(), now=now)
     assert counter.count <= 8
     assert [row.id for row in board.waiting] == [visits[1].pk, visits[0].pk, visits[2].pk]
@@ -41,7 +41,7 @@ def test_the_calendar_of_a_day(in_riverside: Place) -> None:
     place, actor = in_riverside, in_riverside.actor(Role.RECEPTIONIST)
     visit = book(place, at(place, 1, 9))
     now = at(place, 0, 12)
-    with StatementCounter().on(connection) as counter:
+    with Detector().on(connection) as counter:
         page = calendar_day(actor=actor, day=at(place, 1, 9).date(), now=now)
     assert counter.count <= 8
     assert [column.provider_name for column in page.columns] == sorted(p.name for p in place.providers)

@@ -7,7 +7,7 @@ from pathlib import Path
 import environ
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
-READS = re.compile(r"""(?:env\.(?:str|bool|int|list|float|url)|environ\.get)\(\s*["']([A-Z0-9_]+)["']""")
+READS = re.compile(r"""(?:env\.(?:str|bool|int|list|dict|float|url)|environ\.get)\(\s*["']([A-Z0-9_]+)["']""")
 ENTRY = re.compile(r"#([A-Z0-9_]+)=(.*)")
 READERS = ("hms", "core", "clinics", "patients", "appointments", "scripts")
 THE_SHELLS_OWN = {"PATH", "DJANGO_SETTINGS_MODULE"}

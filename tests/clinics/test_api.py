@@ -45,7 +45,7 @@ def test_a_part_is_made_read_changed_and_listed(riverside: Place, part: str) -> 
         expected["phone"] = "+442079460018"
     assert {name: read[name] for name in expected} == expected
     hidden = [row["id"] for row in admin(riverside).get(f"{part}?is_active=false").json()["data"]]
-    assert hidden == [key]
+    assert key in hidden
     stale = admin(riverside).patch(f"{part}/{key}", {"name": "Again"}, If_Match=made["ETag"])
     assert stale.status_code == 412
 

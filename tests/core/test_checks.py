@@ -17,6 +17,7 @@ PRODUCTION: dict[str, Any] = {
     "HMS_SEARCH_KEY": "x" * 43,
     "HMS_ENCRYPTION_KEYS": [KEY],
     "JWT_EXPIRES_IN": "15m",
+    "HMS_TRUSTED_PROXIES": 1,
 }
 
 
@@ -55,6 +56,15 @@ def test_a_right_configuration_is_not_scolded(production: Any) -> None:
         ("hms.E009", {"HMS_BASE_URL": "https://hms.example.org/"}),
         ("hms.E009", {"HMS_BASE_URL": "https://"}),
         ("hms.E010", {"HMS_DEMO": True}),
+        ("hms.E011", {"HMS_TRUSTED_PROXIES": -1}),
+        ("hms.E012", {"HMS_NEVER_BLOCK": ["203.0.113.0/24", "everybody"]}),
+        ("hms.E013", {"HMS_SECURITY_EVENT_DAYS": 0}),
+        ("hms.W003", {"HMS_TRUSTED_PROXIES": 0}),
+        ("hms.E040", {"HMS_RATE_ANON": "60"}),
+        ("hms.E040", {"HMS_RATE_SEARCH": "60/m;1000/h"}),
+        ("hms.E041", {"HMS_RATE_PROCESSES": 0}),
+        ("hms.W040", {"HMS_RATE_SEARCH": "5/m", "HMS_RATE_PROCESSES": 8, "REDIS_URL": ""}),
+        ("hms.W040", {"HMS_RATE_UPLOAD": "5/m", "HMS_RATE_PROCESSES": 8, "REDIS_URL": ""}),
         ("hms.W002", {"HMS_BASE_URL": "http://hms.example.org"}),
     ],
 )
@@ -62,6 +72,11 @@ def test_each_misconfiguration_has_its_number(production: Any, number: str, chan
     for name, value in change.items():
         setattr(production, name, value)
     assert number in found()
+
+
+def test_a_limit_that_is_none_is_named(production: Any) -> None:
+    production.HMS_RATE_HEAVY = "a lot"
+    assert [message.msg for message in run_checks() if message.id == "hms.E040"] == ["HMS_RATE_HEAVY is not a limit."]
 
 
 def test_a_demo_on_the_embedded_database_is_a_warning(settings: Any) -> None:

@@ -6,6 +6,7 @@ from psycopg.pq import TransactionStatus
 
 from clinics.models import Location
 from core.tenancy.context import Scope, clinic_scope, entered, platform_scope, unit_of_work
+from core.tenancy.units import Unit
 from tests.factories.threads import apart
 from tests.factories.world import World
 
@@ -58,6 +59,15 @@ def test_a_scope_inside_another_transaction_leaves_no_trace(world: World) -> Non
         assert not any(setting())
 
 
+@pytest.mark.parametrize("inner", ["riverside", "hillcrest"])
+def test_after_a_scope_inside_another_one_the_outer_goes_on(inner: str, world: World) -> None:
+    with clinic_scope(world.riverside.clinic, reason="same"):
+        before = Location.objects.count()
+        with clinic_scope(getattr(world, inner).clinic, reason="same"):
+            assert Location.objects.count() > 0
+        assert Location.objects.count() == before > 0
+
+
 def test_a_unit_of_work_that_fails_writes_nothing(world: World) -> None:
     with pytest.raises(ZeroDivisionError), clinic_scope(world.riverside.clinic, reason="test"):
         Location.objects.create(name="Never")
@@ -72,3 +82,20 @@ def test_the_platform_scope_wants_a_reason_and_is_logged(world: World, caplog: p
     with caplog.at_level("INFO"), platform_scope(reason="counting for a test"):
         pass
     assert any(getattr(record, "reason", "") == "counting for a test" for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("sql", "writes"),
+    [
+        ('SELECT "clinics_room"."updated_at", "clinics_room"."deleted" FROM "clinics_room"', False),
+        ("SELECT pg_current_wal_insert_lsn()", False),
+        ('SELECT 1 FROM "clinics_room" FOR UPDATE', True),
+        ("WITH gone AS (DELETE FROM x RETURNING 1) SELECT * FROM gone", True),
+        ("SELECT pg_advisory_xact_lock(1)", True),
+        ('UPDATE "clinics_room" SET name = %s', True),
+    ],
+)
+def test_a_unit_knows_what_writes_or_locks(sql: str, writes: bool) -> None:
+    unit = Unit()
+    unit.note(sql)
+    assert unit.written is writes

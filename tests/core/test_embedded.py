@@ -81,6 +81,15 @@ def test_a_second_start_changes_nothing(postgres: EmbeddedPostgres) -> None:
     assert server_pid(postgres) == before
 
 
+def test_settings_of_ones_own_hold_from_the_next_start_on(postgres: EmbeddedPostgres) -> None:
+    postgres.settings = {"work_mem": "7MB", "cluster_name": "it's ours"}
+    postgres.stop()
+    postgres.ensure_running()
+    with psycopg.connect(postgres.url("postgres", "postgres")) as connection:
+        shown = connection.execute("SELECT current_setting('work_mem'), current_setting('cluster_name')").fetchone()
+    assert shown == ("7MB", "it's ours")
+
+
 def test_four_first_starts_at_once_make_one_server(make: Make) -> None:
     postgres = make()
     starters = [subprocess.Popen([sys.executable, "-c", START, str(postgres.places.wanted)], cwd=PROJECT) for _ in range(4)]

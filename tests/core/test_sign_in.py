@@ -118,6 +118,19 @@ def test_a_success_clears_the_account_and_old_failures_are_forgotten(riverside: 
     assert throttle.seconds_locked(email, "192.0.2.3") == 0
 
 
+def test_who_mistypes_and_then_gets_in_locks_no_colleague_out(client: Client, riverside: Place) -> None:
+    """One address, many people. What an account failed before it got in is no longer held against the address."""
+    for user in list(riverside.users.values())[:8]:
+        for _ in range(4):
+            client.post("/sign-in/", {"email": user.email, "password": "mistyped"})
+        assert client.post("/sign-in/", {"email": user.email, "password": PASSWORD}).status_code == 302
+        client.logout()
+    for number in range(throttle.FREE_FAILURES["address"]):
+        assert client.post("/sign-in/", {"email": f"ghost{number}@hms.test", "password": "tried"}).status_code == 422
+    answer = client.post("/sign-in/", {"email": user.email, "password": PASSWORD})
+    assert answer.status_code == 422, "somebody who tries account after account is"
+
+
 def test_leaving_a_clinic_takes_effect_with_the_next_request(riverside: Place) -> None:
     user, api = riverside.users[Role.RECEPTIONIST], ApiClient(riverside.users[Role.RECEPTIONIST], riverside.clinic)
     assert api.get("auth/me").status_code == 200

@@ -35,8 +35,26 @@ def address(route: Route, request: APIRequestContext) -> str:
         slot = f"{{{name}}}"
         before = re.search(r"([\w-]+)/" + re.escape(slot), path)
         noun = before[1] if before else name
+        if noun == "documents":
+            path = path.replace(slot, _document_below(path, request), 1)
+            continue
         assert noun in LISTS, f"no case for {noun!r} in {route.path}: add one to tests/e2e/addresses.py"
         joint = "&" if "?" in LISTS[noun] else "?"
         rows: list[dict[str, Any]] = request.get(f"/api/v2/{LISTS[noun]}{joint}limit=1", max_retries=RETRIES).json()["data"]
         path = path.replace(slot, rows[0]["id"], 1)
     return path
+
+
+def _document_below(path: str, request: APIRequestContext) -> str:
+    """The id of a document of the patient in the path; one is added if there is none."""
+    patient = path.split("/patients/")[1].split("/")[0]
+    where = f"/api/v2/patients/{patient}/documents"
+    rows: list[dict[str, Any]] = request.get(f"{where}?limit=1", max_retries=RETRIES).json()["data"]
+    if rows:
+        return str(rows[0]["id"])
+    found = re.search(r'"X-CSRFToken": "(\w+)"', request.get("/", max_retries=RETRIES).text())
+    assert found, "the frame carries no CSRF token"
+    file = {"name": "letter.txt", "mimeType": "text/plain", "buffer": b"Dear colleague"}
+    added = request.post(where, multipart={"file": file}, headers={"X-CSRFToken": found[1]}, max_retries=RETRIES)
+    assert added.ok, added.text()
+    return str(added.json()["data"]["id"])

@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from tests.factories.server import Server
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PASSWORD = "Clinic-Day-2026"
 RETRIES = 2  # a connection kept open may be closed by the server just as it is used again
+LISTEN = """document.addEventListener('securitypolicyviolation', event => console.error(
+  `Content Security Policy: ${event.effectiveDirective} refused ${event.blockedURI} (${event.sourceFile}:${event.lineNumber})`))"""
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 320, "height": 720}
 
 
@@ -29,6 +31,28 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": ["--no-sandbox", "--disable-background-networking"]}
 
 
+def watch(context: BrowserContext, refused: list[str]) -> None:
+    """Write down what the content security policy refuses on any page of this context."""
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type == "error" and "Content Security Policy" in message.text:
+            refused.append(f"{message.page.url if message.page else ''}: {message.text}")
+
+    context.add_init_script(LISTEN)
+    context.on("console", heard)
+
+
+@pytest.fixture(autouse=True)
+def refused() -> Iterator[list[str]]:
+    """What the content security policy refused on the test's pages: nothing, else the test fails.
+
+    A test that provokes a refusal looks at it here and takes it out.
+    """
+    found: list[str] = []
+    yield found
+    assert not found, "\n".join(found)
+
+
 @pytest.fixture(scope="session")
 def signed_in(browser: Browser, server: Server) -> Callable[[str], Any]:
     """signed_in(email) -> the browser state of that person; each signs in once for the whole run."""
@@ -36,7 +60,9 @@ def signed_in(browser: Browser, server: Server) -> Callable[[str], Any]:
 
     def state_of(email: str) -> Any:
         if email not in states:
-            context = browser.new_context(base_url=server.url)
+            context: BrowserContext = browser.new_context(base_url=server.url)
+            refused: list[str] = []
+            watch(context, refused)
             page = context.new_page()
             page.goto("/sign-in/")
             page.get_by_label("E-mail").fill(email)
@@ -45,13 +71,14 @@ def signed_in(browser: Browser, server: Server) -> Callable[[str], Any]:
             page.wait_for_url(lambda url: "/sign-in/" not in url)
             states[email] = context.storage_state()
             context.close()
+            assert not refused, refused
         return states[email]
 
     return state_of
 
 
 @pytest.fixture
-def page_as(browser: Browser, server: Server, signed_in: Callable[[str], Any]) -> Iterator[Callable[..., Page]]:
+def page_as(browser: Browser, server: Server, signed_in: Callable[[str], Any], refused: list[str]) -> Iterator[Callable[..., Page]]:
     """page_as("receptionist@riverside.demo", **context options) -> a page of a browser of its own, signed in."""
     opened = []
 
@@ -59,6 +86,7 @@ def page_as(browser: Browser, server: Server, signed_in: Callable[[str], Any]) -
         state = signed_in(email) if email else None
         context = browser.new_context(base_url=server.url, storage_state=state, **{"viewport": WIDE, "locale": "en-GB", **options})
         opened.append(context)
+        watch(context, refused)
         page = context.new_page()
         page.set_default_timeout(10_000)
         return page

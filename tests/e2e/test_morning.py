@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.desk import Api, empty_registration, fill_person, new_name, on_the_board, person_of, tab_to
+from tests.e2e.desk import Api, empty_registration, fill_person, new_name, on_the_board, person_of, tab_to, where_the_day_is_long
 
 MOST_INTERACTIONS = 5
 
 
 @pytest.fixture
 def page(page_as: Callable[..., Page]) -> Page:
-    return page_as()
+    return page_as(where_the_day_is_long())
 
 
 @pytest.fixture

@@ -3,10 +3,15 @@
 from typing import Any
 
 from django.test import Client
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from core.accounts.models import User
 from core.accounts.tokens import issue
 from core.tenancy.models import Clinic
+
+
+class Form(dict[str, Any]):
+    """A body that goes as multipart/form-data; files are `SimpleUploadedFile`s."""
 
 
 class ApiClient:
@@ -21,6 +26,10 @@ class ApiClient:
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         url = path if path.startswith("/") else f"/api/v2/{path}"
         given = {name.replace("_", "-"): value for name, value in headers.items()}
+        if isinstance(body, Form):
+            return self.client.generic(
+                method, url, encode_multipart(BOUNDARY, body), content_type=MULTIPART_CONTENT, headers={**self.headers, **given}
+            )
         return self.client.generic(
             method, url, data=_encoded(body), content_type="application/json", headers={**self.headers, **given}
         )

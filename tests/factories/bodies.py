@@ -5,8 +5,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
+
 from core.accounts.roles import Role
 from tests.conftest import PASSWORD
+from tests.factories.api_client import Form
+from tests.factories.files import pdf
 from tests.factories.world import Place
 
 Body = dict[str, Any]
@@ -58,6 +62,10 @@ BODIES: dict[tuple[str, str], Callable[[Place], Body]] = {
     ("post", "/api/v2/patients/search"): lambda p: {"search": "okafor"},
     ("post", "/api/v2/patients/duplicates"): lambda p: {"given_name": "Ann", "family_name": "Lee", "date_of_birth": "1980-01-01"},
     ("post", "/api/v2/patients/{}/consents"): lambda p: {"kind": "messages", "given": True},
+    ("post", "/api/v2/patients/{}/documents"): lambda p: Form(
+        file=SimpleUploadedFile("letter.pdf", pdf()), title="Letter", category="letter", date="2026-01-31"
+    ),
+    ("post", "/api/v2/patients/{}/documents/{}/entered-in-error"): lambda p: {"reason": "Another patient's"},
     ("post", "/api/v2/locations"): lambda p: {"name": "New place", "address": "1 Road"},
     ("patch", "/api/v2/locations/{}"): lambda p: {"name": "Other place"},
     ("post", "/api/v2/departments"): lambda p: {"name": "Cardiology"},
@@ -95,6 +103,6 @@ BODIES |= {("post", f"/api/v2/appointments/{{}}/{action}"): lambda p: {"reason":
 
 
 def body_for(method: str, path: str, place: Place) -> Body:
-    case = BODIES.get((method, re.sub(r"\{\w+\}", "{}", path)))
+    case = BODIES.get((method, re.sub(r"\{\w+\}", "{}", path).replace("/api/v1/", "/api/v2/")))
     assert case is not None, f"no body for {method.upper()} {path}: add one to tests/factories/bodies.py"
     return case(place)

@@ -2,15 +2,25 @@
 
 import re
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
+from django.apps import apps
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.utils import timezone
+
 from appointments.choices import ExceptionKind
-from appointments.models import Appointment, Holiday, Schedule, ScheduleException, Service
+from appointments.models import Appointment, AppointmentChange, Holiday, Schedule, ScheduleException, Service
 from clinics.models import Department, Location, Provider, Room
+from core.accounts.models import Membership, SignInThrottle
 from core.accounts.roles import Role
+from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.context import clinic_scope
-from patients.models import Consent, Patient
+from core.tenancy.models import Clinic
+from hms.demo.models import DemoState
+from patients.models import Consent, Document, Patient, PatientAccount
+from patients.services import add_document
 from tests.factories.routes import Route
 from tests.factories.visits import at, book
 from tests.factories.world import Place
@@ -29,6 +39,7 @@ NOUNS = {
     "departments": Department,
     "rooms": Room,
     "consents": Consent,
+    "documents": Document,
     "blocks": Schedule,
 }
 API_NOUNS = {"schedules": Schedule}
@@ -46,16 +57,33 @@ def filled(route: Route, place: Place) -> str:
 
 
 def _id_of(noun: str, place: Place, route: Route) -> str:
+    if route.kind == "admin":
+        return _id_in_admin(noun, place, route)
     if noun == "drafts":
         return "patient-register"
     if noun == "clinics":
         return str(place.clinic.pk)
     if noun in ("memberships", "staff"):
         return str(place.memberships[Role.NURSE].pk)
-    model = (API_NOUNS if route.kind == "api" else {}).get(noun) or NOUNS.get(noun)
+    model = (API_NOUNS if route.kind.startswith("api") else {}).get(noun) or NOUNS.get(noun)
     assert model is not None, f"no case for {noun!r} in {route.id}: add one to tests/factories/cases.py"
     with clinic_scope(place.clinic, reason="test case"):
         row = model.objects.order_by("pk").first() or MAKERS[model](place)
+    return str(row.pk)
+
+
+def _id_in_admin(noun: str, place: Place, route: Route) -> str:
+    """The admin names its models in the path: /admin/patients/patient/{object_id}/change/."""
+    parts = route.path.split("/")
+    if parts[2] == "{app_label}":
+        return "patients"
+    model: Any = apps.get_model(parts[2], parts[3])
+    if model is Clinic:
+        return str(place.clinic.pk)
+    if model is Membership:
+        return str(place.memberships[Role.NURSE].pk)
+    with clinic_scope(place.clinic, reason="test case"):
+        row = model._default_manager.order_by("pk").first() or MAKERS[model](place)
     return str(row.pk)
 
 
@@ -72,7 +100,59 @@ def _visit(place: Place) -> Appointment:
     return book(place, at(place, 21, 10), patient_id=place.patients[0].pk)
 
 
-MAKERS: dict[Any, Callable[[Place], Any]] = {Appointment: _visit, Holiday: _holiday, ScheduleException: _time_off}
+def _change(place: Place) -> AppointmentChange:
+    return AppointmentChange.objects.filter(appointment=_visit(place)).order_by("pk")[0]
+
+
+def _account(place: Place) -> PatientAccount:
+    return PatientAccount.objects.create(patient=place.patients[0], user=place.users[Role.PATIENT])
+
+
+def _log_entry(place: Place) -> LogEntry:
+    kind = ContentType.objects.get_for_model(Patient)
+    user = place.users[Role.CLINIC_ADMIN]
+    return LogEntry.objects.create(user=user, content_type=kind, object_id="1", object_repr="RV-1", action_flag=CHANGE)
+
+
+def _throttle(place: Place) -> SignInThrottle:
+    return SignInThrottle.objects.create(key="a" * 32, failures=1, last_failure_at=timezone.now())
+
+
+def _event(place: Place) -> SecurityEvent:
+    return SecurityEvent.objects.create(kind=SecurityEvent.Kind.DECOY, address="203.0.113.7", minute=timezone.now())
+
+
+def _standing(place: Place) -> AddressStanding:
+    return AddressStanding.objects.create(network="203.0.113.7", points=40, points_at=timezone.now())
+
+
+def _block(place: Place) -> AddressBlock:
+    until = timezone.now() + timedelta(hours=1)
+    by = place.users[Role.CLINIC_ADMIN]
+    return AddressBlock.objects.create(network="203.0.113.7/32", until=until, reason="scans us", made_by=by)
+
+
+def _document(place: Place) -> Document:
+    """Of the patient whom `patients` names. Its file is really there."""
+    patient = Patient.objects.order_by("pk")[0]
+    actor = place.actor(Role.CLINIC_ADMIN)
+    return add_document(actor=actor, patient_id=patient.pk, data={}, content=b"Dear colleague", file_name="letter.txt")
+
+
+MAKERS: dict[Any, Callable[[Place], Any]] = {
+    AddressBlock: _block,
+    AddressStanding: _standing,
+    Appointment: _visit,
+    AppointmentChange: _change,
+    Document: _document,
+    DemoState: lambda place: DemoState.objects.create(),
+    Holiday: _holiday,
+    LogEntry: _log_entry,
+    PatientAccount: _account,
+    ScheduleException: _time_off,
+    SecurityEvent: _event,
+    SignInThrottle: _throttle,
+}
 
 
 def secrets_of(place: Place) -> list[str]:

@@ -20,10 +20,10 @@ FAMILY = (  # noqa: SIM905
 ).split()
 
 
-def crowd(clinic: Clinic, size: int) -> list[Patient]:
+def crowd(clinic: Clinic, size: int, *, first_number: int = 0) -> list[Patient]:
     """In the clinic's scope. The same people every time."""
     chance = random.Random(1974)
-    people = [_person(clinic, number, chance) for number in range(size)]
+    people = [_person(clinic, first_number + number, chance) for number in range(size)]
     Patient.objects.bulk_create(people, batch_size=1000)
     rows = [
         PatientToken(clinic_id=clinic.pk, patient=person, token=token) for person in people for token in made_of(clinic, person)

@@ -1,15 +1,21 @@
 """More of everything in a clinic, so that a list of one row can be compared with a list of many."""
 
 from datetime import date, datetime, time, timedelta
+from uuid import uuid4
 
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 
 from appointments.choices import ChangeKind, ExceptionKind, Status
 from appointments.models import Appointment, AppointmentChange, Holiday, Schedule, ScheduleException, Service, ServiceProvider
 from clinics.models import Department, Location, Provider, Room
+from core.accounts.models import Membership, SignInThrottle, User
+from core.accounts.roles import Role
+from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.context import clinic_scope
 from patients.choices import ConsentKind
-from patients.models import Consent, Patient
+from patients.models import Consent, Document, Patient, PatientAccount
 from tests.factories.world import Place
 
 STATES = (Status.CONFIRMED, Status.CHECKED_IN, Status.IN_PROGRESS, Status.COMPLETED, Status.NO_SHOW, Status.REQUESTED)
@@ -27,11 +33,30 @@ def grow(place: Place, many: int = 30) -> None:
             Room.objects.create(location=location, name=f"X{n:02}")
             Holiday.objects.create(day=date(2032, 1, 1) + timedelta(days=n), name="Extra holiday")
             _work_of(providers[n], services[n], location, n)
+            _person(place, n)
         patients = [_patient(n) for n in range(many)]
+        some = place.users[Role.NURSE]
         for n, patient in enumerate(patients):
             _visit(place, patient, providers[n], services[n], room, n)
             _visit(place, place.patients[0], place.providers[0], place.services[0], room, n)
+            Document.objects.create(
+                patient=Patient.objects.order_by("pk")[0], title=f"Extra {n}", stored=uuid4(), size=1, added_by=some
+            )
             Consent.objects.create(patient=place.patients[0], kind=ConsentKind.MESSAGES, given=bool(n % 2))
+
+
+def _person(place: Place, n: int) -> None:
+    """A colleague who is a patient too, was once locked out, and has changed something in the admin."""
+    user = User.objects.create_user(f"extra{n}@{place.clinic.slug}.test", "Extra-Growth-2026", full_name=f"Extra Person{n:02}")
+    Membership.objects.create(clinic=place.clinic, user=user, roles=[Role.NURSE])
+    PatientAccount.objects.create(patient=place.patients[0], user=user)
+    SignInThrottle.objects.create(key=f"extra{n:03}".ljust(64, "0"), failures=n)
+    address, now = f"198.51.100.{n}", timezone.now()
+    SecurityEvent.objects.create(kind=SecurityEvent.Kind.DECOY, address=address, minute=now)
+    AddressStanding.objects.create(network=address, points=n, points_at=now)
+    AddressBlock.objects.create(network=f"{address}/32", until=now + timedelta(hours=1), reason="growth", made_by=user)
+    kind = ContentType.objects.get_for_model(Patient)
+    LogEntry.objects.create(user=user, content_type=kind, object_id=str(n), object_repr=f"XX-{n}", action_flag=CHANGE)
 
 
 def _work_of(provider: Provider, service: Service, location: Location, n: int) -> None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from drf_spectacular.generators import SchemaGenerator
+from core.api.generator import document as generated
+from core.api.versioning import NEWEST
 
 Schema = dict[str, Any]
 
@@ -15,10 +15,39 @@ class Operation:
     method: str
     path: str
     spec: Any
+    version: str = NEWEST
+
+    def answer(self, status: int) -> Schema | None:
+        """What the document says of this status, or None."""
+        said: Schema | None = self.spec["responses"].get(str(status))
+        if said and "$ref" in said:
+            shared: Schema = document(self.version)["components"]["responses"][said["$ref"].rsplit("/", 1)[-1]]
+            return shared
+        return said
+
+    def headers(self, status: int) -> dict[str, Schema]:
+        """The headers of an answer, by name."""
+        known = document(self.version)["components"]["headers"]
+        said = (self.answer(status) or {}).get("headers", {})
+        return {name: known[name] if "$ref" in one else one for name, one in said.items()}
+
+    @property
+    def answers_a_file(self) -> bool:
+        content = (self.answer(200) or {}).get("content", {})
+        return bool(content) and "application/json" not in content
+
+    def parameter(self, name: str) -> Schema | None:
+        return next((one for one in self.spec.get("parameters", ()) if one["name"] == name), None)
 
     @property
     def id(self) -> str:
         return f"{self.method.upper()} {self.path}"
+
+    @property
+    def sends_a_file(self) -> bool:
+        """Its answer is no JSON."""
+        content = self.spec["responses"].get("200", {}).get("content", {})
+        return bool(content) and "application/json" not in content
 
     @property
     def body(self) -> Schema | None:
@@ -39,16 +68,15 @@ class BodyField:
         return ".".join(self.path)
 
 
-@lru_cache(maxsize=1)
-def document() -> Schema:
-    generated: Schema = SchemaGenerator().get_schema(request=None, public=True)
-    return generated
+def document(version: str = NEWEST) -> Schema:
+    found: Schema = generated(version)
+    return found
 
 
-def operations() -> Iterator[Operation]:
-    for path, methods in document()["paths"].items():
+def operations(version: str = NEWEST) -> Iterator[Operation]:
+    for path, methods in document(version)["paths"].items():
         for method, spec in methods.items():
-            yield Operation(method, path, spec)
+            yield Operation(method, path, spec, version)
 
 
 def resolved(schema: Schema) -> Schema:

@@ -48,15 +48,19 @@ class _Reader(HTMLParser):
             self.form.values[name] = [""]
         elif tag == "input" and name and given.get("type", "text") not in VOID_OF_VALUE:
             values = self.form.values.setdefault(name, [])
-            if given.get("type") not in ("radio", "checkbox") or "checked" in raw:
+            if given.get("type") not in ("radio", "checkbox"):
                 values.append(given.get("value", ""))
+            elif "checked" in raw:
+                values.append(given.get("value", "on"))
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
             self.form = None
         elif tag == "select":
             self.select = None
-        elif tag == "textarea":
+        elif tag == "textarea" and self.textarea and self.form is not None:
+            typed = self.form.values[self.textarea]
+            typed[0] = typed[0].removeprefix("\n")  # the one behind the tag is no content
             self.textarea = None
 
     def handle_data(self, data: str) -> None:

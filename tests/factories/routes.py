@@ -20,7 +20,7 @@ class Route:
 
     path: str  # with {name} for each parameter
     name: str
-    kind: str  # api | page | open
+    kind: str  # api | api-v1 | page | open | admin
     method: str  # GET, POST, ...
     resource: str | None  # of the permission matrix
     action: str | None
@@ -39,8 +39,10 @@ class Route:
 OPEN = {"/health", "/sign-in/", "/sign-out/", "/api/v2/auth/token", "/api/v2/auth/token/refresh", "/styleguide/"}
 # Routes for any signed-in person, in a clinic or not.
 PERSONAL = {"/switch-clinic/", "/choose-clinic/", "/api/v2/auth/me"}
-# Not walked here: documents, Django's admin (tests/admin), the alias without a version, static files.
-ELSEWHERE = ("/api/schema/", "/api/docs/", "/admin/", "/static/", "/api/v(?!2")
+# Not walked here: documents, the alias without a version, static files, and what the admin answers with another address.
+OLD, NEW = "/api/v1/", "/api/v2/"
+DOCUMENTS = tuple(f"{version}{what}/" for version in (OLD, NEW) for what in ("schema", "docs"))
+ELSEWHERE = (*DOCUMENTS, "/static/", "/admin/{url}", "/admin/r/")
 
 
 @lru_cache(maxsize=1)
@@ -73,8 +75,12 @@ def _readable(pattern: str) -> str:
 def _routes_of(entry: URLPattern, path: str) -> Iterator[Route]:
     view = entry.callback
     name = entry.name or ""
-    if path.startswith("/api/v2/"):
+    if path.startswith((OLD, NEW)):
         yield from _api_routes(view, path, name)
+        return
+    if path.startswith("/admin/"):
+        if name:  # without one it is an old address that leads to another
+            yield Route(path, name, "admin", "GET", None, None, view)
         return
     if path.endswith("/{slug}/"):
         yield from _steps(view, path, name)
@@ -87,7 +93,7 @@ def _routes_of(entry: URLPattern, path: str) -> Iterator[Route]:
 def _api_routes(view: Any, path: str, name: str) -> Iterator[Route]:
     from core.api.permissions import matrix_action
 
-    kind = "open" if path in OPEN or path in PERSONAL else "api"
+    kind = "open" if path.replace(OLD, NEW) in OPEN | PERSONAL else "api-v1" if path.startswith(OLD) else "api"
     actions: dict[str, str] | None = getattr(view, "actions", None)
     methods = actions or {method: method for method in ("get", "post", "put", "patch", "delete") if hasattr(view.cls, method)}
     for method, action in methods.items():

@@ -1,5 +1,6 @@
 """HMS as people meet it: gunicorn on a port of its own, before a database of its own that some function has filled."""
 
+import fcntl
 import json
 import os
 import socket
@@ -81,10 +82,11 @@ def serving(
     environment |= variables or {}
     log = Path(tempfile.mkdtemp(prefix="hms-server-")) / "log"
     server = Server(f"http://127.0.0.1:{port}", database, environment, log)
-    collect = [["collectstatic", "--noinput", "-v0"]] if static else []
     _drop(database)
     try:
-        for command in (["setup_database"], ["migrate", "-v0"], *collect, *commands):
+        if static:
+            _collect_static_files(environment)
+        for command in (["setup_database"], ["migrate", "-v0"], *commands):
             _run([sys.executable, "manage.py", *command], environment)
         if seed is not None:
             server.seeded = json.loads(_run([sys.executable, "-c", RUN, f"{seed.__module__}:{seed.__name__}"], environment))
@@ -100,6 +102,34 @@ def serving(
             server.process.terminate()
             server.process.wait(timeout=40)
         _drop(database)
+
+
+@contextmanager
+def database_of_its_own(name: str) -> Iterator[tuple[dict[str, str], str]]:
+    """The environment for processes with the new, migrated database `hms_<name>`, and a superuser's URL of it."""
+    database = f"hms_{name}"
+    environment = os.environ | _database_variables(database) | {"DJANGO_SETTINGS_MODULE": "hms.settings"}
+    if settings.EMBEDDED_POSTGRES:
+        admin = str(settings.EMBEDDED_POSTGRES.url("postgres", database))
+    else:
+        admin = urlsplit(settings.HMS_DATABASE_ADMIN_URL)._replace(path=f"/{database}").geturl()
+    _drop(database)
+    try:
+        for command in (["setup_database"], ["migrate", "-v0"]):
+            _run([sys.executable, "manage.py", *command], environment)
+        yield environment, admin
+    finally:
+        _drop(database)
+
+
+def _collect_static_files(environment: dict[str, str]) -> None:
+    """Once in a run: the folder is one for all workers, and a second collection would pull files from under a server."""
+    mark, run = settings.VAR_DIR / "static-of-run", os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    with (settings.VAR_DIR / "static-of-run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not mark.exists() or mark.read_text() != run:
+            _run([sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"], environment)
+            mark.write_text(run)
 
 
 def _run(command: Sequence[str], environment: dict[str, str]) -> str:

@@ -69,7 +69,7 @@ def test_both_clinics_are_there_with_all_they_need(demo: str) -> None:
         "clinics_clinicsettings": 1, "core_membership": 13, "patients_patientaccount": 1,
     }  # fmt: skip
     for table, wanted in per_clinic.items():
-        assert [count for (count,) in ask(f"SELECT count(*) FROM {table} GROUP BY clinic_id")] == [wanted, wanted], table  # noqa: S608
+        assert [count for (count,) in ask(f"SELECT count(*) FROM {table} GROUP BY clinic_id")] == [wanted, wanted], table
     assert ask("SELECT count(*) FROM core_user WHERE email LIKE '%.demo'") == [(2 * 13 + 4,)]
     assert ask("SELECT min(weekday), max(weekday), count(DISTINCT weekday) FROM appointments_schedule") == [(0, 6, 7)]
     (first, last), *_ = ask("SELECT min(local_day)::text, max(local_day)::text FROM appointments_appointment")

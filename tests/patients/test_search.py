@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from core.accounts.roles import Role
-from core.database.counting import StatementCounter
+from core.database.detector import Detector
 from core.errors import NotAllowed, ValidationFailed
 from patients.choices import PatientStatus
 from patients.models import Patient
@@ -157,7 +157,21 @@ def test_another_clinics_patients_are_not_found(in_riverside: Place, hillcrest: 
 def test_statements(in_riverside: Place, text: str, most: int) -> None:
     from django.db import connection
 
-    counter = StatementCounter()
+    counter = Detector()
     with counter.on(connection):
         search(in_riverside, text)
     assert counter.count <= most
+
+
+def test_of_many_namesakes_the_first_are_shown_and_a_filter_finds_the_last_too(in_riverside: Place) -> None:
+    actor = in_riverside.actor(Role.RECEPTIONIST)
+    given = [f"{first}{second}en" for first in "ABCDEFG" for second in "aeioulrnmt"]
+    for number, name in enumerate(given):
+        data = patient_data(given_name=name, family_name="Crowder", date_of_birth=date(1920 + number, 1, 1 + number % 28))
+        register_patient(actor=actor, data=data, accept_duplicate=True)
+    ordered = sorted(given)
+    assert [match.patient.given_name for match in search(in_riverside, "crowder", limit=15)] == ordered[:15]
+    assert [match.patient.given_name for match in search(in_riverside, "crow", limit=15)] == ordered[:15]
+    some = [*ordered[:6], *ordered[-8:]]
+    rows = Patient.objects.filter(family_name="Crowder", given_name__in=some)
+    assert [match.patient.given_name for match in search(in_riverside, "crowder", within=rows)] == some

@@ -1,15 +1,17 @@
-"""`manage.py db start|stop|status|remove`: the embedded PostgreSQL's life."""
+"""`manage.py db start|stop|status|remove`: the embedded PostgreSQL's life, and any PostgreSQL's state."""
 
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
 
 from core.database.places import EmbeddedPostgresError
+from core.database.pool import connections_of_the_server
 
 
 class Command(BaseCommand):
-    help = "Start, stop, look at or remove (with all data) the embedded PostgreSQL."
+    help = "Start, stop or remove (with all data) the embedded PostgreSQL; status looks at any."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -17,6 +19,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         embedded = settings.EMBEDDED_POSTGRES
+        if embedded is None and options["action"] == "status":
+            return self._say_connections()
         if embedded is None:
             raise CommandError("DATABASE_URL is set: this installation uses a server of its own.")
         try:
@@ -33,4 +37,15 @@ class Command(BaseCommand):
             embedded.remove()
             self.stdout.write(f"Removed {embedded.home}")
             return
-        self.stdout.write(f"PostgreSQL is {'up' if embedded.is_running() else 'down'}; data in {embedded.home}")
+        up = embedded.is_running()
+        self.stdout.write(f"PostgreSQL is {'up' if up else 'down'}; data in {embedded.home}")
+        if up and action == "status":
+            self._say_connections()
+
+    def _say_connections(self) -> None:
+        try:
+            sentences = connections_of_the_server()
+        except OperationalError as error:
+            raise CommandError(f"The database can't be reached: {error}") from error
+        for sentence in sentences:
+            self.stdout.write(sentence)

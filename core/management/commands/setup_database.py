@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.database.places import EmbeddedPostgresError
-from core.database.roles import ROLES, DatabaseNotFit, setup_database
+from core.database.roles import ROLES, DatabaseNotFit, admin_url, setup_database
 
 
 class Command(BaseCommand):
@@ -22,14 +22,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         embedded = settings.EMBEDDED_POSTGRES
         try:
-            if embedded:
-                embedded.ensure_running()
-                admin_url = f"host='{_quoted(str(embedded.socket_dir))}' user=postgres dbname=postgres"
-            else:
-                admin_url = options["admin_url"] or settings.HMS_DATABASE_ADMIN_URL
-            if not admin_url:
+            url = admin_url() if embedded else options["admin_url"] or admin_url()
+            if not url:
                 raise CommandError("Say who may create roles: --admin-url postgresql://postgres:…@host/postgres")
-            done = setup_database(admin_url)
+            done = setup_database(url)
         except (EmbeddedPostgresError, DatabaseNotFit, psycopg.Error) as error:
             raise CommandError(str(error)) from error
         for sentence in done:
@@ -37,7 +33,3 @@ class Command(BaseCommand):
         where = f" The embedded PostgreSQL keeps its data in {embedded.home}." if embedded else ""
         if options["verbosity"]:
             self.stdout.write(f"Database ready, roles {', '.join(ROLES)}.{where}")
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("'", "\\'")

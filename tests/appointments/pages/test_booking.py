@@ -14,7 +14,7 @@ from appointments.choices import Source, Status
 from appointments.forms import slot_value
 from appointments.models import Appointment, Schedule
 from core.accounts.roles import MATRIX, Role
-from core.database.counting import StatementCounter
+from core.database.detector import Detector
 from core.tenancy.context import clinic_scope
 from patients.models import Patient
 from tests.factories.visits import at, book, make_patient
@@ -210,7 +210,7 @@ def test_the_panel_stays_within_its_budget(reception: Client, riverside: Place, 
     address = f"/appointments/book/?patient={amara.pk}&service={riverside.services[0].pk}"
 
     def cost() -> int:
-        with StatementCounter().on(connection) as counter:
+        with Detector().on(connection) as counter:
             assert reception.get(address).status_code == 200
         return counter.count
 

@@ -14,7 +14,7 @@ from appointments.selectors import CalendarEvent
 from appointments.services import change_status
 from core.accounts.actor import system_actor
 from core.accounts.roles import Role
-from core.database.counting import StatementCounter
+from core.database.detector import Detector
 from core.tenancy.context import clinic_scope
 from tests.factories.visits import at, book
 from tests.factories.world import Place
@@ -106,7 +106,7 @@ def test_the_same_number_of_queries_for_one_visit_and_twenty(reception: Client, 
     target = address.format(day=at(riverside, 1, 9).date().isoformat())
 
     def cost() -> int:
-        with StatementCounter().on(connection) as counter:
+        with Detector().on(connection) as counter:
             assert reception.get(target).status_code == 200
         return counter.count
 

@@ -1,5 +1,6 @@
 """Settings of services, hours and holidays, through the forms."""
 
+import re
 from datetime import date, time
 from typing import Any
 from uuid import uuid4
@@ -8,8 +9,10 @@ import pytest
 from django.test import Client
 
 from appointments.models import Holiday, Schedule, ScheduleException, Service
+from appointments.services import update_service
 from core.accounts.roles import Role
 from core.tenancy.context import clinic_scope
+from tests.factories.page_forms import forms_of
 from tests.factories.world import Place
 
 
@@ -54,11 +57,36 @@ def test_a_service_is_added_and_changed(admin: Client, riverside: Place) -> None
         assert list(service.providers.all()) == [provider]
     page = admin.get(f"/settings/services/{service.pk}/")
     assert 'value="20"' in page.text
-    assert admin.post(f"/settings/services/{service.pk}/", service_form(name="ECG, resting", is_active="")).status_code == 303
+    sent = service_form(name="ECG, resting", is_active="") | {"read": read_of(page.text)}
+    assert admin.post(f"/settings/services/{service.pk}/", sent).status_code == 303
     with clinic_scope(riverside.clinic, reason="test"):
         service.refresh_from_db()
         assert (service.name, service.is_active, service.providers.count()) == ("ECG, resting", False, 0)
     assert "Not bookable" in admin.get("/settings/services/").text
+
+
+def read_of(page: str) -> str:
+    """What the form says it was given."""
+    return re.findall(r'name="read" value="([^"]+)"', page)[0]
+
+
+def test_two_people_at_one_service(admin: Client, riverside: Place) -> None:
+    service, provider = riverside.services[0], riverside.providers[0]
+    where = f"/settings/services/{service.pk}/"
+    (form,) = [one for one in forms_of(admin.get(where).text, where) if "read" in one.values]
+    with clinic_scope(riverside.clinic, reason="test"):
+        changes = {"price_amount": "50.00", "name": "Theirs"}
+        offers = [provider.pk]
+        update_service(actor=riverside.actor(Role.CLINIC_ADMIN), service_id=service.pk, changes=changes, offered_by=offers)
+    page = admin.post(where, {**form.values, "name": "Mine", "duration_minutes": "25", "idempotency_key": str(uuid4())})
+    assert page.status_code == 412 and "“45.00” became “50.00”" in page.text and "“20” becomes “25”" in page.text
+    assert "<b>Theirs</b>" in page.text and "<b>Mine</b>" in page.text and f"became “{provider.name}”" in page.text
+    (again,) = [one for one in forms_of(page.text, where) if "read" in one.values]
+    assert admin.post(where, {**again.values, "keep-name": "mine", "idempotency_key": str(uuid4())}).status_code == 303
+    with clinic_scope(riverside.clinic, reason="test"):
+        service = Service.objects.get(pk=service.pk)
+        assert (service.name, str(service.price_amount), service.duration_minutes) == ("Mine", "50.00", 25)
+        assert list(service.providers.all()) == [provider]
 
 
 def test_every_wrong_field_of_a_service_is_named(admin: Client, riverside: Place) -> None:

@@ -14,7 +14,7 @@ from appointments.models import Schedule
 from appointments.services import change_status
 from core.accounts.actor import system_actor
 from core.accounts.roles import CLINIC_ROLES, MATRIX, Role
-from core.database.counting import StatementCounter
+from core.database.detector import Detector
 from core.tenancy.context import clinic_scope
 from tests.appointments.pages.visiting import key_for, status_of, visit_at
 from tests.factories.world import Place
@@ -135,7 +135,7 @@ def test_the_same_number_of_queries_for_one_visit_and_twenty(sign_in: Any, river
     browser = sign_in(riverside.users[Role.RECEPTIONIST])
 
     def cost() -> int:
-        with StatementCounter().on(connection) as counter:
+        with Detector().on(connection) as counter:
             assert browser.get("/").status_code == 200
         return counter.count
 

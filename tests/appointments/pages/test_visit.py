@@ -12,7 +12,7 @@ from appointments.choices import Status
 from appointments.forms import slot_value
 from appointments.models import Appointment
 from core.accounts.roles import MATRIX, Role
-from core.database.counting import StatementCounter
+from core.database.detector import Detector
 from core.tenancy.context import clinic_scope
 from tests.appointments.pages.visiting import key_for, status_of, visit_at
 from tests.factories.visits import at, book
@@ -156,6 +156,6 @@ def test_a_patients_visits(reception: Client, sign_in: Any, riverside: Place, hi
 
 def test_the_pages_budget(reception: Client, visit: Appointment) -> None:
     for address in ("", "cancel/", "reschedule/"):
-        with StatementCounter().on(connection) as counter:
+        with Detector().on(connection) as counter:
             assert reception.get(f"/appointments/{visit.pk}/{address}").status_code == 200
         assert counter.count <= 12, address

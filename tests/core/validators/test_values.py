@@ -1,11 +1,9 @@
 """The rules for single values: what is welcome, what is refused and under which code."""
 
-from collections.abc import Callable
 from datetime import date, time
 from typing import Any
 
 import pytest
-from django.core.exceptions import ValidationError
 
 from core.errors import ValidationFailed
 from core.validators import (
@@ -21,14 +19,9 @@ from core.validators import (
     clean_text,
     clean_time,
 )
+from tests.core.validators.refusals import code_of
 
 TODAY = date(2026, 3, 1)
-
-
-def code_of(rule: Callable[..., Any], *args: Any, **kwargs: Any) -> str | None:
-    with pytest.raises(ValidationError) as error:
-        rule(*args, **kwargs)
-    return error.value.code
 
 
 @pytest.mark.parametrize(
@@ -83,7 +76,7 @@ def test_phones_become_international(typed: str, country: str, kept: str) -> Non
 
 @pytest.mark.parametrize("typed", ["12", "abc", "+", "020 7946 0018 ext 3", "1" * 41, "+999 123456789", "555-0187", "0\0"])
 def test_what_is_no_phone(typed: str) -> None:
-    assert code_of(clean_phone, typed, country="US")
+    assert code_of(clean_phone, typed, country="US") in ("invalid", "max_length", "null_characters_not_allowed")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +102,7 @@ def test_dates_of_birth(value: Any) -> None:
 
 def test_times() -> None:
     assert clean_time("22:00") == clean_time(time(22)) == time(22)
-    for value in ("25:00", "22:00Z", "", 7, None):
+    for value in ("25:00", "22:00Z", "", 7):
         assert code_of(clean_time, value) == "invalid"
 
 

@@ -1,0 +1,124 @@
+"""Hears what PostgreSQL announces, on a connection of its own in a thread of its own: one in each web process.
+
+While it listens without a gap, the first level can be trusted; its heartbeat says since when there can't have been one.
+"""
+
+import logging
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from django.db import connections
+
+from core.tenancy.announcements import CHANNEL
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT = 0.25  # seconds between two round trips on the listening connection
+TRUSTED = 1.0  # seconds that what is in memory is trusted after a heartbeat
+ALIVE = {  # a peer that is gone without a word is noticed within seconds
+    "application_name": "hms cache listener",
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5000,
+}
+PAUSES = (0.05, 0.2, 0.5, 1.0)  # seconds between tries to connect again
+
+
+class Listener:
+    """`hear(mark, tags, payload)` is called for every notice, `gap()` before listening anew, `beat(began)` at each heartbeat."""
+
+    def __init__(
+        self, hear: Callable[[str, tuple[str, ...], str], None], gap: Callable[[], None], beat: Callable[[float], None]
+    ) -> None:
+        self._hear, self._gap, self._beat = hear, gap, beat
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._spell: object | None = None
+        self._beaten = 0.0
+        self._woken, self._wake = -1, -1
+
+    def stamp(self) -> object | None:
+        """The spell of unbroken listening, if its last heartbeat is young enough, else None."""
+        return self._spell if time.monotonic() - self._beaten < TRUSTED else None
+
+    @property
+    def is_running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin to listen, in a daemon thread. Never before a fork."""
+        if not self.is_running:
+            self._stopping = False
+            self._woken, self._wake = os.pipe()
+            self._thread = threading.Thread(target=self._run, name="hms-cache-listener", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; returns once it has ended, within a second or so."""
+        if (thread := self._thread) is None:
+            return
+        self._stopping = True
+        os.write(self._wake, b".")
+        thread.join(5)
+        if not thread.is_alive():
+            os.close(self._wake)
+            os.close(self._woken)
+        self._thread = None
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping:
+            try:
+                with self._connected() as connection:
+                    failures = 0
+                    self._listen(connection)
+            except (psycopg.Error, OSError) as error:
+                if failures == 0:
+                    logger.warning("The cache's listener lost its connection (%s); it connects again.", type(error).__name__)
+                self._spell = None
+                select.select([self._woken], [], [], PAUSES[min(failures, len(PAUSES) - 1)])
+                failures += 1
+            except Exception:
+                logger.exception("The cache's listener failed; it begins anew.")
+                self._spell = None
+                select.select([self._woken], [], [], PAUSES[-1])
+        self._spell = None
+
+    def _connected(self) -> "psycopg.Connection[Any]":
+        wrapper = connections["default"]
+        parameters = wrapper.get_connection_params()
+        for of_django in ("cursor_factory", "context", "prepare_threshold", "pool"):
+            parameters.pop(of_django, None)
+        return psycopg.connect(**parameters | ALIVE, autocommit=True)
+
+    def _listen(self, connection: "psycopg.Connection[Any]") -> None:
+        """Until the connection breaks or the process stops."""
+        self._gap()
+        connection.execute(f"LISTEN {CHANNEL}")
+        connection.add_notify_handler(self._notice)
+        spell = object()
+        while not self._stopping:
+            began = time.monotonic()
+            connection.execute("SELECT 1")  # all that was committed before has been heard when this returns
+            self._beat(began)
+            self._beaten, self._spell = began, spell
+            self._wait(connection, began + HEARTBEAT)
+
+    def _wait(self, connection: "psycopg.Connection[Any]", until: float) -> None:
+        """Until the next heartbeat is due; notices are heard as they come."""
+        while not self._stopping and (left := until - time.monotonic()) > 0:
+            ready, _, _ = select.select([connection.fileno(), self._woken], [], [], left)
+            if connection.fileno() in ready:
+                connection.pgconn.consume_input()
+                while (notice := connection.pgconn.notifies()) is not None:
+                    self._notice(psycopg.Notify(notice.relname.decode(), notice.extra.decode(), notice.be_pid))
+
+    def _notice(self, notice: psycopg.Notify) -> None:
+        mark, *tags = notice.payload.split("\n")
+        self._hear(mark, tuple(tags), notice.payload)

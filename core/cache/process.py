@@ -1,0 +1,86 @@
+"""The parts put together: this process's cache, its memory, its listener, and Redis if there is one."""
+
+import json
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import connections
+
+from core.cache.generations import Generations
+from core.cache.listener import Listener
+from core.cache.memory import Memory
+from core.cache.secrecy import Secrecy
+from core.cache.seen import Heard
+from core.cache.statistics import summed
+from core.cache.store import Cache, LocalLevel
+from core.redis import RedisLink, link
+
+if TYPE_CHECKING:
+    from core.cache.shared import SharedLevel
+
+PUBLISH_SECONDS = 5.0  # between two times that a process tells the others its figures
+
+
+class Ears:
+    """What this process does with what the listener hears."""
+
+    def __init__(self, memory: Memory, generations: Generations, shared: "SharedLevel | None") -> None:
+        self.memory, self.generations, self.shared = memory, generations, shared
+        self.heard = Heard()
+        self._published = 0.0
+
+    def hear(self, mark: str, tags: tuple[str, ...], payload: str) -> None:
+        """Somebody has committed. The writer, or another listener, may have made it known already."""
+        if self.shared is not None:
+            self.shared.membership.tell(mark, payload, tags)
+        if not (self.generations.was_heard(mark) or self.generations.was_heard(payload)):
+            self.generations.bump(tags)
+            self.generations.note_heard(payload)
+        self.heard.add(mark)
+
+    def gap(self) -> None:
+        """Nobody listened for a while."""
+        self.memory.clear()
+        if self.shared is not None:
+            self.shared.membership.leave()
+
+    def beat(self, began: float) -> None:
+        """All that was committed before `began` has been heard."""
+        if self.shared is not None:
+            self.shared.membership.beat(began)
+            if began - self._published > PUBLISH_SECONDS:
+                self._published = began
+                self.shared.publish(self.shared.membership.name, json.dumps(cache.statistics.snapshot()))
+        if not self.generations.is_the_file():
+            self.generations.reopen()
+            self.memory.clear()
+
+
+def _database() -> str:
+    return str(connections["default"].settings_dict["NAME"])
+
+
+generations = Generations(settings.VAR_DIR / "run" / f"cache-generations-{settings.DATABASES['default']['NAME']}")
+memory = Memory(settings.HMS_CACHE_BYTES)
+secrecy = Secrecy(_database)
+
+
+def _shared_level(link: RedisLink) -> "SharedLevel":
+    """Imported only where there is a Redis: its client takes nine megabytes of every process."""
+    from core.cache.shared import SharedLevel
+
+    return SharedLevel(memory, secrecy, link)
+
+
+shared = _shared_level(link) if link is not None else None
+ears = Ears(memory, generations, shared)
+listener = Listener(ears.hear, ears.gap, ears.beat)
+cache = Cache(LocalLevel(memory, generations, listener.stamp), shared)
+
+
+def figures() -> tuple[dict[str, dict[str, float]], int]:
+    """The figures by family, and of how many processes: all that listen with Redis, else this one alone."""
+    published = [json.loads(one) for one in shared.published()] if shared is not None else []
+    if not published:
+        return cache.statistics.snapshot(), 1
+    return summed(published), len(published)

@@ -1,0 +1,12 @@
+"""What the foundation's own tables have, or lack, on purpose."""
+
+from core.database.advice import accept
+
+DJANGO = "Django's own table, small; its migrations are Django's."
+PEOPLE_STAY = "People are deactivated, never deleted, and nothing asks by person across clinics."
+
+
+def register() -> None:
+    for table in ("auth_permission_content_type_id_2f476e4b", "auth_group_permissions_group_id_b120cbf9"):
+        accept(table, DJANGO)
+    accept("core_draft(clinic_id)", "Clinics are suspended, never deleted; drafts are found by their person.")

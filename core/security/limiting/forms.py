@@ -1,0 +1,71 @@
+"""How often the forms may be sent with which people sign in and look for patients: django-ratelimit.
+
+The limiter bounds what anybody asks of HMS; this bounds what one form is used for. It counts in fixed windows (up to twice the
+limit around their border), in counters that all processes share. What it counts the limiter doesn't count for the same again.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+from django.http import HttpResponse
+from django_ratelimit.core import get_usage
+
+from core.accounts.models import normalise_email
+from core.accounts.sign_in import SignInRefused
+from core.errors import RateLimited
+from core.requests import HMSRequest
+from core.responses import error_response
+from core.security.limiting.callers import address_of, configured, page_tries
+from core.security.limiting.classes import RouteClass, route_class
+from core.security.limiting.counting import too_many
+from core.security.limiting.rates import MICROSECONDS, Rate
+
+View = Callable[..., HttpResponse]
+
+
+@contextmanager
+def sign_in_try(request: HMSRequest, email: str) -> Iterator[Callable[[], None]]:
+    """One try at the sign-in page: a wrong one counts for the address, and each for the account when what is given is called.
+
+    Raises RateLimited, as that does. The address is looked at first: one that is refused uses up no account's tries. Right ones
+    don't count for it, and no more do those of an account that has to wait: forty people who come to work share an address.
+    """
+    rate, address = page_tries(), address_of(request)
+    _count(request, "sign-in address", address, rate, full=True)
+    try:
+        yield lambda: _count(request, "sign-in account", normalise_email(email), rate)
+    except SignInRefused as error:
+        if not error.retry_after:
+            _count(request, "sign-in address", address, rate)
+        raise
+
+
+def search_page(view: View) -> View:
+    """A page's decorator, the outermost: patients are looked for here. Searches of one person count together, whatever the page.
+
+    Two statements without Redis, one round trip or two with it.
+    """
+
+    @wraps(view)
+    def counted(request: HMSRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method == "POST" and request.person_id is not None:  # strangers are sent to sign in
+            try:
+                _count(request, "search", str(request.person_id), configured("HMS_RATE_SEARCH"))
+            except RateLimited as error:
+                return error_response(request, error)
+        return view(request, *args, **kwargs)
+
+    return route_class(RouteClass.SEARCH_PAGE)(counted)
+
+
+def _count(request: HMSRequest, group: str, who: str, rate: Rate, *, full: bool = False) -> None:
+    """Count one more, or with `full` only look whether there is room for one. Raises RateLimited when there is none."""
+    for window in rate:
+        usage = get_usage(
+            request, group=group, key=lambda _group, _request: who, rate=(window.limit, window.span // MICROSECONDS),
+            increment=not full,
+        )  # fmt: skip
+        if usage is not None and usage["count"] + full > usage["limit"]:
+            raise too_many(max(1, usage["time_left"]))

@@ -1,0 +1,150 @@
+"""The named operations of `core.database.optimizer`, carried out in this process as the application's role, clinic by clinic."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection, transaction
+
+from core.database.optimizer import NoSample, Operation, optimizer
+from core.errors import DomainError
+from core.tenancy.context import clinic_scope
+from core.tenancy.models import Clinic
+from hms.scale.figures import Figures, figures_of, middle
+from hms.scale.floors import FLOORS
+
+WARM_CLINICS = 10
+type Say = Callable[[str], None]
+ROUNDS = 40  # times that each warm clinic is asked at most
+
+
+@dataclass(slots=True)
+class Measured:
+    """One operation. `cold`: the first time in a clinic that nobody has asked about in this run; `floor`: the raw SQL of it."""
+
+    name: str
+    cold: Figures
+    warm: Figures
+    floor: Figures | None = None
+
+
+@dataclass(slots=True)
+class Watch:
+    """An execute wrapper: statements, rows that came back, and the time in the database, of one call."""
+
+    statements: int = 0
+    rows: int = 0
+    milliseconds: float = 0.0
+
+    def __call__(self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        started = time.perf_counter()
+        result = execute(sql, params, many, context)
+        if not str(sql).startswith(("SAVEPOINT", "RELEASE", "ROLLBACK")):
+            self.milliseconds += (time.perf_counter() - started) * 1000
+            self.statements += 1
+            self.rows += max(context["cursor"].rowcount, 0)
+        return result
+
+
+@dataclass(slots=True)
+class Calls:
+    """What many calls of one operation took."""
+
+    times: list[float] = field(default_factory=list)
+    watches: list[Watch] = field(default_factory=list)
+
+    def figures(self) -> Figures:
+        database = figures_of([watch.milliseconds for watch in self.watches])
+        return figures_of(
+            self.times, rows=middle([watch.rows for watch in self.watches]),
+            statements=middle([watch.statements for watch in self.watches]),
+            most_statements=max((watch.statements for watch in self.watches), default=0),
+            database_p50=database.p50, database_p99=database.p99,
+        )  # fmt: skip
+
+
+def measure_operations(clinics: Sequence[Clinic], names: Sequence[str], seconds: float, say: Say) -> Iterator[Measured]:
+    """Each named operation that can be tried here: cold in the later clinics, warm for some seconds in the first ones.
+
+    Runs in the scale database.
+    """
+    warm, cold = clinics[:WARM_CLINICS], clinics[WARM_CLINICS:] or clinics
+    share = max(1, len(cold) // max(1, len(names)))
+    for position, name in enumerate(names):
+        operation = optimizer.operation(name)
+        own = cold[position * share : (position + 1) * share] or cold[:1]
+        try:
+            yield Measured(name, _cold(operation, own), _warm(operation, warm, seconds), _floor(operation, warm, seconds))
+        except (NoSample, DomainError) as error:
+            say(f"{name} is left out: {error}")
+
+
+def _cold(operation: Operation, clinics: Sequence[Clinic]) -> Figures:
+    calls = Calls()
+    for clinic in clinics:
+        with clinic_scope(clinic, reason="benchmark"):
+            _call(operation, operation.sample(), calls)
+    return calls.figures()
+
+
+def _warm(operation: Operation, clinics: Sequence[Clinic], seconds: float) -> Figures:
+    return _rounds(clinics, seconds, operation.sample, lambda arguments, calls: _call(operation, arguments, calls))
+
+
+def _rounds(
+    clinics: Sequence[Clinic],
+    seconds: float,
+    sample: Callable[[], Mapping[str, Any]],
+    call: Callable[[Mapping[str, Any], Calls], None],
+) -> Figures:
+    """Clinic after clinic, again and again until the time is over; the first round is not counted."""
+    calls, arguments = Calls(), {}
+    ends = time.perf_counter() + seconds
+    for number in range(ROUNDS + 1):
+        for clinic in clinics:
+            with clinic_scope(clinic, reason="benchmark"):
+                if clinic.pk not in arguments:
+                    arguments[clinic.pk] = sample()
+                call(arguments[clinic.pk], calls if number else Calls())
+        if number and time.perf_counter() > ends:
+            break
+    return calls.figures()
+
+
+def _call(operation: Operation, arguments: Mapping[str, Any], calls: Calls) -> None:
+    watch = Watch()
+    with connection.execute_wrapper(watch):
+        if operation.writes:
+            with transaction.atomic():
+                started = time.perf_counter()
+                operation.run(**arguments)
+                took = time.perf_counter() - started
+                transaction.set_rollback(True)
+        else:
+            started = time.perf_counter()
+            operation.run(**arguments)
+            took = time.perf_counter() - started
+    calls.times.append(took * 1000)
+    calls.watches.append(watch)
+
+
+def _floor(operation: Operation, clinics: Sequence[Clinic], seconds: float) -> Figures | None:
+    """The same answer by hand-written SQL on the driver itself, under the same policies."""
+    floor = FLOORS.get(operation.name)
+    if floor is None:
+        return None
+
+    def call(arguments: Mapping[str, Any], calls: Calls) -> None:
+        statement, values = floor(arguments)
+        driver = connection.connection
+        watch = Watch(statements=1)
+        with transaction.atomic():
+            started = time.perf_counter()
+            cursor = driver.execute(statement, values, prepare=True)
+            watch.rows = len(cursor.fetchall()) if cursor.description else 0
+            calls.times.append((time.perf_counter() - started) * 1000)
+            transaction.set_rollback(operation.writes)
+        calls.watches.append(watch)
+
+    return _rounds(clinics, seconds, operation.sample, call)

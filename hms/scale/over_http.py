@@ -1,0 +1,149 @@
+"""Measures HMS as clients meet it: through gunicorn, with sign-in, tenancy and everything else that a request goes through."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from itertools import islice, repeat
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from hms.scale.figures import Figures, figures_of
+from hms.scale.load import Load, NoAnswer, Requests
+from hms.scale.material import Desk
+from hms.scale.scenarios import API, CONNECTIONS, LIST, SCENARIOS, Scenario
+from hms.scale.serving import Served, hms_served, yardstick_served
+
+WARMING = 0.5  # seconds before each scenario that reads the same again and again
+SOAK = 10_000  # requests after which a worker's memory is measured, and the unit of those that follow
+SOAK_AFTER = 50_000
+LIST_CLINICS = 40  # whose first and last pages are compared
+type Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class OverHttp:
+    """What one run found. `memory`: megabytes of the largest worker by number of requests; `pages`: first and last of a list."""
+
+    figures: dict[str, Figures] = field(default_factory=dict)
+    memory: dict[int, float] = field(default_factory=dict)
+    pages: dict[str, tuple[Figures, Figures]] = field(default_factory=dict)
+
+
+def measure_plain(seconds: float) -> Figures:
+    """The yardstick: a bare Django view on as many connections."""
+    request = b"GET /plain HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with yardstick_served() as served:
+        Load(served.address, WARMING).run([repeat(request)] * CONNECTIONS)
+        return Load(served.address, seconds).run([repeat(request)] * CONNECTIONS)
+
+
+def measure_hms(database: str, desks: Sequence[Desk], wanted: Callable[[str], bool], seconds: float, say: Say) -> OverHttp:
+    """Every scenario whose name is wanted, one after the other on one server. Raises NotServed, NoAnswer."""
+    found = OverHttp()
+    with hms_served(database) as served:
+        if wanted("first and last pages"):
+            say("first and last pages")
+            found.pages = _pages(served, desks[-LIST_CLINICS:])
+        for scenario in (one for one in SCENARIOS if wanted(one.name)):
+            say(scenario.name)
+            found.figures[scenario.name] = _measured(served, scenario, desks, seconds)
+        if wanted("memory"):
+            say("memory")
+            found.memory = _memory(served, desks)
+    return found
+
+
+def _measured(served: Served, scenario: Scenario, desks: Sequence[Desk], seconds: float) -> Figures:
+    if scenario.again:
+        Load(served.address, WARMING).run(scenario.streams(desks))
+    return Load(served.address, seconds, pace=scenario.pace).run(scenario.streams(desks))
+
+
+def _memory(served: Served, desks: Sequence[Desk]) -> dict[int, float]:
+    """A worker's memory after so many requests of lists and details by turns."""
+    found, busy = {}, desks[:CONNECTIONS]
+    for stage in range(1 + SOAK_AFTER // SOAK):
+        streams: list[Requests] = [islice(_turns(desk), SOAK // len(busy)) for desk in busy]
+        Load(served.address, 120.0).run(streams)
+        found[(stage + 1) * SOAK] = max(served.memory(), default=0.0)
+    return found
+
+
+def _turns(desk: Desk) -> Iterator[bytes]:
+    number = 0
+    while True:
+        number += 1
+        yield desk.get(LIST(desk, 0))
+        yield desk.get(f"{API}patients/{desk.patients[number % len(desk.patients)].pk}")
+
+
+# --- First and last pages of every list -------------------------------------------------------------------------------
+def lists() -> dict[str, str]:
+    """The default ordering of every list of API version 2 that comes in pages, by its path."""
+    found = {}
+    for path, view in _views(get_resolver(), ""):
+        cls: Any = getattr(view, "cls", None)
+        lists = "list" in getattr(view, "actions", {}).values() and not set("<(") & set(path)
+        if lists and path.startswith(API[1:]) and cls.pagination_class is not None:
+            found[path] = cls.default_ordering
+    return found
+
+
+def _views(resolver: URLResolver, before: str) -> Iterator[tuple[str, Any]]:
+    for one in resolver.url_patterns:
+        path = before + str(one.pattern).lstrip("^").rstrip("$")
+        if isinstance(one, URLPattern):
+            yield path, one.callback
+        else:
+            yield from _views(one, path)
+
+
+def _pages(served: Served, desks: Sequence[Desk]) -> dict[str, tuple[Figures, Figures]]:
+    """The first page and the last of each list, by one client, once a clinic: neither has been asked for before."""
+    found = {}
+    line = HTTPConnection(*served.address, timeout=30)
+    for path, ordering in lists().items():
+        firsts, lasts = [], []
+        for desk in desks:
+            if (cursor := _cursor_of_last(line, desk, f"/{path}", ordering)) is None:
+                break
+            firsts.append(_timed(line, desk, f"/{path}?limit=25")[0])
+            lasts.append(_timed(line, desk, f"/{path}?limit=25&ordering={_turned(ordering)}&cursor={cursor}")[0])
+        if firsts:
+            found[path] = figures_of(firsts), figures_of(lasts)
+    line.close()
+    return found
+
+
+def _turned(ordering: str) -> str:
+    return ordering.removeprefix("-") if ordering.startswith("-") else f"-{ordering}"
+
+
+def _cursor_of_last(line: HTTPConnection, desk: Desk, path: str, ordering: str) -> str | None:
+    """Where the list ends: the way back from the second page of the other direction.
+
+    None for a list of one page, and for one that a receptionist may not see.
+
+    The first page's rows are read too, so that both ends have been touched before they are measured.
+    """
+    _, first = _timed(line, desk, f"{path}?limit=24")
+    _, end = _timed(line, desk, f"{path}?limit=25&ordering={_turned(ordering)}")
+    if not first or not first["meta"]["page"]["next"] or not end["meta"]["page"]["next"]:
+        return None
+    _, second = _timed(line, desk, f"{path}?limit=25&ordering={_turned(ordering)}&cursor={end['meta']['page']['next']}")
+    previous: str = second["meta"]["page"]["previous"]
+    return previous
+
+
+def _timed(line: HTTPConnection, desk: Desk, path: str) -> tuple[float, Any]:
+    started = time.perf_counter()
+    line.request("GET", path, headers={"Authorization": f"Bearer {desk.bearer}"})
+    answer = line.getresponse()
+    body = answer.read()
+    took = (time.perf_counter() - started) * 1000
+    if answer.status not in (200, 403):
+        raise NoAnswer(f"{path.partition('?')[0]} answered {answer.status}.")
+    return took, json.loads(body) if answer.status == 200 else None

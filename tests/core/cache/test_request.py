@@ -1,0 +1,186 @@
+"""A request's own look-ups come from the cache, and what takes a right away takes it away for the next request."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.models import Session
+from django.test import Client
+
+from core.accounts.models import Membership, User
+from core.accounts.roles import Role
+from core.tenancy.context import Scope, clinic_scope, platform_scope, unit_of_work
+from core.tenancy.models import Clinic
+from tests.core.cache.conftest import eventually
+from tests.factories.api_client import ApiClient
+from tests.factories.threads import apart
+from tests.factories.world import Place
+
+ME = "/api/v2/auth/me"
+
+
+class Caller:
+    """Somebody who asks who they are; every request on connections of its own."""
+
+    def __init__(self, user: User, kind: str) -> None:
+        self.client: Any = ApiClient(user) if kind == "token" else apart(lambda: self._signed_in(user))[0]
+
+    def _signed_in(self, user: User) -> Client:
+        client = Client()
+        with unit_of_work(Scope(reason="test")):  # as the sign-in page does it
+            client.force_login(user)
+        return client
+
+    def ask(self) -> Any:
+        return apart(lambda: self.client.get(ME))[0]
+
+    def warmed(self) -> "Caller":
+        """Once the listener has heard of the sign-in too (it may repeat what the writer has made stale)."""
+        assert self.ask().status_code == 200
+        eventually(lambda: '"0 queries", cache;desc=hit' in self.ask()["Server-Timing"])
+        return self
+
+
+def committed(change: Callable[[], Any]) -> None:
+    def work() -> None:
+        with platform_scope(reason="test"):
+            change()
+
+    apart(work)
+
+
+@pytest.fixture
+def doctor(riverside: Place, listening: None) -> Iterator[User]:
+    user = riverside.users[Role.DOCTOR]
+    membership = riverside.memberships[Role.DOCTOR]
+    password = user.password
+    yield user
+
+    def restore() -> None:
+        User.objects.filter(pk=user.pk).update(password=password, is_active=True, full_name=user.full_name)
+        Membership.objects.filter(pk=membership.pk).update(state=Membership.State.ACTIVE, roles=[Role.DOCTOR])
+        Clinic.objects.filter(pk=riverside.clinic.pk).update(state=Clinic.State.ACTIVE)
+        Session.objects.all().delete()
+
+    committed(restore)
+
+
+@pytest.fixture(params=["session", "token"])
+def caller(request: pytest.FixtureRequest, doctor: User) -> Caller:
+    return Caller(doctor, request.param).warmed()
+
+
+def test_a_request_answered_from_the_cache_does_not_touch_the_database(caller: Caller, doctor: User) -> None:
+    data = caller.ask().json()["data"]
+    assert (data["id"], data["email"]) == (str(doctor.pk), doctor.email)
+    assert [one["roles"] for one in data["memberships"]] == [["DOCTOR"]]
+
+
+def test_a_new_password_ends_sessions_and_tokens(caller: Caller, doctor: User) -> None:
+    def change() -> None:
+        user = User.objects.get(pk=doctor.pk)
+        user.set_password("Another-Horse-2027")
+        user.save(update_fields=["password"])
+
+    committed(change)
+    assert caller.ask().status_code == 401
+
+
+def test_a_closed_account_is_closed_at_once(caller: Caller, doctor: User) -> None:
+    committed(lambda: User.objects.filter(pk=doctor.pk).update(is_active=False))
+    assert caller.ask().status_code == 401
+    committed(lambda: User.objects.filter(pk=doctor.pk).update(is_active=True))
+    assert Caller(doctor, "token").ask().status_code == 200
+
+
+def test_who_has_left_a_clinic_is_out(caller: Caller, doctor: User, riverside: Place) -> None:
+    def leave() -> None:
+        with clinic_scope(riverside.clinic, reason="test"):
+            Membership.objects.filter(user=doctor).update(state=Membership.State.LEFT)
+
+    apart(leave)
+    data = caller.ask().json()["data"]
+    assert (data["memberships"], data["clinic"]) == ([], None)
+
+
+def test_a_role_that_was_taken_is_gone(caller: Caller, doctor: User) -> None:
+    committed(lambda: Membership.objects.filter(user=doctor).update(roles=[Role.AUDITOR]))
+    assert [one["roles"] for one in caller.ask().json()["data"]["memberships"]] == [["AUDITOR"]]
+
+
+def test_a_suspended_clinic_is_closed(caller: Caller, riverside: Place) -> None:
+    committed(lambda: Clinic.objects.filter(pk=riverside.clinic.pk).update(state=Clinic.State.SUSPENDED))
+    assert caller.ask().json()["data"]["clinic"] is None
+
+
+def test_a_new_name_shows(caller: Caller, doctor: User) -> None:
+    committed(lambda: User.objects.filter(pk=doctor.pk).update(full_name="Dr New Name"))
+    assert caller.ask().json()["data"]["full_name"] == "Dr New Name"
+
+
+def test_signing_out_ends_the_session_wherever_its_cookie_is(doctor: User) -> None:
+    caller = Caller(doctor, "session").warmed()
+    copy = Client()
+    copy.cookies["hms_session"] = caller.client.cookies["hms_session"].value
+    assert apart(lambda: copy.get(ME))[0].status_code == 200
+    assert apart(lambda: caller.client.post("/sign-out/"))[0].status_code == 302
+    assert apart(lambda: copy.get(ME))[0].status_code == 401
+
+
+def test_what_a_session_holds_is_there_in_the_next_request(doctor: User) -> None:
+    caller = Caller(doctor, "session").warmed()
+
+    def put() -> str:
+        session = caller.client.session
+        session["note"] = "written"
+        session.save()
+        return str(session.session_key)
+
+    apart(put)
+    assert apart(lambda: (caller.client.session["note"], caller.client.session[SESSION_KEY])) == [("written", str(doctor.pk))]
+
+
+def test_the_kept_user_is_not_the_password(doctor: User) -> None:
+    from core.accounts.known import known_user
+
+    known = known_user(doctor.pk)
+    assert known
+    user, mark = known
+    assert {"password", "last_login"} == user.get_deferred_fields()
+    assert user.check_password("wrong") is False, "who needs it fetches it"
+    assert mark == user.get_session_auth_hash()
+
+
+@pytest.mark.parametrize("said", ["0123456789abcdef.0123456789abcdef", "nonsense", "0123456789abcdef."])
+def test_who_has_seen_what_this_process_has_not_heard_asks_the_source(doctor: User, said: str) -> None:
+    caller = Caller(doctor, "session").warmed()
+    answer = apart(lambda: caller.client.get(ME, headers={"X-HMS-Seen": said}))[0]
+    expected = "miss" if len(said) == 33 else "hit"
+    assert f"cache;desc={expected}" in answer["Server-Timing"]
+
+
+def test_a_writer_is_told_what_to_say_elsewhere_unless_redis_knows(doctor: User, request: pytest.FixtureRequest) -> None:
+    from core.cache.process import cache, ears, generations
+
+    caller = Caller(doctor, "session").warmed()
+    answer = apart(lambda: caller.client.post("/sign-out/"))[0]
+    if cache.shared is not None:
+        assert "hms_seen" not in answer.cookies
+        return
+    machine, _, mark = answer.cookies["hms_seen"].value.partition(".")
+    assert (machine, answer.cookies["hms_seen"]["max-age"]) == (generations.machine, 5)
+    eventually(lambda: mark in ears.heard)
+
+
+def test_who_wrote_on_two_machines_is_waited_for_on_both(doctor: User) -> None:
+    """The newer mark follows the older one, so whoever has heard it has heard both."""
+    from core.cache.process import cache
+    from core.cache.seen import NOBODY
+
+    if cache.shared is not None:
+        pytest.skip("with Redis nobody has to wait")
+    caller = Caller(doctor, "session").warmed()
+    elsewhere = "0123456789abcdef.0123456789abcdef"
+    answer = apart(lambda: caller.client.post("/sign-out/", headers={"X-HMS-Seen": elsewhere}))[0]
+    assert answer.cookies["hms_seen"].value.startswith(f"{NOBODY}.")

@@ -1,0 +1,249 @@
+"""The cache with Redis: other machines, restarts, stalls, and who may say that nothing was missed."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from clinics.models import ClinicSettings
+from core.cache import Key, Tag, cache
+from core.cache.memory import Memory
+from core.cache.process import listener, memory
+from core.cache.secrecy import Secrecy
+from core.cache.shared import SharedLevel
+from core.cache.store import Cache
+from core.redis import RETRY_SECONDS
+from core.tenancy.context import clinic_scope
+from core.tenancy.units import Unit
+from tests.core.cache.conftest import eventually, level_for
+from tests.core.cache.test_store import Desk
+from tests.factories.redis_server import RedisServer
+from tests.factories.threads import apart
+from tests.factories.world import World
+
+
+@pytest.fixture
+def desk(world: World, with_redis: SharedLevel) -> Iterator[Desk]:
+    memory.clear()
+    listener.start()
+    desk = Desk(world.riverside.clinic.pk)
+    try:
+        eventually(lambda: with_redis.membership.is_member)
+        yield desk
+        desk.write(15)
+    finally:
+        listener.stop()
+        memory.clear()
+
+
+def elsewhere(server: RedisServer, desk: Desk) -> tuple[Cache, Callable[[], int]]:
+    """A process on another machine that listens to nothing: its own memory, the same Redis."""
+    level = level_for(server)
+    level.memory = Memory(1_000_000)
+    other = Cache(cache.local.__class__(level.memory, cache.local.generations, lambda: None), level)
+
+    def read() -> int:
+        def work() -> int:
+            with clinic_scope(desk.clinic_id, reason="test"):
+                return other.get_or_set(
+                    Key("test.wait"), tags=[Tag.all(ClinicSettings)],
+                    load=lambda: ClinicSettings.objects.values_list("wait_warn_minutes", flat=True).get(),
+                )  # fmt: skip
+
+        return int(apart(work)[0])
+
+    return other, read
+
+
+def hits(other: Cache) -> tuple[float, float]:
+    figures = other.statistics.snapshot()["test.wait"]
+    return figures["memory_hits"], figures["redis_hits"]
+
+
+def test_other_machines_share_values_and_see_every_write(desk: Desk, redis_of_the_run: RedisServer) -> None:
+    other, read = elsewhere(redis_of_the_run, desk)
+    desk.read()
+    assert (read(), read()) == (15, 15)
+    assert hits(other) == (1, 1)
+    for minutes in (16, 17, 18):
+        desk.write(minutes)
+        assert read() == minutes
+
+
+def test_redis_can_be_read_by_nobody_else(desk: Desk, redis_of_the_run: RedisServer) -> None:
+    def work() -> None:
+        with clinic_scope(desk.clinic_id, reason="test"):
+            cache.get_or_set(Key("test.secret", "Ann Patient"), tags=[Tag.all(ClinicSettings)], load=lambda: "Born in May")
+
+    apart(work)
+    client = redis_of_the_run.client()
+    client.config_set("rdbcompression", "no")
+    client.set("test.plain", "Cleo")
+    names = client.keys("*")
+    assert len(names) >= 5
+    content = b"".join([*names, *(client.dump(name) or b"" for name in names)])  # whatever kind each is of, in Redis's own bytes
+    assert b"Cleo" in content, "a value in clear would be seen"
+    for told in (b"Ann", b"Born", b"test.secret", b"clinicsettings", str(desk.clinic_id).encode()):
+        assert told not in content
+
+
+def test_a_restored_snapshot_counts_for_nothing(desk: Desk, redis_of_the_run: RedisServer) -> None:
+    """Redis comes back with everything as it was before the last write."""
+    desk.read()
+    redis_of_the_run.client().save()
+    desk.write(16)
+    assert desk.read() == 16
+    redis_of_the_run.kill()
+    redis_of_the_run.start()
+    (redis_of_the_run.folder / "dump.rdb").unlink()
+    assert redis_of_the_run.client().dbsize() >= 3
+    cache.shared.link.retry_now()  # type: ignore[union-attr]
+    assert desk.read() == 16
+    eventually(lambda: desk.read() == desk.read() == 16 and served(desk))
+
+
+def served(desk: Desk) -> bool:
+    before = desk.loads
+    return desk.read() is not None and desk.loads == before
+
+
+def test_without_redis_everything_stays_right_and_it_comes_back_by_itself(desk: Desk, redis_of_the_run: RedisServer) -> None:
+    desk.read()
+    redis_of_the_run.kill()
+    for minutes in (16, 17):
+        desk.write(minutes)
+        assert desk.read() == minutes
+    assert served(desk), "the machine's own level serves meanwhile"
+    redis_of_the_run.start()
+    before = cache.statistics.snapshot()["test.wait"]["redis_hits"]
+
+    def through_redis() -> bool:
+        memory.clear()
+        desk.read()
+        return cache.statistics.snapshot()["test.wait"]["redis_hits"] > before
+
+    eventually(through_redis, seconds=10)
+    desk.write(18)
+    assert desk.read() == 18
+
+
+def test_a_stalled_redis_costs_little_and_what_it_missed_is_stale(desk: Desk, redis_of_the_run: RedisServer) -> None:
+    level = cache.shared
+    assert isinstance(level, SharedLevel)
+    level.link._client.connection_pool.disconnect()  # type: ignore[union-attr]
+    level.link._client.connection_pool.connection_kwargs.update(socket_timeout=0.05, socket_connect_timeout=0.05)  # type: ignore[union-attr]
+    desk.read()
+    redis_of_the_run.stall()
+    try:
+        desk.write(16)
+        desk.write(17)
+        started = time.monotonic()
+        assert [desk.read() for _ in range(20)] == [17] * 20
+        assert time.monotonic() - started < 5  # each try costs 50 ms, and there is one try a second
+    finally:
+        redis_of_the_run.resume()
+    eventually(lambda: time.monotonic() > level.link._retry_at + RETRY_SECONDS)
+    assert desk.read() == 17
+
+
+def test_without_a_lease_redis_is_not_believed(desk: Desk, redis_of_the_run: RedisServer) -> None:
+    """Nobody listens: a change in psql would go unheard."""
+    _, read = elsewhere(redis_of_the_run, desk)
+    desk.read()
+    listener.stop()
+    eventually(lambda: redis_of_the_run.client().get(cache.shared.secrecy.name("lease")) is None)  # type: ignore[union-attr]
+    before = desk.loads
+    assert (desk.read(), desk.read(), read()) == (15, 15, 15)
+    assert desk.loads == before + 2
+
+
+def test_a_command_that_was_held_up_doesn_t_prolong_the_lease(desk: Desk, redis_of_the_run: RedisServer) -> None:
+    level = level_for(redis_of_the_run)
+    with level.using() as client:
+        level.membership._renew(client, time.monotonic() - 1.5)
+    found = redis_of_the_run.client().get(level.secrecy.name("lease"))
+    assert found is None or not found.startswith(level.membership.name.encode())
+
+
+def test_who_begins_while_another_listens_keeps_what_is_there(desk: Desk, redis_of_the_run: RedisServer) -> None:
+    desk.read()
+    late = level_for(redis_of_the_run)
+    started = time.monotonic()
+    while not late.membership.is_member:
+        assert time.monotonic() - started < 10
+        late.membership.beat(time.monotonic())
+        time.sleep(0.05)
+    assert time.monotonic() - started > 0.25, "it has waited to see the other renew twice"
+    assert served(desk)
+
+
+def test_who_begins_alone_makes_all_stale(desk: Desk, redis_of_the_run: RedisServer) -> None:
+    desk.read()
+    listener.stop()
+    client = redis_of_the_run.client()
+    name = level_for(redis_of_the_run).secrecy.name
+    eventually(lambda: client.get(name("lease")) is None)
+    before = client.get(name("g", "*"))
+    listener.start()
+    eventually(lambda: client.get(name("lease")) is not None)
+    assert client.get(name("g", "*")) != before
+    desk.read()
+    assert desk.loads == 2
+
+
+def test_a_notice_is_told_once_and_never_lost(redis_of_the_run: RedisServer, with_redis: SharedLevel) -> None:
+    client, name = redis_of_the_run.client(), with_redis.secrecy.name
+
+    def generation() -> bytes | None:
+        return client.get(name("g", "a"))  # type: ignore[return-value]
+
+    assert with_redis.flush("mark", "mark\na", ["a"])
+    first = generation()
+    assert first
+    assert level_for(redis_of_the_run).flush("mark", "mark\na", ["a"])
+    assert generation() == first, "another listener need not repeat it"
+    assert with_redis.flush("mark", "mark\na\nb", ["a"])
+    assert generation() != first, "a second notice of the same transaction is another notice"
+    unit = Unit()
+    unit.touched = ("a",)
+    with_redis.bump(unit)
+    told = generation()
+    with_redis.flush(unit.mark, f"{unit.mark}\na", ["a"])
+    assert generation() == told, "the writer has told it"
+
+
+def test_what_can_t_be_told_now_is_told_before_the_lease_is_renewed(desk: Desk, redis_of_the_run: RedisServer) -> None:
+    level = level_for(redis_of_the_run)
+    level.link._retry_at = time.monotonic() + 60
+    level.membership.tell("mark", "mark\nz", ["z"])
+    level.membership.is_member = True
+    level.membership.beat(time.monotonic())
+    client = redis_of_the_run.client()
+    assert client.get(level.secrecy.name("g", "z")) is None
+    level.link._retry_at = 0
+    level.membership.beat(time.monotonic())
+    assert client.get(level.secrecy.name("g", "z"))
+
+
+def test_another_process_s_loader_is_waited_for_but_its_death_blocks_nobody(
+    desk: Desk, redis_of_the_run: RedisServer, with_redis: SharedLevel
+) -> None:
+    with_redis.memory.clear()
+
+    def text() -> str:
+        with clinic_scope(desk.clinic_id, reason="test"):
+            return Key("test.wait").text()
+
+    redis_of_the_run.client().set(with_redis.secrecy.name("l", text()), "a process that is gone", px=60_000)
+    started = time.monotonic()
+    assert desk.read() == 15
+    assert 0.4 < time.monotonic() - started < 10
+    assert cache.statistics.snapshot()["test.wait"]["waited"] >= 1
+
+
+def test_other_code_and_other_installations_have_names_of_their_own() -> None:
+    ours, same, other = (Secrecy(lambda place=place: place) for place in ("a", "a", "b"))
+    assert ours.name("v", "x") == same.name("v", "x") != other.name("v", "x")
+    same.code_version = "newer"  # type: ignore[misc]
+    assert ours.name("v", "x") != same.name("v", "x")
+    assert ours.name("g", "x") == same.name("g", "x"), "old and new code tell each other what is stale"
