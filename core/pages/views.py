@@ -1,13 +1,13 @@
 """Pages that belong to no domain: sign in, sign out, choose a clinic, drafts, styleguide."""
 
 from django.conf import settings
-from django.contrib.auth import login, logout
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from core.accounts.entry import enter, leave
 from core.accounts.known import clinic_named
 from core.accounts.sign_in import SignInRefused, check_credentials
 from core.drafts.services import drop_draft, keep_draft
@@ -42,7 +42,7 @@ def sign_in(request: HMSRequest) -> HttpResponse:
         except (SignInRefused, RateLimited) as error:
             refused = error
         else:
-            login(request, user, backend="core.accounts.backends.EmailBackend")
+            enter(request, user)
             return redirect(safe_next(request))
     status = 200 if request.method == "GET" else 429 if isinstance(refused, RateLimited) else 422
     context = {
@@ -60,7 +60,7 @@ def sign_in(request: HMSRequest) -> HttpResponse:
 
 @require_POST
 def sign_out(request: HMSRequest) -> HttpResponse:
-    logout(request)
+    leave(request)
     response = redirect("pages:sign-in")
     response["Clear-Site-Data"] = '"storage"'  # pages are never stored (no-store), so the browser's cache holds no patient
     return response
