@@ -4,9 +4,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from clinics.policies import visible_staff
-from clinics.selectors import clinic_settings, departments_in_use, locations_in_use, providers_in_use, rooms_in_use
-from core.accounts.roles import Role
+from clinics.selectors import clinic_settings, departments_in_use, locations_in_use, rooms_in_use
 from core.pages.access import page
 from core.pages.navigation import settings_for
 from core.requests import ClinicRequest
@@ -29,14 +27,3 @@ def places(request: ClinicRequest) -> HttpResponse:
         for location in locations_in_use(actor=request.actor)
     ]
     return render(request, "clinics/places.html", {"locations": locations, "departments": departments_in_use(actor=request.actor)})
-
-
-@require_GET
-@page("staff", "view")
-def people(request: ClinicRequest) -> HttpResponse:
-    """Providers, and the staff with their roles. Two queries."""
-    staff = [
-        {"user": membership.user, "roles": ", ".join(str(Role(role).label) for role in membership.roles)}
-        for membership in visible_staff(request.actor).order_by("user__full_name")
-    ]
-    return render(request, "clinics/people.html", {"providers": providers_in_use(actor=request.actor), "staff": staff})

@@ -69,19 +69,41 @@ def unlock_sign_in(*, actor: Actor, users: Iterable[User]) -> int:
 def add_member(
     *, actor: Actor, email: str, full_name: str, password: str, roles: Sequence[str], location_ids: Sequence[UUID] = ()
 ) -> Membership:
+    """An administrator puts somebody into the scope's clinic. As `join_clinic`, for a person without an invitation."""
+    actor.require("membership", "create")
+    return join_clinic(email=email, full_name=full_name, password=password, roles=roles, location_ids=location_ids)[1]
+
+
+def join_clinic(
+    *,
+    email: str,
+    roles: Sequence[str],
+    user: User | None = None,
+    full_name: str = "",
+    password: str = "",
+    location_ids: Sequence[UUID] = (),
+    department_id: UUID | None = None,
+) -> tuple[User, Membership]:
     """Somebody joins the scope's clinic. Who has an account keeps it, name and password untouched; else one is made.
 
-    Raises ValidationFailed naming every wrong field. Five queries.
+    Who left comes back with these roles. Raises ValidationFailed naming every wrong field. Five queries. Callers decide whether
+    the person may: an administrator says so, or an invitation.
     """
-    actor.require("membership", "create")
     _clinic_roles(roles)
-    user = User.objects.filter(email=normalise_email(email)).first()
+    user = user or User.objects.filter(email=normalise_email(email)).first()
     if user is None:
         user = _new_user(email=email, full_name=full_name, password=password)
-    elif Membership.objects.filter(user=user, clinic_id=current_clinic_id()).exists():
+    place = {"roles": list(roles), "location_ids": list(location_ids), "department_id": department_id}
+    membership = Membership.objects.select_for_update().filter(user=user, clinic_id=current_clinic_id()).first()
+    if membership is None:
+        return user, Membership.objects.create(clinic_id=current_clinic_id(), user=user, **place)
+    if membership.state == Membership.State.ACTIVE:
         message = _("This person is a member of the clinic already.")
         raise ValidationFailed(message, [Detail("email", "already_member", message)])
-    return Membership.objects.create(clinic_id=current_clinic_id(), user=user, roles=list(roles), location_ids=list(location_ids))
+    for name, value in (place | {"state": Membership.State.ACTIVE}).items():
+        setattr(membership, name, value)
+    membership.save(update_fields=[*place, "state"])
+    return user, membership
 
 
 def change_member(*, actor: Actor, membership_id: UUID, changes: dict[str, Any]) -> Membership:
