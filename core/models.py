@@ -5,6 +5,7 @@ from django.contrib.sessions.models import Session
 from core.accounts.models import Membership, SignInThrottle, User
 from core.drafts.models import Draft
 from core.idempotency.models import IdempotencyRecord
+from core.messaging.models import OutgoingMessage
 from core.security.limiting.models import RateCounter
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.announcements import announces
@@ -19,6 +20,7 @@ __all__ = [
     "Draft",
     "IdempotencyRecord",
     "Membership",
+    "OutgoingMessage",
     "RateCounter",
     "SecurityEvent",
     "SignInThrottle",

@@ -27,13 +27,17 @@ control_socket_disable = True  # its default path is shared by every installatio
 def post_worker_init(worker: Worker) -> None:
     """The application is loaded, the fork is behind us: now threads and connections of its own may begin."""
     from core.cache.process import listener
+    from core.messaging.courier import courier
     from hms.memory import settle
 
     settle()
     listener.start()
+    courier.start()
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:
     from core.cache.process import listener
+    from core.messaging.courier import courier
 
+    courier.stop()
     listener.stop()

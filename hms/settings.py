@@ -205,6 +205,33 @@ LOGIN_URL = "pages:sign-in"
 LOGIN_REDIRECT_URL = "/"
 JWT_EXPIRES_IN = env.str("JWT_EXPIRES_IN", default="15m")
 
+# --- Messages (docs/messages.md): by e-mail, and by gateways for text messages and WhatsApp -----------------------------
+_smtp_host = env.str("EMAIL_HOST", default="")
+_smtp = {
+    "host": _smtp_host,
+    "port": env.int("EMAIL_PORT", default=587),
+    "username": env.str("EMAIL_HOST_USER", default=""),
+    "password": env.str("EMAIL_HOST_PASSWORD", default=""),
+    "use_tls": env.bool("EMAIL_USE_TLS", default=not env.bool("EMAIL_USE_SSL", default=False)),
+    "use_ssl": env.bool("EMAIL_USE_SSL", default=False),
+    "timeout": 10,
+}
+MAILERS: dict[str, Any] = {}
+if _smtp_host:
+    MAILERS["default"] = {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": _smtp}
+elif DEBUG or HMS_DEMO:  # nobody's data: what would be sent stands in the server's output
+    MAILERS["default"] = {"BACKEND": "django.core.mail.backends.console.EmailBackend"}
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"HMS <no-reply@{HMS_BASE_DOMAIN}>")
+HMS_MESSAGE_GATEWAYS = {
+    "sms": env.str("HMS_SMS_GATEWAY_URL", default=""),
+    "whatsapp": env.str("HMS_WHATSAPP_GATEWAY_URL", default=""),
+}
+HMS_MESSAGE_GATEWAY_TOKENS = {
+    "sms": env.str("HMS_SMS_GATEWAY_TOKEN", default=""),
+    "whatsapp": env.str("HMS_WHATSAPP_GATEWAY_TOKEN", default=""),
+}
+HMS_MESSAGE_DAYS = env.int("HMS_MESSAGE_DAYS", default=90)
+
 # --- Sessions, cookies, headers --------------------------------------------------------------------------------------
 SESSION_ENGINE = "core.accounts.sessions"
 _host_only = "__Host-" if _https else ""  # browsers then refuse the cookie from a subdomain, or without https
@@ -228,7 +255,8 @@ HMS_SECURITY_EVENT_DAYS = env.int("HMS_SECURITY_EVENT_DAYS", default=90)
 SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _https
 SECURE_HSTS_PRELOAD = env.bool("HMS_HSTS_PRELOAD", default=False)
-SILENCED_SYSTEM_CHECKS = ["security.W021"]  # preload: for the domain's owner to decide, since it can hardly be taken back
+SILENCED_SYSTEM_CHECKS = ["mail.W001"]  # HMS runs without e-mail too: what needs it is not offered then
+SILENCED_SYSTEM_CHECKS += ["security.W021"]  # preload: for the domain's owner to decide, since it can hardly be taken back
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CSP = {
     "default-src": [CSP.SELF],
