@@ -23,6 +23,8 @@ from core.accounts.actor import Actor
 from core.accounts.models import Membership, User, normalise_email
 from core.accounts.services import join_clinic
 from core.errors import Detail, NotAllowed, ValidationFailed
+from core.messaging.channels import configured
+from core.messaging.models import Channel
 from core.tenancy.context import current_clinic_id
 from core.tenancy.models import Clinic
 from core.validators import Problems, clean_fields
@@ -48,8 +50,10 @@ def invite(
     problems = Problems()
     cleaned = clean_fields({"email": email, "full_name": full_name}, invitation_rules(""), problems)
     place = checked_place_of_work(roles=roles, location_ids=location_ids, department_id=department_id, problems=problems)
-    address = normalise_email(cleaned.get("email", ""))
-    if address and _works_here(address):
+    address = normalise_email(cleaned["email"] or "")
+    if Channel.EMAIL not in configured():
+        problems.add("email", "no_mail", _("This installation can’t send e-mail yet. Its operator sets EMAIL_URL."))
+    elif address and _works_here(address):
         problems.add("email", "already_member", _("This person works in the clinic already."))
     problems.raise_if_any()
     Invitation.objects.unanswered().filter(email=address).update(withdrawn_at=timezone.now())

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 EVERY = 30.0  # seconds between two looks when nobody calls; another process, or a failed try, may have left something
 ATTEMPTS = 5  # rounds through all channels
 FIRST_PAUSE = timedelta(seconds=20)  # doubled at each round
-ONE_TIME = {Kind.CODE, Kind.NEW_PASSWORD}  # secrets: wiped as soon as they are out; sent again rather than lost
+ONE_TIME = {Kind.CODE, Kind.NEW_PASSWORD, Kind.INVITATION}  # secrets: wiped as soon as they are out; sent again rather than lost
 
 State = OutgoingMessage.State
 

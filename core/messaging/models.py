@@ -23,6 +23,7 @@ class Kind(models.TextChoices):
     CODE = "code", _("One-time code")
     NEW_PASSWORD = "new_password", _("Link to a new password")
     NOTICE = "notice", _("Notice about the account")
+    INVITATION = "invitation", _("Invitation to a clinic")
 
 
 class OutgoingMessage(models.Model):

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
             name='OutgoingMessage',
             fields=[
                 ('id', models.UUIDField(default=core.tenancy.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('code', 'One-time code'), ('new_password', 'Link to a new password'), ('notice', 'Notice about the account')], max_length=20)),
+                ('kind', models.CharField(choices=[('code', 'One-time code'), ('new_password', 'Link to a new password'), ('notice', 'Notice about the account'), ('invitation', 'Invitation to a clinic')], max_length=20)),
                 ('to_digest', models.CharField(help_text='Keyed digest of the first address: to look up, not to read.', max_length=64)),
                 ('addresses', core.security.fields.EncryptedTextField(default='', help_text='JSON: the address for each channel.')),
                 ('subject', core.security.fields.EncryptedTextField(default='')),

@@ -1,5 +1,6 @@
 """What the walking tests put where a route has a parameter: one record of each noun, by clinic."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -12,7 +13,8 @@ from django.utils import timezone
 
 from appointments.choices import ExceptionKind
 from appointments.models import Appointment, AppointmentChange, Holiday, Schedule, ScheduleException, Service
-from clinics.models import Department, Location, Provider, Room
+from clinics.models import Department, Invitation, Location, Provider, Room
+from clinics.services.invitations import join_address
 from core.accounts.models import Membership, SignInThrottle
 from core.accounts.roles import Role
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
@@ -35,6 +37,7 @@ NOUNS = {
     "exceptions": ScheduleException,
     "holidays": Holiday,
     "providers": Provider,
+    "invitations": Invitation,
     "locations": Location,
     "departments": Department,
     "rooms": Room,
@@ -63,7 +66,9 @@ def _id_of(noun: str, place: Place, route: Route) -> str:
         return "patient-register"
     if noun == "clinics":
         return str(place.clinic.pk)
-    if noun in ("memberships", "staff"):
+    if noun == "join":
+        return _link_to_join(place)
+    if noun in ("memberships", "members", "staff"):
         return str(place.memberships[Role.NURSE].pk)
     model = (API_NOUNS if route.kind.startswith("api") else {}).get(noun) or NOUNS.get(noun)
     assert model is not None, f"no case for {noun!r} in {route.id}: add one to tests/factories/cases.py"
@@ -132,6 +137,23 @@ def _block(place: Place) -> AddressBlock:
     return AddressBlock.objects.create(network="203.0.113.7/32", until=until, reason="scans us", made_by=by)
 
 
+def _invitation(place: Place) -> Invitation:
+    """Its link has the secret “anybody”."""
+    return Invitation.objects.create(
+        email="ada.moss@example.org",
+        roles=[Role.NURSE],
+        invited_by=place.users[Role.CLINIC_ADMIN],
+        secret_digest=hashlib.sha256(b"anybody").hexdigest(),
+        expires_at=timezone.now() + timedelta(days=7),
+    )
+
+
+def _link_to_join(place: Place) -> str:
+    with clinic_scope(place.clinic, reason="test case"):
+        Invitation.objects.first() or _invitation(place)
+        return join_address("anybody").rstrip("/").rpartition("/")[2]
+
+
 def _document(place: Place) -> Document:
     """Of the patient whom `patients` names. Its file is really there."""
     patient = Patient.objects.order_by("pk")[0]
@@ -147,6 +169,7 @@ MAKERS: dict[Any, Callable[[Place], Any]] = {
     Document: _document,
     DemoState: lambda place: DemoState.objects.create(),
     Holiday: _holiday,
+    Invitation: _invitation,
     LogEntry: _log_entry,
     PatientAccount: _account,
     ScheduleException: _time_off,

@@ -36,7 +36,7 @@ class Route:
 
 
 # Routes that anybody may call, by design; the rest needs a person.
-OPEN = {"/health", "/sign-in/", "/sign-out/", "/api/v2/auth/token", "/api/v2/auth/token/refresh", "/styleguide/"}
+OPEN = {"/health", "/sign-in/", "/sign-out/", "/api/v2/auth/token", "/api/v2/auth/token/refresh", "/styleguide/", "/join/{token}/"}
 # Routes for any signed-in person, in a clinic or not.
 PERSONAL = {"/switch-clinic/", "/choose-clinic/", "/api/v2/auth/me"}
 # Not walked here: documents, the alias without a version, static files, and what the admin answers with another address.
