@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from core.accounts import admin as accounts_admin  # noqa: F401  (registers its own)
 from core.accounts.models import Membership, SignInThrottle, User
 from core.accounts.roles import CLINIC_ROLES, Role
 from core.accounts.services import (

@@ -39,6 +39,7 @@ class CoreConfig(AppConfig):
 
 def _keep_for_a_time() -> None:
     """What `manage.py maintain` deletes, and after how long. Tables in which strangers can make rows are all among it."""
+    from core.accounts.auth_sessions import KEPT_FOR as SESSIONS_KEPT_FOR
     from core.accounts.throttle import FORGOTTEN_AFTER
     from core.database.retention import keep_for
     from core.drafts.services import KEPT_FOR as DRAFTS_KEPT_FOR
@@ -54,6 +55,7 @@ def _keep_for_a_time() -> None:
     keep_for("core_draft", "updated_at", lambda: DRAFTS_KEPT_FOR)
     keep_for("core_outgoingmessage", "created_at", lambda: timedelta(days=settings.HMS_MESSAGE_DAYS))
     keep_for("django_session", "expire_date", timedelta)
+    keep_for("core_authsession", "expires", lambda: SESSIONS_KEPT_FOR)
 
 
 class HMSAdminConfig(AdminConfig):

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from core.accounts.token_keys import TOKEN_KEY, TOKEN_KEY_BYTES
 from core.security.limiting.rates import RATE_VARIABLES, NotARate, rate_of
 
 VARIABLES = {
@@ -34,6 +35,26 @@ def secrets_are_set(**_: Any) -> list[CheckMessage]:
     for entry in settings.HMS_ENCRYPTION_KEYS:
         if not _is_key(entry):
             found.append(Error("HMS_ENCRYPTION_KEYS holds an entry that is not `number:base64 of 32 bytes`.", id="hms.E004"))
+    return found
+
+
+@register(Tags.security)
+def token_keys_are_strong(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if not settings.HMS_TOKEN_KEYS:
+        hint = "`1:` and at least 32 random characters, or JWT_SECRET. See .env.example."
+        found.append(Error("HMS_TOKEN_KEYS is not set.", hint=hint, id="hms.E050"))
+    names = []
+    for entry in settings.HMS_TOKEN_KEYS:
+        match = TOKEN_KEY.fullmatch(entry)
+        names.append(match[1] if match else "")
+        if match is None:
+            hint = "A name of letters, digits, dots and dashes, a colon, the secret."
+            found.append(Error("HMS_TOKEN_KEYS holds an entry that is not `name:secret`.", hint=hint, id="hms.E051"))
+        elif len(match[2].encode()) < TOKEN_KEY_BYTES:
+            found.append(Error(f"The token key {match[1]} is shorter than {TOKEN_KEY_BYTES} characters.", id="hms.E052"))
+    if len(set(names)) < len(names):
+        found.append(Error("Two entries of HMS_TOKEN_KEYS have the same name.", id="hms.E053"))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from django.contrib.sessions.models import Session
 
+from core.accounts.auth_sessions import AuthSession
 from core.accounts.models import Membership, SignInThrottle, User
 from core.drafts.models import Draft
 from core.idempotency.models import IdempotencyRecord
@@ -16,6 +17,7 @@ announces(session=["sha256(session_key)"])(Session)
 __all__ = [
     "AddressBlock",
     "AddressStanding",
+    "AuthSession",
     "Clinic",
     "Draft",
     "IdempotencyRecord",

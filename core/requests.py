@@ -8,6 +8,7 @@ from rest_framework.request import Request
 
 if TYPE_CHECKING:
     from core.accounts.actor import Actor
+    from core.accounts.known import KnownSession
     from core.accounts.models import Membership, User
     from core.database.detector import Detector
     from core.errors import DomainError
@@ -26,6 +27,7 @@ class HMSRequest(HttpRequest):
     statements: "Detector"
     user: "User"  # or AnonymousUser, until `is_authenticated` has been asked
     auth_method: str
+    auth_session: "KnownSession | None"  # None until `user.is_authenticated` has been asked
     token_clinic_id: UUID | None
     memberships: "list[Membership]"
     clinic: "Clinic | None"

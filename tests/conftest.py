@@ -10,8 +10,10 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright's loop run
 
 from django.conf import settings
 from django.core.management import call_command
+from django.http import HttpRequest
 from django.test import Client, override_settings
 
+from core.accounts.entry import enter
 from core.cache.process import generations
 from core.database.roles import become
 from core.security import blocking
@@ -42,8 +44,18 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
     worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
     generations.path = generations.path.with_name(f"cache-generations-of-tests-{worker}")  # what others touch is no news here
+    Client._login = _enters  # type: ignore[method-assign]
     if not hasattr(config, "workerinput"):  # once, before the workers start
         call_command("setup_database", verbosity=0)
+
+
+def _enters(client: Client, user: Any, backend: Any = None) -> None:
+    """`force_login` goes in by HMS's own door: without one of its sessions nobody is signed in."""
+    request: Any = HttpRequest()
+    request.session = client.session
+    enter(request, user)
+    request.session.save()
+    client._set_login_cookies(request)  # type: ignore[attr-defined]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from core.accounts import throttle
 from core.accounts.actor import Actor
+from core.accounts.auth_sessions import Ended, end_sessions
 from core.accounts.models import Membership, User, normalise_email
 from core.accounts.roles import CLINIC_ROLES, PLATFORM_ROLES, Role
 from core.errors import Detail, NotAllowed, NotFound, ValidationFailed
@@ -42,6 +43,8 @@ def change_user(*, actor: Actor, user_id: UUID, changes: dict[str, Any]) -> User
         setattr(user, name, value)
     _checked(user)
     user.save(update_fields=list(changes))
+    if not user.is_active:
+        end_sessions(user, why=Ended.CLOSED, by=actor.user_id)
     return user
 
 
@@ -53,6 +56,7 @@ def set_password(*, actor: Actor, user_id: UUID, password: str) -> User:
     _strong(password, user)
     user.set_password(password)
     user.save(update_fields=["password"])
+    end_sessions(user, why=Ended.PASSWORD, by=actor.user_id)
     return user
 
 

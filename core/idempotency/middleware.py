@@ -23,7 +23,7 @@ from core.uploads.limits import form_of
 GetResponse = Callable[[HMSRequest], HttpResponse]
 FORM_FIELD = "idempotency_key"
 NOT_ASKED_FOR = ("csrfmiddlewaretoken", FORM_FIELD)
-SIGN_IN = re.compile(r"/sign-(in|out)/|/api/(v\d+/)?auth/")  # neither its answers nor a trace of its passwords are kept
+SIGN_IN = re.compile(r"/sign-(in|out)/|/api/(v\d+/)?auth/(?!sessions)")  # neither its answers nor a trace of its passwords are kept
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 KEY = re.compile(r"[\x21-\x7e]{8,128}")
 KEPT_FOR = timedelta(hours=24)

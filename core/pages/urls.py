@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.urls import path
 
-from core.pages import views
+from core.pages import sessions, views
 
 app_name = "pages"
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("sign-out/", views.sign_out, name="sign-out"),
     path("switch-clinic/", views.switch_clinic, name="switch-clinic"),
     path("choose-clinic/", views.choose_clinic, name="choose-clinic"),
+    path("account/sessions/", sessions.own_sessions, name="sessions"),
     path("drafts/<str:form>/", views.draft, name="draft"),
     path("drafts/<str:form>/discard/", views.discard_draft, name="discard-draft"),
 ]

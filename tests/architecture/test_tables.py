@@ -28,6 +28,7 @@ POLICIES = {
     "person_reads": ("person_reads", ["public"], "SELECT", PERSON, None),
 }
 PERSONAL_POLICIES = {
+    "core_authsession": {"person"},
     "core_membership": {"clinic", "person_reads"},
     "core_draft": {"person"},
     "core_idempotencyrecord": {"person"},

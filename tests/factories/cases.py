@@ -15,6 +15,7 @@ from appointments.choices import ExceptionKind
 from appointments.models import Appointment, AppointmentChange, Holiday, Schedule, ScheduleException, Service
 from clinics.models import Department, Invitation, Location, Provider, Room
 from clinics.services.invitations import join_address
+from core.accounts.auth_sessions import AuthSession, Kind, begin_session
 from core.accounts.models import Membership, SignInThrottle
 from core.accounts.roles import Role
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
@@ -161,12 +162,17 @@ def _document(place: Place) -> Document:
     return add_document(actor=actor, patient_id=patient.pk, data={}, content=b"Dear colleague", file_name="letter.txt")
 
 
+def _session(place: Place) -> AuthSession:
+    return begin_session(user=place.users[Role.CLINIC_ADMIN], kind=Kind.PROGRAM, methods=["pwd"])
+
+
 MAKERS: dict[Any, Callable[[Place], Any]] = {
     AddressBlock: _block,
     AddressStanding: _standing,
     Appointment: _visit,
     AppointmentChange: _change,
     Document: _document,
+    AuthSession: _session,
     DemoState: lambda place: DemoState.objects.create(),
     Holiday: _holiday,
     Invitation: _invitation,

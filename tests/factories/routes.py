@@ -38,7 +38,8 @@ class Route:
 # Routes that anybody may call, by design; the rest needs a person.
 OPEN = {"/health", "/sign-in/", "/sign-out/", "/api/v2/auth/token", "/api/v2/auth/token/refresh", "/styleguide/", "/join/{token}/"}
 # Routes for any signed-in person, in a clinic or not.
-PERSONAL = {"/switch-clinic/", "/choose-clinic/", "/api/v2/auth/me"}
+PERSONAL = {"/switch-clinic/", "/choose-clinic/", "/account/sessions/", "/api/v2/auth/me"}
+PERSONAL |= {"/api/v2/auth/logout", "/api/v2/auth/sessions", "/api/v2/auth/sessions/{pk}"}
 # Not walked here: documents, the alias without a version, static files, and what the admin answers with another address.
 OLD, NEW = "/api/v1/", "/api/v2/"
 DOCUMENTS = tuple(f"{version}{what}/" for version in (OLD, NEW) for what in ("schema", "docs"))
