@@ -15,7 +15,10 @@ from core.requests import ClinicRequest
 @require_GET
 @page("schedule", "view")
 def overview(request: ClinicRequest) -> HttpResponse:
-    context = {"links": settings_for(request.actor), "rules": clinic_settings(actor=request.actor)}
+    demanding = ", ".join(str(Role(role).label) for role in request.clinic.second_factor_roles)
+    context = {
+        "links": settings_for(request.actor), "rules": clinic_settings(actor=request.actor), "second_factor_roles": demanding,
+    }  # fmt: skip
     return render(request, "clinics/settings.html", context)
 
 

@@ -3,9 +3,12 @@
 from django.urls import path
 
 from core.api.auth import MeView, RefreshView, TokenView
+from core.api.one_time import CodeRequestView, CodeVerifyView
 
 urlpatterns = [
     path("auth/token", TokenView.as_view(), name="auth-token"),
     path("auth/token/refresh", RefreshView.as_view(), name="auth-token-refresh"),
+    path("auth/otp/request", CodeRequestView.as_view(), name="auth-otp-request"),
+    path("auth/otp/verify", CodeVerifyView.as_view(), name="auth-otp-verify"),
     path("auth/me", MeView.as_view({"get": "retrieve"}), name="auth-me"),
 ]
