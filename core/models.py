@@ -3,6 +3,7 @@
 from django.contrib.sessions.models import Session
 
 from core.accounts.auth_sessions import AuthSession
+from core.accounts.factors.models import OneTimeCode, SecondFactor
 from core.accounts.models import Membership, SignInThrottle, User
 from core.drafts.models import Draft
 from core.idempotency.models import IdempotencyRecord
@@ -22,8 +23,10 @@ __all__ = [
     "Draft",
     "IdempotencyRecord",
     "Membership",
+    "OneTimeCode",
     "OutgoingMessage",
     "RateCounter",
+    "SecondFactor",
     "SecurityEvent",
     "SignInThrottle",
     "User",

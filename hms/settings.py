@@ -163,6 +163,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "core.middleware.UnitOfWorkMiddleware",
     "core.accounts.middleware.ClinicMiddleware",
+    "core.accounts.factors.middleware.SecondFactorMiddleware",
     "core.security.limiting.middleware.CallerLimitMiddleware",
     "core.idempotency.middleware.IdempotencyMiddleware",
     "core.api.ready.ReadyAnswerMiddleware",
@@ -204,6 +205,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+PASSWORD_RESET_TIMEOUT = 3600
 LOGIN_URL = "pages:sign-in"
 LOGIN_REDIRECT_URL = "/"
 JWT_EXPIRES_IN = env.str("JWT_EXPIRES_IN", default="15m")

@@ -5,6 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from clinics.selectors import clinic_settings, departments_in_use, locations_in_use, rooms_in_use
+from core.accounts.roles import Role
 from core.pages.access import page
 from core.pages.navigation import settings_for
 from core.requests import ClinicRequest
@@ -13,7 +14,10 @@ from core.requests import ClinicRequest
 @require_GET
 @page("schedule", "view")
 def overview(request: ClinicRequest) -> HttpResponse:
-    context = {"links": settings_for(request.actor), "rules": clinic_settings(actor=request.actor)}
+    demanding = ", ".join(str(Role(role).label) for role in request.clinic.second_factor_roles)
+    context = {
+        "links": settings_for(request.actor), "rules": clinic_settings(actor=request.actor), "second_factor_roles": demanding,
+    }  # fmt: skip
     return render(request, "clinics/settings.html", context)
 
 

@@ -60,6 +60,17 @@ def set_password(*, actor: Actor, user_id: UUID, password: str) -> User:
     return user
 
 
+def reset_own_password(*, user: User, password: str) -> None:
+    """Somebody who has proved that their e-mail is theirs chooses anew: it ends their sessions and tokens, and lockout.
+
+    Raises ValidationFailed.
+    """
+    _strong(password, user)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    throttle.note_success(user.email)
+
+
 def unlock_sign_in(*, actor: Actor, users: Iterable[User]) -> int:
     """Let people try again at once after too many wrong passwords. Returns how many."""
     actor.require("user", "change")

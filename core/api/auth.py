@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
@@ -15,14 +16,16 @@ from core.accounts import tokens
 from core.accounts.auth_sessions import AuthSession, Ended, end_session, origin_of, sessions_of
 from core.accounts.auth_sessions import Kind as SessionKind
 from core.accounts.entry import leave
+from core.accounts.factors.known import has_second_factor
+from core.accounts.factors.sign_in import check_code, counted_as
 from core.accounts.models import Membership, User
 from core.accounts.refreshing import refreshed
 from core.accounts.roles import Role
 from core.accounts.sign_in import check_credentials
 from core.api.serializers import InputSerializer, OutputSerializer
 from core.api.views import ClinicViewSet, KnownParameters
-from core.errors import NotFound
-from core.requests import underlying
+from core.errors import Detail, NotAuthenticated, NotFound
+from core.requests import HMSRequest, underlying
 from core.security.limiting.classes import RouteClass
 from core.security.limiting.counting import count_account, count_refresh
 from core.tenancy.context import narrowed
@@ -32,6 +35,10 @@ from core.tenancy.models import Clinic
 class TokenInput(InputSerializer):
     email = serializers.EmailField(max_length=254)
     password = serializers.CharField(max_length=1024, trim_whitespace=False, write_only=True)
+    otp = serializers.CharField(
+        max_length=40, required=False, allow_blank=True, write_only=True,
+        help_text="With a second factor: the app's code, one that was sent (`auth/otp/request`), or a recovery code.",
+    )  # fmt: skip
 
 
 class RefreshInput(InputSerializer):
@@ -79,14 +86,20 @@ class TokenView(_OpenView):
     route_class = RouteClass.AUTH
 
     @extend_schema(request=TokenInput, responses=TokenOutput, auth=[])
-    def post(self, request: Request, **_: Any) -> Response:
-        """Exchange e-mail and password for tokens. The answer to a wrong e-mail and a wrong password is the same."""
+    def post(self, request: Request, **kwargs: Any) -> Response:
+        """Exchange e-mail and password for tokens. The answer to a wrong e-mail and a wrong password is the same.
+
+        Where a right password is not enough the answer is 401 with the detail `otp_required`: send `otp` too.
+        """
         given = TokenInput(data=request.data)
         given.is_valid(raise_exception=True)
         inner, email = underlying(request), given.validated_data["email"]
-        user = check_credentials(inner, **given.validated_data, count=lambda: count_account(inner, email))
-        pair = tokens.issue(user, clinic_id=_only_clinic(user), origin=origin_of(inner))
-        return Response(TokenOutput(_shown(user, pair)).data)
+        otp, count = given.validated_data.pop("otp", ""), lambda: count_account(inner, email)
+        user = check_credentials(inner, **given.validated_data, count=count)
+        if has_second_factor(user.pk):
+            _require_second_step(inner, user, otp)
+        methods = ("pwd", "otp") if otp else ("pwd",)
+        return Response(TokenOutput(program_signed_in(inner, user, methods)).data)
 
 
 class RefreshView(_OpenView):
@@ -181,6 +194,20 @@ class MeView(ClinicViewSet):
             "clinic": inner.clinic,
         }
         return self.one(data)
+
+
+def _require_second_step(request: HMSRequest, user: User, otp: str) -> None:
+    """Raises NotAuthenticated with `otp_required`, SignInRefused, RateLimited. Counted apart from the password's tries."""
+    if not otp:
+        message = _("This account signs in with a second factor. Send its code as `otp`.")
+        raise NotAuthenticated(message, [Detail("otp", "otp_required", message)])
+    check_code(request, user=user, code=otp, count=lambda: count_account(request, counted_as(user)))
+
+
+def program_signed_in(request: HMSRequest, user: User, methods: tuple[str, ...]) -> dict[str, Any]:
+    """A program's session and its first tokens, as they are shown. `methods` are those of RFC 8176. Four statements."""
+    pair = tokens.issue(user, clinic_id=_only_clinic(user), methods=methods, origin=origin_of(request))
+    return _shown(user, pair)
 
 
 def _only_clinic(user: User) -> UUID | None:

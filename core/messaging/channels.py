@@ -69,7 +69,9 @@ def _by_gateway(channel: Channel, letter: Letter) -> None:
     address = urlsplit(settings.HMS_MESSAGE_GATEWAYS.get(channel, ""))
     if not address.hostname:
         raise NotSent("not configured")
-    body = json.dumps({"id": str(letter.id), "channel": str(channel), "kind": letter.kind, "to": letter.address, "text": letter.text})
+    body = json.dumps(
+        {"id": str(letter.id), "channel": str(channel), "kind": letter.kind, "to": letter.address, "text": letter.text}
+    )
     headers = {"Content-Type": "application/json", "Idempotency-Key": str(letter.id)}
     if token := settings.HMS_MESSAGE_GATEWAY_TOKENS.get(channel):
         headers["Authorization"] = f"Bearer {token}"

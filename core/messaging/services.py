@@ -18,7 +18,13 @@ NO_CHANNEL = "no channel"
 
 
 def post(
-    *, kind: Kind, to: Mapping[Channel, str], channels: Sequence[Channel], subject: str, text: str, expires_at: datetime | None = None
+    *,
+    kind: Kind,
+    to: Mapping[Channel, str],
+    channels: Sequence[Channel],
+    subject: str,
+    text: str,
+    expires_at: datetime | None = None,
 ) -> UUID:
     """Write the message, to be tried by `channels` in their order. One statement; returns its id.
 

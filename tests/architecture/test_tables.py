@@ -32,6 +32,7 @@ PERSONAL_POLICIES = {
     "core_membership": {"clinic", "person_reads"},
     "core_draft": {"person"},
     "core_idempotencyrecord": {"person"},
+    "core_secondfactor": {"person"},
 }
 # What hms_app may delete: nothing that is a record of care. A table comes onto this list with a reason.
 DELETABLE = {
@@ -42,6 +43,7 @@ DELETABLE = {
     "appointments_serviceprovider": "who offers what now",
     "core_draft": "what somebody was typing",
     "core_idempotencyrecord": "kept for a day",
+    "core_secondfactor": "the way into one's own account; the change is told by e-mail",
     "patients_patientaccount": "who may see whom now",
     "patients_patienttoken": "derived from the patient",
 }

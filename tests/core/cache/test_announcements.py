@@ -18,6 +18,8 @@ NEVER_CACHED = {
     "core_signinthrottle": "read and written by one sign-in; a stale counter would let guesses through",
     "core_securityevent": "written by everybody, read in the administration alone",
     "core_addressstanding": "read and written by what changes it",
+    "core_onetimecode": "tried once, under a lock",
+    "core_outgoingmessage": "hms_app may only add to it",
     "core_draft": "read once, by the person who typed it",
     "core_idempotencyrecord": "read under a lock",
     "patients_patienttoken": "follows the patient: its tags cover it",

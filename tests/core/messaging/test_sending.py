@@ -1,13 +1,14 @@
 """Messages go out once, by the first channel that takes them, and secrets don't stay."""
 
-import threading
+from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import psycopg
 import pytest
 from django.core.management import call_command
-from django.db import transaction
+from django.db import connections, transaction
 from django.utils import timezone
 
 from core.messaging import courier as couriers
@@ -17,8 +18,8 @@ from core.messaging.services import digest_of, post
 from core.tenancy.context import platform_scope
 from tests.architecture.catalogue import connected
 from tests.factories.letters import Letterbox, closed_port
+from tests.factories.threads import apart
 
-pytestmark = pytest.mark.django_db(databases=["default", "platform"], transaction=False)
 ADDRESS, PHONE = "ines@example.org", "+442079460018"
 TO = {Channel.EMAIL: ADDRESS, Channel.SMS: PHONE}
 State = OutgoingMessage.State
@@ -47,8 +48,6 @@ def test_a_notice_keeps_its_words_encrypted(mail: Letterbox, ledger: Any) -> Non
     send_waiting()
     assert ledger()[0].text == "It is 123 456."
     with platform_scope(reason="test"):
-        from django.db import connections
-
         with connections["platform"].cursor() as cursor:
             cursor.execute("SELECT addresses, subject, text FROM core_outgoingmessage")
             stored = b"".join(bytes(part) for part in cursor.fetchone())
@@ -87,7 +86,7 @@ def test_what_no_channel_takes_waits_longer_each_time_and_then_fails(texts: Lett
         pauses.append((row.due_at - before).total_seconds() if row.state == State.WAITING else None)
         assert send_waiting() == 0  # not before it is due
     assert pauses[-1] is None
-    assert all(later > 1.9 * earlier for earlier, later in zip(pauses[:-2], pauses[1:-1], strict=True))
+    assert all(later > 1.9 * earlier for earlier, later in pairwise(pauses[:-1]))
     assert (row.state, row.cause, row.text) == (State.FAILED, "sms: HTTP 550; email: SMTP 550", "")
 
 
@@ -149,43 +148,63 @@ def test_the_command_sends_too(mail: Letterbox, ledger: Any, capsys: Any) -> Non
 
 def test_the_application_s_role_may_only_add(world: object) -> None:
     with connected("hms_app") as connection:
-        for statement in ("SELECT 1 FROM core_outgoingmessage", "UPDATE core_outgoingmessage SET kind = ''", "DELETE FROM core_outgoingmessage"):
+        for statement in (
+            "SELECT 1 FROM core_outgoingmessage",
+            "UPDATE core_outgoingmessage SET kind = ''",
+            "DELETE FROM core_outgoingmessage",
+        ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement)  # type: ignore[arg-type]
             connection.rollback()
 
 
-@pytest.mark.django_db(databases=["default", "platform"], transaction=True)
-class TestCommitted:
-    """With real commits: the courier's thread and others beside it."""
+@pytest.fixture
+def committing(world: object) -> Iterator[None]:
+    """What `apart` does is committed; it is taken away afterwards."""
+    yield
 
-    def test_the_courier_sends_what_is_committed_and_nothing_that_is_rolled_back(self, mail: Letterbox) -> None:
-        courier = couriers.courier
-        courier.start()
-        try:
-            with pytest.raises(ZeroDivisionError):
-                with transaction.atomic():
-                    post(kind=Kind.CODE, to={Channel.EMAIL: "lost@example.org"}, channels=[Channel.EMAIL], subject="a", text="b")
-                    _ = 1 / 0
-            with transaction.atomic():
-                post(kind=Kind.CODE, to=TO, channels=[Channel.EMAIL], subject="a", text="b")
-            mail.wait_for(ADDRESS)
-            assert [letter["to"] for letter in mail.arrived] == [ADDRESS]
-        finally:
-            courier.stop()
-        assert not courier.is_running
+    def clear() -> None:
+        with platform_scope(reason="test"):
+            OutgoingMessage.objects.all().delete()
 
-    def test_many_couriers_send_each_letter_once(self, mail: Letterbox) -> None:
-        for number in range(20):
-            with platform_scope(reason="test"):
+    apart(clear)
+
+
+def test_the_courier_sends_what_is_committed_and_nothing_that_is_rolled_back(mail: Letterbox, committing: None) -> None:
+    def rolled_back() -> None:
+        with transaction.atomic():
+            post(kind=Kind.CODE, to={Channel.EMAIL: "lost@example.org"}, channels=[Channel.EMAIL], subject="a", text="b")
+            transaction.set_rollback(True)
+
+    def committed() -> None:
+        with transaction.atomic():
+            post(kind=Kind.CODE, to=TO, channels=[Channel.EMAIL], subject="a", text="b")
+            assert mail.arrived == []
+
+    couriers.courier.start()
+    try:
+        apart(rolled_back)
+        apart(committed)
+        mail.wait_for(ADDRESS)
+        assert [letter["to"] for letter in mail.arrived] == [ADDRESS]
+    finally:
+        couriers.courier.stop()
+    assert not couriers.courier.is_running
+
+
+def test_many_couriers_send_each_letter_once(mail: Letterbox, committing: None) -> None:
+    def write_twenty() -> None:
+        with platform_scope(reason="test"):
+            for number in range(20):
                 to = {Channel.EMAIL: f"p{number}@example.org"}
                 post(kind=Kind.NOTICE, to=to, channels=[Channel.EMAIL], subject="a", text="b")
-        couriers_ = [Courier() for _ in range(4)]
-        for one in couriers_:
-            one.start()
-        for number in range(20):
-            mail.wait_for(f"p{number}@example.org")
-        for one in couriers_:
-            one.stop()
-        assert len(mail.arrived) == 20
-        assert threading.active_count() < 30
+
+    apart(write_twenty)
+    several = [Courier() for _ in range(4)]
+    for one in several:
+        one.start()
+    for number in range(20):
+        mail.wait_for(f"p{number}@example.org")
+    for one in several:
+        one.stop()
+    assert len(mail.arrived) == 20
