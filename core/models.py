@@ -4,6 +4,7 @@ from django.contrib.sessions.models import Session
 
 from core.accounts.models import Membership, SignInThrottle, User
 from core.drafts.models import Draft
+from core.history.models import Change, Seal
 from core.idempotency.models import IdempotencyRecord
 from core.security.limiting.models import RateCounter
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
@@ -15,11 +16,13 @@ announces(session=["sha256(session_key)"])(Session)
 __all__ = [
     "AddressBlock",
     "AddressStanding",
+    "Change",
     "Clinic",
     "Draft",
     "IdempotencyRecord",
     "Membership",
     "RateCounter",
+    "Seal",
     "SecurityEvent",
     "SignInThrottle",
     "User",
