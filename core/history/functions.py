@@ -107,8 +107,8 @@ ERASE = _ERASE.format(tell=WRITE.format(table="c.table_name", actor=ACTOR, diges
 # hms_owner: the functions' own right to write. Everybody else only reads, maintenance too.
 SHARED = f"""
 CREATE POLICY "history" ON core_change TO hms_owner USING (true);
-REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON core_change FROM hms_app, hms_platform, hms_maintenance;
-REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON core_seal FROM hms_app, hms_platform, hms_maintenance;
+REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON core_change FROM hms_app, hms_platform, hms_maintenance;
+REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON core_seal FROM hms_app, hms_platform, hms_maintenance;
 GRANT INSERT ON core_seal TO hms_platform;
 {KEEP}
 {ERASE}
