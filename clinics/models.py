@@ -11,12 +11,14 @@ from clinics import validators
 from clinics.choices import ProviderKind, RoomKind
 from clinics.querysets import InvitationQuerySet
 from core.accounts.roles import CLINIC_ROLES, Role
+from core.history.keeping import keeps_history
 from core.tenancy.announcements import announces
 from core.tenancy.models import ClinicForeignKey, Record, validate_time_zone
 from core.tenancy.querysets import ClinicManager
 from core.validators import Rules
 
 
+@keeps_history()
 @announces()
 class ClinicSettings(Record):
     """A clinic's own rules. One row a clinic."""
@@ -37,6 +39,7 @@ class ClinicSettings(Record):
         return validators.settings_rules("")
 
 
+@keeps_history()
 @announces()
 class Location(Record):
     """A place where the clinic sees patients. It may lie in another time zone than the clinic."""
@@ -62,6 +65,7 @@ class Location(Record):
         return validators.location_rules(self.own_clinic().country)
 
 
+@keeps_history()
 @announces()
 class Department(Record):
     """A part of the clinic, such as General practice; across locations."""
@@ -82,6 +86,7 @@ class Department(Record):
         return validators.department_rules("")
 
 
+@keeps_history()
 @announces()
 class Room(Record):
     """A room of a location, in which one visit at a time takes place."""
@@ -106,6 +111,7 @@ class Room(Record):
         return validators.room_rules("")
 
 
+@keeps_history()
 @announces()
 class Provider(Record):
     """Somebody who sees patients: a doctor, nurse, therapist. Not everyone who works here, and not always a user."""

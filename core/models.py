@@ -6,6 +6,7 @@ from core.accounts.auth_sessions import AuthSession
 from core.accounts.factors.models import OneTimeCode, SecondFactor
 from core.accounts.models import Membership, SignInThrottle, User
 from core.drafts.models import Draft
+from core.history.models import Change, Seal
 from core.idempotency.models import IdempotencyRecord
 from core.messaging.models import OutgoingMessage
 from core.security.limiting.models import RateCounter
@@ -19,6 +20,7 @@ __all__ = [
     "AddressBlock",
     "AddressStanding",
     "AuthSession",
+    "Change",
     "Clinic",
     "Draft",
     "IdempotencyRecord",
@@ -26,6 +28,7 @@ __all__ = [
     "OneTimeCode",
     "OutgoingMessage",
     "RateCounter",
+    "Seal",
     "SecondFactor",
     "SecurityEvent",
     "SignInThrottle",

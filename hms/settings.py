@@ -341,6 +341,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 HMS_UPLOADS_DIR = BASE_DIR / env.str("HMS_UPLOADS_DIR", default=str(VAR_DIR / "uploads"))
+HMS_AUDIT_ANCHORS_DIR = BASE_DIR / env.str("HMS_AUDIT_ANCHORS_DIR", default=str(VAR_DIR / "anchors"))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "uploads": {"BACKEND": "core.uploads.storage.PrivateFolder", "OPTIONS": {"location": str(HMS_UPLOADS_DIR)}},

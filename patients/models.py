@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clinics.models import Provider
 from core.cache.rows import thawed
+from core.history.keeping import keeps_history
 from core.security.fields import EncryptedTextField
 from core.tenancy.announcements import announces, follows
 from core.tenancy.models import ClinicForeignKey, ClinicModel, Record
@@ -21,6 +22,7 @@ from patients.querysets import DocumentQuerySet, PatientQuerySet
 from patients.validators import ClinicRules, consent_rules, document_rules, patient_rules
 
 
+@keeps_history(inner=["family_norm", "given_norm"])
 @announces(patient=["id"])
 class Patient(Record):
     """A person whom the clinic cares for. Names are stored as typed; the `*_norm` columns are for finding them."""
@@ -138,6 +140,7 @@ class MrnSequence(ClinicModel):
         constraints = [models.UniqueConstraint(fields=["clinic"], name="patients_mrn_sequence_once")]
 
 
+@keeps_history()
 @announces(patient_accounts=["user_id"])
 class PatientAccount(ClinicModel):
     """Ties a user of role PATIENT to the patient they are, or care for."""
@@ -151,6 +154,7 @@ class PatientAccount(ClinicModel):
         constraints = [models.UniqueConstraint(fields=["clinic", "user", "patient"], name="patients_account_once")]
 
 
+@keeps_history()
 @announces(consents=["patient_id"])
 class Consent(Record):
     """What a patient agreed to, or took back. The newest row of a kind counts."""
@@ -171,6 +175,7 @@ class Consent(Record):
         return consent_rules()
 
 
+@keeps_history(inner=["stored", "sha256"])
 @announces(documents=["patient_id"])
 class Document(Record):
     """A file about a patient, as it was brought (FHIR DocumentReference). Never deleted; a wrong one is entered in error."""

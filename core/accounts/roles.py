@@ -74,6 +74,7 @@ MATRIX: dict[str, dict[str, frozenset[Role]]] = {
         "create": _front_desk | {Role.SUPER_ADMIN},
         "change": _front_desk | {Role.SUPER_ADMIN},
     },
+    "history": {"view": _front_desk | _oversight | {Role.SUPER_ADMIN}},
     "document": {
         "view": _front_desk | _diagnostics | _oversight | {Role.SUPER_ADMIN},
         "create": _front_desk | _diagnostics | {Role.SUPER_ADMIN},

@@ -9,6 +9,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import ClinicScopeRequired
+from core.history.keeping import keeps_history
 from core.security.limiting.rates import validate_rate
 from core.tenancy.announcements import announces
 from core.tenancy.context import current_clinic_id, current_scope
@@ -46,6 +47,7 @@ def own_rate(label: Any, variable: str) -> "models.CharField[str, str]":
     )
 
 
+@keeps_history(clinic="id")
 @announces(clinic=["id"])
 class Clinic(RuledModel):
     """A tenant: one group practice with its own patients, people and data. A platform table."""

@@ -2,7 +2,7 @@
 
 from patients.selectors.documents import document_with_content, documents_of
 from patients.selectors.duplicates import Duplicate, duplicates_of
-from patients.selectors.records import latest_consents, recent_patients
+from patients.selectors.records import latest_consents, recent_patients, record_rows
 from patients.selectors.search import MatchedTerm, PatientMatch, search_patients
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "duplicates_of",
     "latest_consents",
     "recent_patients",
+    "record_rows",
     "search_patients",
 ]
