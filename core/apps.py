@@ -40,7 +40,8 @@ class CoreConfig(AppConfig):
 def _keep_for_a_time() -> None:
     """What `manage.py maintain` deletes, and after how long. Tables in which strangers can make rows are all among it."""
     from core.accounts.throttle import FORGOTTEN_AFTER
-    from core.database.retention import keep_for
+    from core.audit.partitions import due_partitions
+    from core.database.retention import also_due, keep_for
     from core.drafts.services import KEPT_FOR as DRAFTS_KEPT_FOR
     from core.idempotency.middleware import KEPT_FOR as ANSWERS_KEPT_FOR
     from core.security.blocking import KNOWN_FOR
@@ -53,6 +54,7 @@ def _keep_for_a_time() -> None:
     keep_for("core_idempotencyrecord", "created_at", lambda: ANSWERS_KEPT_FOR)
     keep_for("core_draft", "updated_at", lambda: DRAFTS_KEPT_FOR)
     keep_for("django_session", "expire_date", timedelta)
+    also_due(due_partitions)
 
 
 class HMSAdminConfig(AdminConfig):

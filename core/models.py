@@ -3,6 +3,7 @@
 from django.contrib.sessions.models import Session
 
 from core.accounts.models import Membership, SignInThrottle, User
+from core.audit.models import AccessedPatient, AccessEvent
 from core.drafts.models import Draft
 from core.idempotency.models import IdempotencyRecord
 from core.security.limiting.models import RateCounter
@@ -13,6 +14,8 @@ from core.tenancy.models import Clinic
 announces(session=["sha256(session_key)"])(Session)
 
 __all__ = [
+    "AccessEvent",
+    "AccessedPatient",
     "AddressBlock",
     "AddressStanding",
     "Clinic",

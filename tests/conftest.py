@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.test import Client, override_settings
 
+from core.audit.draining import spool, spool_folder
 from core.cache.process import generations
 from core.database.roles import become
 from core.security import blocking
@@ -108,6 +109,14 @@ def uploads_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     own = {"BACKEND": "core.uploads.storage.PrivateFolder", "OPTIONS": {"location": folder}}
     with override_settings(STORAGES={**settings.STORAGES, "uploads": own}):
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def spool_apart(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """So do the events of the access log; nothing drains them but the test that looks at them."""
+    folder = tmp_path_factory.mktemp("spool")
+    os.environ["HMS_SPOOL_DIR"] = settings.HMS_SPOOL_DIR = str(folder)
+    spool.folder = spool_folder()
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 from rest_framework.fields import SkipField
 
+from core.audit.subjects import Reading, show_rows
 from core.errors import Detail
 
 
@@ -114,9 +115,10 @@ class OutputSerializer(serializers.Serializer[Any]):
     reads: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     @classmethod
-    def shown(cls, rows: Iterable[Any], context: dict[str, Any]) -> list[dict[str, Any]]:
-        """The rows as plain data. No query where the rows were planned."""
-        shape = _built(cls, context.get("sparse"))
+    def shown(cls, rows: Iterable[Any], context: dict[str, Any], reading: Reading = Reading.VIEW) -> list[dict[str, Any]]:
+        """The rows as plain data, and whom they are about noted for the access log. No query where the rows were planned."""
+        rows, shape = list(rows), _built(cls, context.get("sparse"))
+        show_rows(rows, reading)
         tokens = _context.set(context), _zone.set(get_current_timezone())
         try:
             return [shape.to_representation(row) for row in rows]

@@ -1,0 +1,58 @@
+"""What the access log says of the requests of a test: read from the spool, before anything drains it."""
+
+import html
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+
+from core.audit.draining import spool
+from core.audit.spool import events_in, taken_over, waiting
+from patients.models import Patient
+
+
+class Written(NamedTuple):
+    """One event, as it was spooled."""
+
+    event_id: str
+    at: str
+    user_id: str | None
+    clinic_id: str
+    route: str
+    method: str
+    status: int
+    address: str
+    request_id: str
+    why: str
+    reading: str
+    patients: frozenset[UUID]
+
+
+def taken_events() -> list[Written]:
+    """The events since the last time, oldest first. They are gone from the spool afterwards."""
+    spool.hand_over()
+    found: list[Written] = []
+    for path in waiting(spool.folder):
+        with taken_over(path) as content:
+            events, damaged = events_in(content or b"")
+            assert content and not damaged
+            found += [_read(event) for event in events]
+            path.unlink()
+    return found
+
+
+def _read(event: bytes) -> Written:
+    *said, packed = orjson.loads(event)
+    return Written(*said, frozenset(UUID(packed[at : at + 32]) for at in range(0, len(packed), 32)))
+
+
+def people_in(answer: Any, path: str, everybody: Iterable[Patient]) -> set[UUID]:
+    """Whom the answer's body names, by number, id or full name; and whose record the address is about."""
+    body = html.unescape(answer.content.decode("utf-8", "replace"))
+    found = set()
+    for one in everybody:
+        marks = (one.mrn, str(one.pk), one.full_name)
+        if str(one.pk) in path or any(mark in body for mark in marks):
+            found.add(one.pk)
+    return found
