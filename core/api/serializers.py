@@ -115,10 +115,13 @@ class OutputSerializer(serializers.Serializer[Any]):
     reads: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     @classmethod
-    def shown(cls, rows: Iterable[Any], context: dict[str, Any], reading: Reading = Reading.VIEW) -> list[dict[str, Any]]:
-        """The rows as plain data, and whom they are about noted for the access log. No query where the rows were planned."""
+    def shown(cls, rows: Iterable[Any], context: dict[str, Any]) -> list[dict[str, Any]]:
+        """The rows as plain data, and whom they are about noted for the access log. No query where the rows were planned.
+
+        The context's `reading` says how they are read, if not one by one.
+        """
         rows, shape = list(rows), _built(cls, context.get("sparse"))
-        show_rows(rows, reading)
+        show_rows(rows, context.get("reading", Reading.VIEW))
         tokens = _context.set(context), _zone.set(get_current_timezone())
         try:
             return [shape.to_representation(row) for row in rows]

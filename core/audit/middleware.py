@@ -19,7 +19,7 @@ from core.tenancy.ids import new_id
 
 logger = logging.getLogger(__name__)
 
-NOT_SHOWN = {401, 403, 404, 405, 410, 413, 415, 429}  # an error's own words, whatever was made before
+NOT_SHOWN = {400, 401, 403, 404, 405, 410, 413, 415, 429}  # an error's own words, whatever was made before
 
 
 class AccessLogMiddleware:

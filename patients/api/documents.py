@@ -54,7 +54,9 @@ class DocumentsView(ClinicViewSet):
         return [UploadParser() if action == "create" else StrictJSONParser()]
 
     def queryset_for(self, actor: Actor) -> QuerySet[Document]:
-        return visible_documents(actor).filter(patient_id=self._patient(actor).pk)
+        patient = self._patient(actor)
+        shown([patient.pk])  # that there are none is said of somebody, too
+        return visible_documents(actor).filter(patient_id=patient.pk)
 
     def filtered(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         queryset = choice_filter(queryset, self.request, "category", DocumentCategory.values)

@@ -1,15 +1,19 @@
 """What the access log says of the requests of a test: read from the spool, before anything drains it."""
 
 import html
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
+from django.apps import apps
 
 from core.audit.draining import spool
 from core.audit.spool import events_in, taken_over, waiting
 from patients.models import Patient
+
+ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class Written(NamedTuple):
@@ -48,11 +52,11 @@ def _read(event: bytes) -> Written:
 
 
 def people_in(answer: Any, path: str, everybody: Iterable[Patient]) -> set[UUID]:
-    """Whom the answer's body names, by number, id or full name; and whose record the address is about."""
-    body = html.unescape(answer.content.decode("utf-8", "replace"))
-    found = set()
-    for one in everybody:
-        marks = (one.mrn, str(one.pk), one.full_name)
-        if str(one.pk) in path or any(mark in body for mark in marks):
-            found.add(one.pk)
+    """Whom the answer's body names, by number, id or full name; and about whom a record is that the body or address names."""
+    said = path + html.unescape(answer.content.decode("utf-8", "replace"))
+    ids = set(ID.findall(said))
+    found = {one.pk for one in everybody if str(one.pk) in ids or one.mrn in said or one.full_name in said}
+    for model in apps.get_models():
+        if subject := getattr(model, "subject_path", "").replace(".", "__"):
+            found |= set(model._default_manager.filter(pk__in=ids).values_list(subject, flat=True))
     return found
