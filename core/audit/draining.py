@@ -19,8 +19,9 @@ PATIENCE = 30  # seconds between two tries while the database is away
 
 
 def spool_folder() -> Path:
-    """The named place: on a disk of this machine that outlives its processes, and not shared with another machine."""
-    return Path(settings.HMS_SPOOL_DIR) / "access"
+    """The named place: on a disk of this machine that outlives its processes. Each database has its own, so that what was read in
+    one never goes into another that is served from the same folder."""
+    return Path(settings.HMS_SPOOL_DIR) / "access" / str(settings.DATABASES["default"]["NAME"]).replace("/", "_")
 
 
 def drain(folder: Path | None = None) -> int:
