@@ -183,6 +183,8 @@ class Holiday(Record):
 class Appointment(Record):
     """A visit: planned, under way or past. Never deleted. `start` and `end` are the patient's time, without buffers."""
 
+    subject_path = "patient_id"
+
     patient = ClinicForeignKey(Patient, related_name="appointments", verbose_name=_("patient"))
     service = ClinicForeignKey(Service, related_name="+", verbose_name=_("service"))
     provider = ClinicForeignKey(Provider, related_name="appointments", verbose_name=_("provider"))
@@ -222,6 +224,8 @@ class Appointment(Record):
 @announces(history=["appointment_id"])
 class AppointmentChange(ClinicModel):
     """One line of a visit's history: who changed what, when and why. Written with the change, never altered."""
+
+    subject_path = "appointment.patient_id"
 
     appointment = ClinicForeignKey(Appointment, related_name="changes", verbose_name=_("appointment"))
     at = models.DateTimeField(_("at"), auto_now_add=True)

@@ -41,7 +41,8 @@ def _keep_for_a_time() -> None:
     """What `manage.py maintain` deletes, and after how long. Tables in which strangers can make rows are all among it."""
     from core.accounts.auth_sessions import KEPT_FOR as SESSIONS_KEPT_FOR
     from core.accounts.throttle import FORGOTTEN_AFTER
-    from core.database.retention import keep_for
+    from core.audit.partitions import due_partitions
+    from core.database.retention import also_due, keep_for
     from core.drafts.services import KEPT_FOR as DRAFTS_KEPT_FOR
     from core.idempotency.middleware import KEPT_FOR as ANSWERS_KEPT_FOR
     from core.security.blocking import KNOWN_FOR
@@ -57,6 +58,7 @@ def _keep_for_a_time() -> None:
     keep_for("core_outgoingmessage", "created_at", lambda: timedelta(days=settings.HMS_MESSAGE_DAYS))
     keep_for("django_session", "expire_date", timedelta)
     keep_for("core_authsession", "expires", lambda: SESSIONS_KEPT_FOR)
+    also_due(due_partitions)
 
 
 class HMSAdminConfig(AdminConfig):

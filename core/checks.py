@@ -12,6 +12,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from core.accounts.token_keys import TOKEN_KEY, TOKEN_KEY_BYTES
+from core.audit.draining import spool_folder
+from core.audit.spool import DAMAGED, trouble_with
 from core.security.limiting.rates import RATE_VARIABLES, NotARate, rate_of
 
 VARIABLES = {
@@ -121,6 +123,21 @@ def networks_are_networks(**_: Any) -> list[CheckMessage]:
             found.append(Error(f"HMS_NEVER_BLOCK holds {entry!r}, which is no network.", hint=hint, id="hms.E012"))
     if settings.HMS_SECURITY_EVENT_DAYS < 1:
         found.append(Error("HMS_SECURITY_EVENT_DAYS is less than a day.", id="hms.E013"))
+    return found
+
+
+@register(Tags.security)
+def accesses_can_be_written_down(**_: Any) -> list[CheckMessage]:
+    """What can't be written down isn't shown: without a place for the access log nobody sees a patient."""
+    found: list[CheckMessage] = []
+    if trouble := trouble_with(spool_folder()):
+        hint = "Whoever serves HMS needs to write there (HMS_SPOOL_DIR, docs/access-log.md)."
+        found.append(Error(f"The access log's spool can't be written: {trouble}.", hint=hint, id="hms.E050"))
+    if list(spool_folder().glob(f"*{DAMAGED}")):
+        hint = "docs/access-log.md says what to do with it."
+        found.append(Warning("The access log's spool holds a damaged file.", hint=hint, id="hms.W050"))
+    if settings.HMS_ACCESS_LOG_YEARS < 1:
+        found.append(Error("HMS_ACCESS_LOG_YEARS is less than a year.", id="hms.E051"))
     return found
 
 

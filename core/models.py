@@ -5,6 +5,7 @@ from django.contrib.sessions.models import Session
 from core.accounts.auth_sessions import AuthSession
 from core.accounts.factors.models import OneTimeCode, SecondFactor
 from core.accounts.models import Membership, SignInThrottle, User
+from core.audit.models import AccessedPatient, AccessEvent
 from core.drafts.models import Draft
 from core.history.models import Change, Seal
 from core.idempotency.models import IdempotencyRecord
@@ -17,6 +18,8 @@ from core.tenancy.models import Clinic
 announces(session=["sha256(session_key)"])(Session)
 
 __all__ = [
+    "AccessEvent",
+    "AccessedPatient",
     "AddressBlock",
     "AddressStanding",
     "AuthSession",

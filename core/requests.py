@@ -34,6 +34,7 @@ class HMSRequest(HttpRequest):
     actor: "Actor | None"
     counted: "Counted"
     person_id: UUID | None  # who was found to ask; None for a stranger, and while nobody has looked
+    access_id: UUID  # of its event in the access log, once it has one
     turned_down: BaseException | None  # the database's error that a second run of the request would probably not meet
 
 

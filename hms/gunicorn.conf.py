@@ -26,6 +26,7 @@ control_socket_disable = True  # its default path is shared by every installatio
 
 def post_worker_init(worker: Worker) -> None:
     """The application is loaded, the fork is behind us: now threads and connections of its own may begin."""
+    from core.audit.draining import drainer
     from core.cache.process import listener
     from core.messaging.courier import courier
     from hms.memory import settle
@@ -33,11 +34,14 @@ def post_worker_init(worker: Worker) -> None:
     settle()
     listener.start()
     courier.start()
+    drainer.start()
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:
+    from core.audit.draining import drainer
     from core.cache.process import listener
     from core.messaging.courier import courier
 
     courier.stop()
     listener.stop()
+    drainer.stop()

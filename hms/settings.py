@@ -162,6 +162,7 @@ MIDDLEWARE = [
     "core.security.screening.middleware.StrangersMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "core.middleware.UnitOfWorkMiddleware",
+    "core.audit.middleware.AccessLogMiddleware",
     "core.accounts.middleware.ClinicMiddleware",
     "core.accounts.factors.middleware.SecondFactorMiddleware",
     "core.security.limiting.middleware.CallerLimitMiddleware",
@@ -342,6 +343,8 @@ STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 HMS_UPLOADS_DIR = BASE_DIR / env.str("HMS_UPLOADS_DIR", default=str(VAR_DIR / "uploads"))
 HMS_AUDIT_ANCHORS_DIR = BASE_DIR / env.str("HMS_AUDIT_ANCHORS_DIR", default=str(VAR_DIR / "anchors"))
+HMS_SPOOL_DIR = BASE_DIR / env.str("HMS_SPOOL_DIR", default=str(VAR_DIR / "spool"))
+HMS_ACCESS_LOG_YEARS = env.int("HMS_ACCESS_LOG_YEARS", default=10)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "uploads": {"BACKEND": "core.uploads.storage.PrivateFolder", "OPTIONS": {"location": str(HMS_UPLOADS_DIR)}},

@@ -27,6 +27,8 @@ from patients.validators import ClinicRules, consent_rules, document_rules, pati
 class Patient(Record):
     """A person whom the clinic cares for. Names are stored as typed; the `*_norm` columns are for finding them."""
 
+    subject_path = "pk"
+
     mrn = models.CharField(_("MRN"), max_length=24, editable=False, help_text=_("Medical record number, issued by the clinic."))
     given_name = models.CharField(_("given name"), max_length=100)
     middle_name = models.CharField(_("middle name"), max_length=100, blank=True)
@@ -145,6 +147,8 @@ class MrnSequence(ClinicModel):
 class PatientAccount(ClinicModel):
     """Ties a user of role PATIENT to the patient they are, or care for."""
 
+    subject_path = "patient_id"
+
     patient = ClinicForeignKey(Patient, related_name="accounts", verbose_name=_("patient"))
     user = models.ForeignKey("core.User", models.PROTECT, related_name="+", db_index=False, verbose_name=_("user"))
 
@@ -158,6 +162,8 @@ class PatientAccount(ClinicModel):
 @announces(consents=["patient_id"])
 class Consent(Record):
     """What a patient agreed to, or took back. The newest row of a kind counts."""
+
+    subject_path = "patient_id"
 
     patient = ClinicForeignKey(Patient, related_name="consents", verbose_name=_("patient"))
     kind = models.CharField(_("kind"), max_length=24, choices=ConsentKind)
@@ -179,6 +185,8 @@ class Consent(Record):
 @announces(documents=["patient_id"])
 class Document(Record):
     """A file about a patient, as it was brought (FHIR DocumentReference). Never deleted; a wrong one is entered in error."""
+
+    subject_path = "patient_id"
 
     patient = ClinicForeignKey(Patient, related_name="documents", verbose_name=_("patient"))
     title = models.CharField(_("title"), max_length=200)

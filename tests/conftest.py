@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.test import Client, override_settings
 
 from core.accounts.entry import enter
+from core.audit.draining import spool, spool_folder
 from core.cache.process import generations
 from core.database.roles import become
 from core.security import blocking
@@ -120,6 +121,14 @@ def uploads_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     own = {"BACKEND": "core.uploads.storage.PrivateFolder", "OPTIONS": {"location": folder}}
     with override_settings(STORAGES={**settings.STORAGES, "uploads": own}):
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def spool_apart(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """So do the events of the access log; nothing drains them but the test that looks at them."""
+    folder = tmp_path_factory.mktemp("spool")
+    os.environ["HMS_SPOOL_DIR"] = settings.HMS_SPOOL_DIR = str(folder)
+    spool.folder = spool_folder()
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from django.db import connection
 from django.http import HttpResponse
 from django.utils import timezone
 
+from core.audit.subjects import Subjects, shown_again, shown_so_far
 from core.errors import BadRequest, Conflict, Detail, DomainError
 from core.idempotency.models import IdempotencyRecord
 from core.requests import HMSRequest
@@ -84,6 +85,7 @@ class IdempotencyMiddleware:
         if record.fingerprint != fingerprint:
             raise Conflict("This idempotency key was used for another request.")
         kept = json.loads(decrypt(record.answer, context=CONTEXT))
+        shown_again(Subjects(bytes.fromhex(kept.get("patients", "")), kept.get("reading", Subjects().reading)))
         response = HttpResponse(kept["body"].encode("latin-1"), status=record.status)
         for name, value in kept["headers"].items():
             response[name] = value
@@ -92,7 +94,9 @@ class IdempotencyMiddleware:
 
     def _keep(self, request: HMSRequest, key: str, response: HttpResponse) -> None:
         headers = {name: response[name] for name in KEPT_HEADERS if name in response}
-        answer = json.dumps({"body": response.content.decode("latin-1"), "headers": headers}).encode()
+        subjects = shown_so_far()
+        whom = {"patients": subjects.patients.hex(), "reading": subjects.reading}
+        answer = json.dumps({"body": response.content.decode("latin-1"), "headers": headers} | whom).encode()
         IdempotencyRecord.objects.filter(user=request.user, key=key).update(
             status=response.status_code, answer=encrypt(answer, context=CONTEXT)
         )

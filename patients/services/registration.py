@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from clinics.models import Provider
 from core.accounts.actor import Actor
+from core.audit.subjects import Reading, shown
 from core.errors import Conflict, PreconditionFailed
 from core.tenancy.context import current_clinic_id
 from core.tenancy.models import Clinic
@@ -124,6 +125,7 @@ def _refuse_duplicates(actor: Actor, cleaned: Mapping[str, Any]) -> None:
         email=cleaned.get("email", ""),
     )
     if any(duplicate.strength == "strong" for duplicate in found):
+        shown((duplicate.patient.pk for duplicate in found), Reading.SEARCH)
         raise DuplicatePatient(
             _("This person seems to be registered already."),
             extra={"duplicates": [_shown(duplicate) for duplicate in found]},

@@ -22,6 +22,8 @@ NOT_REGISTERED = {
     "core.OneTimeCode": "digests that are good for minutes",
     "core.SecondFactor": "that person's alone; operators remove all of a person's under Users",
     "core.OutgoingMessage": "what was told to whom: encrypted, and sent by hms_platform alone",
+    "core.AccessEvent": "read on the patient's record and in the oversight pages",
+    "core.AccessedPatient": "read on the patient's record and in the oversight pages",
     "core.RateCounter": "counts under keyed digests, gone after an hour",
     "patients.PatientToken": "keyed hashes that say nothing to a reader",
     "patients.MrnSequence": "a counter; changing it by hand would give numbers out twice",
