@@ -19,6 +19,7 @@ OUR_APPS = ("core", "clinics", "patients", "appointments", "hms")
 NOT_REGISTERED = {
     "core.Draft": "what somebody is typing: encrypted, that person's alone",
     "core.IdempotencyRecord": "first answers to requests: encrypted, short-lived, that person's alone",
+    "core.ClinicKey": "wrapped secrets; `manage.py rotate_encryption_keys` is the only hand on them",
     "core.RateCounter": "counts under keyed digests, gone after an hour",
     "patients.PatientToken": "keyed hashes that say nothing to a reader",
     "patients.MrnSequence": "a counter; changing it by hand would give numbers out twice",

@@ -44,7 +44,7 @@ DELETABLE = {
     "patients_patientaccount": "who may see whom now",
     "patients_patienttoken": "derived from the patient",
 }
-APPEND_ONLY = {"appointments_appointmentchange"}
+APPEND_ONLY = {"appointments_appointmentchange", "core_clinickey"}
 
 PROTECTED = tables_of_kind("clinic", "personal")
 CLINIC_TABLES = tables_of_kind("clinic")
