@@ -26,6 +26,7 @@ class CoreConfig(AppConfig):
         fetching.fetch_peers_by_default()
         operations.register()
         _keep_for_a_time()
+        _encrypt_odd_places()
         if settings.DEBUG:
             detector.listeners.append(detector.warn)
         pre_migrate.connect(grant_defaults, sender=self)
@@ -59,6 +60,18 @@ def _keep_for_a_time() -> None:
     keep_for("django_session", "expire_date", timedelta)
     keep_for("core_authsession", "expires", lambda: SESSIONS_KEPT_FOR)
     also_due(due_partitions)
+
+
+def _encrypt_odd_places() -> None:
+    """Where encrypted values stand that no EncryptedTextField names: the rotation of keys renews them too."""
+    from core.drafts.models import CONTEXT as DRAFTS
+    from core.idempotency.middleware import CONTEXT as ANSWERS
+    from core.keys.places import encrypts_column, encrypts_elsewhere
+    from core.uploads.rotation import Files
+
+    encrypts_column("core.Draft", "payload", DRAFTS)
+    encrypts_column("core.IdempotencyRecord", "answer", ANSWERS)
+    encrypts_elsewhere(Files())
 
 
 class HMSAdminConfig(AdminConfig):

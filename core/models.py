@@ -9,6 +9,7 @@ from core.audit.models import AccessedPatient, AccessEvent
 from core.drafts.models import Draft
 from core.history.models import Change, Seal
 from core.idempotency.models import IdempotencyRecord
+from core.keys.models import ClinicKey
 from core.messaging.models import OutgoingMessage
 from core.security.limiting.models import RateCounter
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
@@ -25,6 +26,7 @@ __all__ = [
     "AuthSession",
     "Change",
     "Clinic",
+    "ClinicKey",
     "Draft",
     "IdempotencyRecord",
     "Membership",

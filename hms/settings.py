@@ -109,6 +109,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 _secrets = local_secrets(VAR_DIR) if EMBEDDED_POSTGRES else {}
 SECRET_KEY = env.str("SECRET_KEY", default=_secrets.get("SECRET_KEY", ""))
 HMS_ENCRYPTION_KEYS = env.list("HMS_ENCRYPTION_KEYS", default=[k for k in [_secrets.get("HMS_ENCRYPTION_KEY")] if k])
+HMS_KEYS_KEPT = env.float("HMS_KEYS_KEPT", default=60)
 HMS_SEARCH_KEY = env.str("HMS_SEARCH_KEY", default=_secrets.get("HMS_SEARCH_KEY", ""))
 _jwt_secret = env.str("JWT_SECRET", default="")
 _token_keys = [f"jwt:{_jwt_secret}"] if _jwt_secret else [key for key in [_secrets.get("HMS_TOKEN_KEY")] if key]

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import jellyfish
 
-from core.security.crypto import search_key
+from core.keys.sealing import search_key, written_search_keys
 from patients.names import APOSTROPHES, code_form, digits_of, name_parts, one_letter_less
 
 SHORTEST_PREFIX, LONGEST_PREFIX = 3, 8
@@ -45,8 +45,12 @@ class Findable(Protocol):
 
 
 def token(clinic_id: UUID, kind: str, piece: str) -> int:
-    """A signed 64-bit number."""
-    made = hashlib.blake2b(f"{kind}:{piece}".encode(), key=search_key(clinic_id), digest_size=8).digest()
+    """What the clinic's patients are searched by: a signed 64-bit number."""
+    return token_under(search_key(clinic_id), kind, piece)
+
+
+def token_under(key: bytes, kind: str, piece: str) -> int:
+    made = hashlib.blake2b(f"{kind}:{piece}".encode(), key=key, digest_size=8).digest()
     return int.from_bytes(made, signed=True)
 
 
@@ -55,8 +59,13 @@ def tokens_for(clinic_id: UUID, kind: str, pieces: Iterable[str]) -> list[int]:
 
 
 def tokens_of(clinic_id: UUID, patient: Findable) -> set[int]:
-    """All tokens of a patient; about 20 to 40."""
-    return {token(clinic_id, kind, piece) for kind, piece in pieces_of(patient)}
+    """All tokens of a patient, about 20 to 40; twice as many while a new search key takes over."""
+    return {made for key in written_search_keys(clinic_id) for made in tokens_under(key, patient)}
+
+
+def tokens_under(key: bytes, patient: Findable) -> set[int]:
+    """All tokens of a patient under one search key."""
+    return {token_under(key, kind, piece) for kind, piece in pieces_of(patient)}
 
 
 def pieces_of(patient: Findable) -> set[tuple[str, str]]:

@@ -13,7 +13,7 @@ from core.tenancy.operations import ClinicTable
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('clinics', '0002_announce_changes'),
+        ('clinics', '0003_history'),
         ('core', '0004_rate_limits'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -24,7 +24,7 @@ def keep_draft(*, actor: Actor, form: str, typed: QueryDict) -> Draft:
     if not FORM_NAME.fullmatch(form):
         raise NotFound("There is no such form.")
     values = {name: typed.getlist(name) for name in typed if name not in NEVER_KEPT}
-    draft, _ = Draft.objects.update_or_create(**_key(actor, form), defaults={"payload": Draft.sealed(values)})
+    draft, _ = Draft.objects.update_or_create(**_key(actor, form), defaults={"payload": Draft.sealed(values, actor.clinic_id)})
     return draft
 
 

@@ -15,9 +15,10 @@ from django.utils import timezone
 from core.audit.subjects import Subjects, shown_again, shown_so_far
 from core.errors import BadRequest, Conflict, Detail, DomainError
 from core.idempotency.models import IdempotencyRecord
+from core.keys.sealing import seal, unseal
 from core.requests import HMSRequest
 from core.responses import FORM_TYPES, error_response
-from core.security.crypto import decrypt, encrypt
+from core.security.crypto import encrypt
 from core.tenancy.ids import new_id
 from core.uploads.limits import form_of
 
@@ -84,7 +85,7 @@ class IdempotencyMiddleware:
         record = IdempotencyRecord.objects.get(user=request.user, key=key)
         if record.fingerprint != fingerprint:
             raise Conflict("This idempotency key was used for another request.")
-        kept = json.loads(decrypt(record.answer, context=CONTEXT))
+        kept = json.loads(unseal(record.answer, context=CONTEXT))
         shown_again(Subjects(bytes.fromhex(kept.get("patients", "")), kept.get("reading", Subjects().reading)))
         response = HttpResponse(kept["body"].encode("latin-1"), status=record.status)
         for name, value in kept["headers"].items():
@@ -98,8 +99,14 @@ class IdempotencyMiddleware:
         whom = {"patients": subjects.patients.hex(), "reading": subjects.reading}
         answer = json.dumps({"body": response.content.decode("latin-1"), "headers": headers} | whom).encode()
         IdempotencyRecord.objects.filter(user=request.user, key=key).update(
-            status=response.status_code, answer=encrypt(answer, context=CONTEXT)
+            status=response.status_code, answer=_sealed(answer, request)
         )
+
+
+def _sealed(answer: bytes, request: HMSRequest) -> bytes:
+    if request.clinic is None:
+        return encrypt(answer, context=CONTEXT)
+    return seal(answer, clinic_id=request.clinic.pk, context=CONTEXT)
 
 
 def _fingerprint(request: HMSRequest) -> str:

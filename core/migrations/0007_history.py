@@ -12,7 +12,7 @@ from core.tenancy.operations import ClinicTable
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('core', '0004_rate_limits'),
+        ('core', '0005_sessions'),
     ]
 
     operations = [

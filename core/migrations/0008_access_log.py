@@ -60,7 +60,7 @@ FROM generate_series(0, 3) AS ahead
 
 
 class Migration(migrations.Migration):
-    dependencies = [("core", "0004_rate_limits")]
+    dependencies = [("core", "0007_history")]
 
     operations = [
         migrations.SeparateDatabaseAndState(

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('core', '0004_rate_limits'),
+        ('core', '0008_access_log'),
     ]
 
     operations = [
