@@ -148,6 +148,7 @@ class Provider(Record):
         return validators.provider_rules("")
 
 
+@keeps_history(secret=["secret_digest"])
 class Invitation(Record):
     """Somebody is asked to work here, by a link in an e-mail. Open until it is accepted, withdrawn or too old."""
 

@@ -7,6 +7,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+from core.history.operations import KeepsHistory
 from core.tenancy.operations import ClinicTable
 
 
@@ -14,7 +15,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('clinics', '0003_history'),
-        ('core', '0004_rate_limits'),
+        ('core', '0007_history'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -49,4 +50,5 @@ class Migration(migrations.Migration):
             },
         ),
         ClinicTable("invitation"),
+        KeepsHistory("invitation", secret=["secret_digest"]),
     ]

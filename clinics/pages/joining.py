@@ -12,11 +12,12 @@ from clinics.models import Invitation
 from clinics.pages.people import in_words
 from clinics.services import accept_invitation
 from clinics.services.invitations import open_invitation, opened_link
-from core.accounts.entry import enter, leave
+from core.accounts.entry import leave
 from core.accounts.models import User
 from core.accounts.sign_in import SignInRefused, check_credentials
 from core.errors import DomainError, RateLimited, ValidationFailed
 from core.forms import show_problems
+from core.pages.second_step import after_password
 from core.requests import HMSRequest
 from core.responses import come_back, error_response
 from core.security.limiting.classes import RouteClass, route_class
@@ -85,9 +86,8 @@ class _Joining:
         user, _ = accept_invitation(secret=self.secret, user=user, full_name=full_name, password=password)
         if enter_anew:
             leave(self.request)
-            enter(self.request, user)
         self.request.session["clinic_id"] = str(self.clinic.pk)
-        return redirect("/")
+        return after_password(self.request, user, "/") if enter_anew else redirect("/")
 
     def _page(self, form: Form | None, status: int = 200) -> HttpResponse:
         context = {

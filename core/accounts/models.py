@@ -2,6 +2,7 @@
 
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
@@ -164,3 +165,8 @@ class SignInThrottle(models.Model):
     @property
     def is_locked(self) -> bool:
         return self.locked_until is not None and self.locked_until > timezone.now()
+
+
+def user_by_id(user_id: UUID) -> User | None:
+    """The active user, or None. One query."""
+    return User.objects.filter(pk=user_id, is_active=True).first()

@@ -6,31 +6,29 @@ from uuid import UUID
 
 from django.utils.crypto import constant_time_compare
 
-from core.accounts.known import known_user
-from core.accounts.models import User
+from core.accounts.auth_sessions import mark_of
+from core.accounts.models import User, user_by_id
 from core.requests import HMSRequest
 
 PENDING, PROVED, ASKED = "second_step", "proved_at", "passkey_asked"
 PENDING_SECONDS = 10 * 60  # between the password and the second step
 PROVED_SECONDS = 15 * 60  # after which changes of one's own account ask for the password again
-MARK_LENGTH = 16
 
 
 def begin_second_step(request: HMSRequest, user: User, target: str) -> None:
     """The password was right; `target` is where to go once the second step is taken."""
-    mark = user.get_session_auth_hash()[:MARK_LENGTH]
-    request.session[PENDING] = {"user": str(user.pk), "mark": mark, "at": int(time.time()), "next": target}
+    request.session[PENDING] = {"user": str(user.pk), "mark": mark_of(user), "at": int(time.time()), "next": target}
 
 
 def pending_user(request: HMSRequest) -> User | None:
-    """Who has given the password and not yet more; None when that is too long ago, or the password has changed since."""
+    """Who has given the password and not yet more; None when that is too long ago, or the password has changed since. One query."""
     pending = request.session.get(PENDING)
     if not pending or time.time() > pending["at"] + PENDING_SECONDS:
         return None
-    known = known_user(UUID(pending["user"]))
-    if known is None or not constant_time_compare(known[1][:MARK_LENGTH], pending["mark"]):
+    user = user_by_id(UUID(pending["user"]))
+    if user is None or not constant_time_compare(mark_of(user), pending["mark"]):
         return None
-    return known[0]
+    return user
 
 
 def pending_target(request: HMSRequest) -> str:
