@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 from core.tenancy.querysets import ClinicQuerySet
 
 if TYPE_CHECKING:
-    pass
+    from clinics.models import Invitation  # noqa: F401  (named in a string)
 
 
 class InvitationQuerySet(ClinicQuerySet["Invitation"]):
