@@ -142,8 +142,8 @@ def _verified(token: str, kind: str, issuer: str, keys: tuple[str, ...]) -> Clai
     )
     if said["typ"] != kind:
         raise jwt.InvalidTokenError("A token of another kind.")
-    clinic_id = UUID(said["clinic"]) if said["clinic"] else None
-    return Claims(UUID(said["sub"]), UUID(said["sid"]), clinic_id, int(said["exp"]))
+    clinic_id = UUID(str(said["clinic"])) if said["clinic"] else None
+    return Claims(UUID(said["sub"]), UUID(str(said["sid"])), clinic_id, int(said["exp"]))
 
 
 def _signed(session: AuthSession, kind: str, clinic: str, token_id: str, at: int, seconds: int) -> str:
