@@ -20,8 +20,8 @@ from core.accounts.roles import Role
 from core.cache.process import memory
 from core.errors import NotAllowed
 from core.messaging.models import Channel, OutgoingMessage
-from core.security.crypto import Undecipherable
 from core.pages.passwords import _tokens
+from core.security.crypto import Undecipherable
 from core.tenancy.context import Scope, platform_scope, unit_of_work
 from core.tenancy.models import Clinic
 from tests.conftest import PASSWORD
