@@ -74,7 +74,8 @@ class CodeWaysForm(forms.Form):
     def __init__(self, *args: Any, country: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.country = country
-        self.fields["channel"].choices = [(one.value, one.label) for one in Channel if one in configured()]
+        offered = [(one.value, one.label) for one in Channel if one in configured()]
+        self.fields["channel"].choices = offered  # type: ignore[attr-defined]
 
     def clean_phone(self) -> str:
         by_phone = self.cleaned_data.get("channel") in (Channel.SMS, Channel.WHATSAPP)

@@ -65,23 +65,24 @@ def serving(
     commands: Sequence[Sequence[str]] = (),
     variables: dict[str, str] | None = None,
     static: bool = True,
+    host: str = "127.0.0.1",
 ) -> Iterator[Server]:
     """Serve HMS from the new database `hms_<name>`, and take both away afterwards.
 
     `seed` is a function of some module of the tests (it runs in the server's environment, not in ours); `commands` are
     arguments of manage.py, such as `[["seed_demo"]]`, run before it; `variables` are added to the environment; `static`
-    collects the static files, which only pages need.
+    collects the static files, which only pages need; `host` is how browsers call it (passkeys need `localhost`).
     """
     port, database = _free_port(), f"hms_{name}"
     environment = os.environ | _database_variables(database) | {
         "PORT": str(port),
         "HMS_BIND": "127.0.0.1",
-        "HMS_BASE_URL": f"http://127.0.0.1:{port}",
+        "HMS_BASE_URL": f"http://{host}:{port}",
         "DJANGO_SETTINGS_MODULE": "hms.settings",
     }  # fmt: skip
     environment |= variables or {}
     log = Path(tempfile.mkdtemp(prefix="hms-server-")) / "log"
-    server = Server(f"http://127.0.0.1:{port}", database, environment, log)
+    server = Server(f"http://{host}:{port}", database, environment, log)
     _drop(database)
     try:
         if static:

@@ -104,5 +104,6 @@ def _is_ours(origin: str) -> bool:
     """Our own address, or a clinic's below it, over the same scheme and port."""
     base, said = urlsplit(settings.HMS_BASE_URL), urlsplit(origin)
     host = said.hostname or ""
+    domain: str = settings.HMS_BASE_DOMAIN
     same_place = (said.scheme, said.port) == (base.scheme, base.port)
-    return same_place and (host == settings.HMS_BASE_DOMAIN or host.endswith(f".{settings.HMS_BASE_DOMAIN}"))
+    return same_place and (host == domain or host.endswith(f".{domain}"))

@@ -96,7 +96,7 @@ def _ways(user: User | None, wanted: Channel | None) -> tuple[dict[Channel, str]
     others = set(factors) - {Kind.RECOVERY, Kind.CODE}
     if Kind.CODE not in factors and others:
         return {}, list(Channel)
-    secret = factors[Kind.CODE].secret if Kind.CODE in factors else {"channels": [], "phone": ""}
+    secret: dict[str, Any] = factors[Kind.CODE].secret if Kind.CODE in factors else {"channels": [], "phone": ""}
     to = {Channel.EMAIL: user.email}
     if secret["phone"]:
         to |= {Channel.SMS: secret["phone"], Channel.WHATSAPP: secret["phone"]}
