@@ -71,8 +71,4 @@ class SealAdmin(ScopedAdmin):
 
 
 def _as_text(values: Any) -> SafeString:
-    return (
-        format_html("<pre>{}</pre>", json.dumps(values, ensure_ascii=False, indent=1, sort_keys=True))
-        if values
-        else format_html("–")
-    )
+    return format_html("<pre>{}</pre>", json.dumps(values, ensure_ascii=False, indent=1, sort_keys=True) if values else "–")

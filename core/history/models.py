@@ -41,8 +41,8 @@ class Change(ClinicModel):
     Of an update the changed columns, of an insert or a deletion the row; encrypted columns as their ciphertext.
     """
 
-    id = models.BigAutoField(primary_key=True)
-    clinic = models.ForeignKey(
+    id = models.BigAutoField(primary_key=True)  # type: ignore[assignment]
+    clinic = models.ForeignKey(  # type: ignore[assignment]
         Clinic, models.PROTECT, null=True, related_name="+", editable=False, db_index=False, db_constraint=False,
         verbose_name=_("clinic"),
     )  # fmt: skip
@@ -72,7 +72,7 @@ class Change(ClinicModel):
 class Seal(ClinicModel):
     """One block of a chain: which rows of a clinic's table were there, and a digest of each."""
 
-    clinic = models.ForeignKey(
+    clinic = models.ForeignKey(  # type: ignore[assignment]
         Clinic, models.PROTECT, null=True, related_name="+", editable=False, db_index=False, db_constraint=False,
         verbose_name=_("clinic"),
     )  # fmt: skip

@@ -68,9 +68,9 @@ class Chain:
 
     def statement(self, template: str, **parts: sql.Composable) -> sql.Composed:
         clinic = sql.SQL("clinic_id = %(clinic)s") if self.clinic_id else sql.SQL("clinic_id IS NULL")
-        return sql.SQL(template).format(  # type: ignore[arg-type]
-            clinic=clinic, table=sql.Identifier(self.table), digest=sql.SQL(self.sealed.row_digest),  # type: ignore[arg-type]
-            intact=sql.SQL(self.sealed.intact), **parts,  # type: ignore[arg-type]
+        return sql.SQL(template).format(
+            clinic=clinic, table=sql.Identifier(self.table), digest=sql.SQL(self.sealed.row_digest),
+            intact=sql.SQL(self.sealed.intact), **parts,
         )  # fmt: skip
 
     def values(self, **more: Any) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def _entry(row: Change, names: Names, zone: ZoneInfo) -> Entry:
         at=row.at.astimezone(zone),
         operation=row.operation,
         operation_label=str(Operation(row.operation).label),
-        what=capfirst(model._meta.verbose_name) if model else row.table_name,
+        what=str(capfirst(model._meta.verbose_name)) if model else row.table_name,
         who=_who(row, names[User]),
         way=_way(row),
         fields=tuple(_fields(row, model, names, zone)) if row.operation != Operation.ERASE else (),
@@ -157,7 +157,7 @@ def _names(rows: Sequence[Change]) -> Names:
         for field in model._meta.local_concrete_fields if model else ():
             if isinstance(field, models.ForeignKey) and field.column not in INNER:
                 found = {(values or {}).get(field.column) for values in (row.old_values, row.new_values)}
-                wanted[field.related_model] |= found - {None}
+                wanted[field.related_model] |= {str(one) for one in found if one}
     return {model: {str(one.pk): _name(one) for one in model._default_manager.filter(pk__in=ids)} for model, ids in wanted.items()}
 
 
