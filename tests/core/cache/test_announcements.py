@@ -14,6 +14,8 @@ from tests.factories.world import World
 
 # What nothing is ever cached of, and why. A table comes onto this list with a reason, or its model says @announces.
 NEVER_CACHED = {
+    "core_accessevent": "written by every read; who reads it wants the newest",
+    "core_accessedpatient": "the same",
     "core_ratecounter": "counts itself; nothing of it is ever shown",
     "core_signinthrottle": "read and written by one sign-in; a stale counter would let guesses through",
     "core_securityevent": "written by everybody, read in the administration alone",
