@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from appointments.pages import booking, calendar, patient_visits, schedule_settings, service_settings, today, visit
+from appointments.pages import booking, calendar, oversight, patient_visits, schedule_settings, service_settings, today, visit
 
 app_name = "appointments"
 urlpatterns = [
@@ -18,6 +18,7 @@ urlpatterns = [
     path("appointments/<uuid:visit_id>/reschedule/", visit.reschedule, name="reschedule"),
     path("appointments/<uuid:visit_id>/undo/", visit.undo, name="undo"),
     path("appointments/<uuid:visit_id>/<slug:slug>/", today.step, name="step"),
+    path("oversight/unusual-access/", oversight.unusual, name="unusual-access"),
     path("settings/services/", service_settings.services, name="services"),
     path("settings/services/new/", service_settings.create, name="service-create"),
     path("settings/services/<uuid:service_id>/", service_settings.edit, name="service"),
