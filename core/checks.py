@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from core.accounts.token_keys import TOKEN_KEY, TOKEN_KEY_BYTES
-from core.audit.draining import spool_folder
+from core.audit.draining import spool
 from core.audit.spool import DAMAGED, trouble_with
 from core.security.limiting.rates import RATE_VARIABLES, NotARate, rate_of
 
@@ -130,10 +130,10 @@ def networks_are_networks(**_: Any) -> list[CheckMessage]:
 def accesses_can_be_written_down(**_: Any) -> list[CheckMessage]:
     """What can't be written down isn't shown: without a place for the access log nobody sees a patient."""
     found: list[CheckMessage] = []
-    if trouble := trouble_with(spool_folder()):
+    if trouble := trouble_with(spool.folder):
         hint = "Whoever serves HMS needs to write there (HMS_SPOOL_DIR, docs/access-log.md)."
         found.append(Error(f"The access log's spool can't be written: {trouble}.", hint=hint, id="hms.E050"))
-    if list(spool_folder().glob(f"*{DAMAGED}")):
+    if list(spool.folder.glob(f"*{DAMAGED}")):
         hint = "docs/access-log.md says what to do with it."
         found.append(Warning("The access log's spool holds a damaged file.", hint=hint, id="hms.W050"))
     if settings.HMS_ACCESS_LOG_YEARS < 1:

@@ -80,6 +80,10 @@ MATRIX: dict[str, dict[str, frozenset[Role]]] = {
         "create": _front_desk | _diagnostics | {Role.SUPER_ADMIN},
         "enter_in_error": _front_desk | _diagnostics | {Role.SUPER_ADMIN},
     },
+    "access_log": {
+        "view": _oversight | {Role.CLINIC_ADMIN, Role.SUPER_ADMIN, Role.PATIENT},
+        "review": _oversight | {Role.CLINIC_ADMIN},
+    },
     "appointment": {
         "view": _front_desk | _diagnostics | _oversight | {Role.SUPER_ADMIN, Role.BILLING_SPECIALIST, Role.PATIENT},
         "create": _front_desk | {Role.SUPER_ADMIN},

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connections
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connections
 
 from core.audit.events import stored
 from core.audit.spool import Spool, events_in, set_aside, taken_over, waiting
@@ -24,18 +24,22 @@ def spool_folder() -> Path:
     return Path(settings.HMS_SPOOL_DIR) / "access" / str(settings.DATABASES["default"]["NAME"]).replace("/", "_")
 
 
-def drain(folder: Path | None = None) -> int:
+def drain() -> int:
     """Write every file that no living process writes to into the database, then remove it; returns the number of events.
 
     Whatever happens in between, an event is there once. Raises what the database raises; the files then stay.
     """
     count = 0
-    for path in waiting(folder or spool_folder()):
+    for path in waiting(spool.folder):
         with taken_over(path) as content:
             if content is None:
                 continue
             events, damaged = events_in(content)
-            count += stored(events)
+            try:
+                count += stored(events)
+            except (DataError, IntegrityError):  # what the tables will never take must not hold up all that comes after it
+                logger.exception("The database refused events of the access log.")
+                damaged = True
             if damaged:
                 set_aside(path)
             else:

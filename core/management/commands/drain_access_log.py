@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from core.audit.draining import drain_now, spool_folder
+from core.audit.draining import drain_now, spool
 from core.audit.spool import waiting
 
 
@@ -14,5 +14,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         count = drain_now()
         self.stdout.write(f"{count} events written.")
-        if left := len(waiting(spool_folder())):
+        if left := len(waiting(spool.folder)):
             self.stdout.write(f"{left} files are being written to by living processes, who empty them themselves.")

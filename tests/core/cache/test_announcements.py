@@ -16,6 +16,8 @@ from tests.factories.world import World
 NEVER_CACHED = {
     "core_change": "read rarely, and as it is",
     "core_seal": "read by the verification alone",
+    "core_accessevent": "written by every read; who reads it wants the newest",
+    "core_accessedpatient": "the same",
     "core_ratecounter": "counts itself; nothing of it is ever shown",
     "core_signinthrottle": "read and written by one sign-in; a stale counter would let guesses through",
     "core_securityevent": "written by everybody, read in the administration alone",
