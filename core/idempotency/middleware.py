@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from core.errors import BadRequest, Conflict, Detail, DomainError
 from core.idempotency.models import IdempotencyRecord
+from core.keys.sealing import seal, unseal
 from core.requests import HMSRequest
 from core.responses import FORM_TYPES, error_response
-from core.keys.sealing import seal, unseal
 from core.security.crypto import encrypt
 from core.tenancy.ids import new_id
 from core.uploads.limits import form_of
