@@ -120,13 +120,13 @@ def by_program(machine: Browser) -> None:
     upload += f'filename="a.txt"\r\nContent-Type: text/plain\r\n\r\n{ENCRYPTED[3]}\r\n--b--\r\n'.encode()
     assert machine.ask("POST", f"/api/v2/{path}/documents", upload, Content_Type="multipart/form-data; boundary=b")[0] == 201
     refused = [
-        machine.say("GET", f"patients/{quote(NAMES[1])}?fields={quote(NAMES[1])}"),
+        machine.say("GET", f"patients/{uuid4()}?version={quote(NAMES[1])}"),
         machine.say("GET", f"nothing-here?search={quote(NAMES[1])}"),
         machine.say("POST", "patients", PATIENT | {"sex": NAMES[1] * 9}),
         machine.say("POST", "patients", PATIENT | {"family_name": REFUSED, "given_name": "Otherwise", "national_id": "", "phone": ""}),
         machine.ask("POST", "/api/v2/patients", b'{"family_name": "' + NAMES[1].encode(), Content_Type="application/json"),
     ]
-    assert [status for status, _ in refused] == [404, 404, 400, 500, 400], refused
+    assert [status for status, _ in refused] in ([404, 404, 400, 500, 400], [400, 404, 400, 500, 400]), refused
 
 
 def by_browser(browser: Browser) -> None:
@@ -142,7 +142,10 @@ def by_browser(browser: Browser) -> None:
         browser.ask("POST", "/patients/register/", urlencode(typed).encode(), Content_Type="application/x-www-form-urlencoded"),
         browser.send(
             "/patients/register/",
-            {"given_name": NAMES[0], "family_name": REFUSED, "sex": "female", "date_of_birth": "1971-09-30", "notes": ENCRYPTED[2]},
+            {
+                **{"given_name": NAMES[0], "family_name": REFUSED, "sex": "female", "date_of_birth": "1971-09-30"},
+                **{"notes": ENCRYPTED[2], "blood_type": "unknown", "preferred_time_of_day": "any", "country": "GB"},
+            },
         ),
     ]
     assert [status for status, _ in refused][2:] == [404, 403, 500], [status for status, _ in refused]
