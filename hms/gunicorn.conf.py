@@ -2,10 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import environ
 from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
+
+from core.redaction import RedactingFilter
 
 environ.Env.read_env(Path(__file__).resolve().parent.parent / ".env")
 
@@ -21,6 +25,18 @@ keepalive = 5  # seconds; a stop waits for idle connections no longer than this
 accesslog = None  # paths may carry search terms; nothing of ours logs them
 errorlog = "-"
 loglevel = os.environ.get("LOG_LEVEL", "info").lower()
+
+
+class RedactedLog(Logger):  # type: ignore[misc]  (gunicorn has no types)
+    """The server's own lines pass where ours do: an access log, if somebody turns it on, has no query strings either."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        for handler in (*self.error_log.handlers, *self.access_log.handlers):
+            handler.addFilter(RedactingFilter())
+
+
+logger_class = RedactedLog
 control_socket_disable = True  # its default path is shared by every installation of one user
 
 

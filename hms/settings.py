@@ -408,10 +408,15 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Logs: one line a record, no query strings, no bodies ------------------------------------------------------------------
+DEFAULT_EXCEPTION_REPORTER = "core.redaction.BareReporter"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request": {"()": "core.logs.RequestFilter"}, "trouble": {"()": "core.database.trouble.TroubleFilter"}},
+    "filters": {
+        "request": {"()": "core.logs.RequestFilter"},
+        "redact": {"()": "core.redaction.RedactingFilter"},
+        "trouble": {"()": "core.database.trouble.TroubleFilter"},
+    },
     "formatters": {
         "line": {
             "()": "core.logs.LineFormatter",
@@ -419,7 +424,7 @@ LOGGING = {
         },
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request"]},
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request", "redact"]},
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {

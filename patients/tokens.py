@@ -21,11 +21,12 @@ PHONE_ENDINGS = (10, 7, 4)
 KEPT_SPELLINGS = 5_000  # many people share few names, and a search compares with hundreds
 LONGEST_WITH_SLIPS = 24  # letters of a family name that are indexed for slips; longer ones only as a beginning
 
-PREFIX, SOUND, SLIP, PHONE, RECORD, BIRTH, IDENTITY, EMAIL = "p", "s", "x", "t", "m", "b", "n", "e"
+PREFIX, SOUND, SLIP, PHONE, RECORD, BIRTH, IDENTITY, INSURANCE, EMAIL = "p", "s", "x", "t", "m", "b", "n", "i", "e"
+UNREAD = {"national_id": IDENTITY, "insurance_policy_number": INSURANCE}  # encrypted: found by their token, never read to compare
 # The fields that a patient is found by; each gives its tokens whatever stands in the others.
 FIELDS = (
     "given_name", "middle_name", "family_name", "preferred_name", "mrn", "date_of_birth", "phone", "phone_alt",
-    "national_id", "email",
+    "national_id", "insurance_policy_number", "email",
 )  # fmt: skip
 
 
@@ -41,6 +42,7 @@ class Findable(Protocol):
     phone_alt: str
     email: str
     national_id: str
+    insurance_policy_number: str
     mrn: str
 
 
@@ -84,8 +86,8 @@ def pieces_in(field: str, value: Any) -> set[tuple[str, str]]:
             pieces = {(RECORD, piece) for piece in record_pieces(value)}
         case "date_of_birth":
             pieces = {(BIRTH, value.isoformat())}
-        case "national_id":
-            pieces = {(IDENTITY, code_form(value))}
+        case "national_id" | "insurance_policy_number":
+            pieces = {(UNREAD[field], code_form(value))}
         case "email":
             pieces = {(EMAIL, email_form(value))}
         case _:
@@ -147,6 +149,11 @@ def record_pieces(mrn: str) -> set[str]:
     prefix, _, number = mrn.rpartition("-")
     plain = number.lstrip("0") or "0"
     return {code_form(prefix) + plain, plain}
+
+
+def unread_pieces(code: str) -> list[tuple[str, str, str]]:
+    """Field, kind and piece for each encrypted number that was perhaps typed, whole: a part of one finds nobody."""
+    return [(field, kind, code_form(code)) for field, kind in UNREAD.items()]
 
 
 def email_form(address: str) -> str:

@@ -127,7 +127,7 @@ def _read(clinic_id: UUID) -> ClinicKeys:
     _fill(found, rows)
     if any(row[5] for row in rows):
         _by_clinic.pop(clinic_id, None)
-    elif found.newest is not None:
+    else:
         _by_clinic[clinic_id] = found
         _owners.update(dict.fromkeys(found.data, clinic_id))
     return found

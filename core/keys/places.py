@@ -145,16 +145,13 @@ class Column:
     def _names(self, clinic_id: UUID | None) -> dict[str, sql.Composable]:
         """What statements are made of; `whose` takes the clinic as a parameter if there is one."""
         column = sql.Identifier(self.column)
-        if not self.has_clinic:
-            whose = "true"
-        else:
-            whose = "clinic_id = %s" if clinic_id else "clinic_id IS NULL"
+        one_clinics = "clinic_id = %s" if clinic_id else "clinic_id IS NULL"
         return {
             "table": sql.Identifier(self.model._meta.db_table),
-            "pk": sql.Identifier(self.model._meta.pk.column),
+            "pk": sql.Identifier(str(self.model._meta.pk.column)),
             "column": column,
             "label": sql.SQL(LABEL).format(column=column),
-            "whose": sql.SQL(whose),
+            "whose": sql.SQL(one_clinics if self.has_clinic else "true"),
         }
 
 
@@ -174,12 +171,8 @@ def encrypts_elsewhere(place: Place) -> None:
 
 def columns() -> list[Column]:
     """Every encrypted column of every model."""
-    found = [
-        Column(model, field.column, field.context)
-        for model in apps.get_models()
-        for field in model._meta.local_concrete_fields
-        if getattr(field, "is_encrypted", False)
-    ]
+    fields: Iterator[Any] = (field for model in apps.get_models() for field in model._meta.local_concrete_fields)
+    found = [Column(field.model, field.column, field.context) for field in fields if getattr(field, "is_encrypted", False)]
     return found + [Column(apps.get_model(model), column, context) for model, column, context in _odd_columns]
 
 

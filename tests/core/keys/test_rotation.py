@@ -1,4 +1,4 @@
-"""Rotation of keys: everything goes over, whatever stood there before, and a run that ended in the middle is finished by the next."""
+"""Rotation of keys: everything goes over, whatever stood there before, and a run that was cut off is finished by the next."""
 
 import base64
 import os
