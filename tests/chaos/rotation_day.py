@@ -26,9 +26,8 @@ def seed() -> dict[str, Any]:
     from core.security.crypto import encrypt
     from core.tenancy.context import clinic_scope
     from core.tenancy.models import Clinic
-    from patients.models import Patient
+    from patients.models import Patient, PatientToken
     from tests.factories.crowd import crowd, made_of
-    from patients.models import PatientToken
 
     clinic = Clinic.objects.create(slug="keys", name="Keys", time_zone="UTC", country="GB", currency="GBP", mrn_prefix="KY")
     user = User.objects.create_user(EMAIL, PASSWORD, full_name="Desk")
