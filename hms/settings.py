@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from core.database.embedded import EmbeddedPostgres
 from core.security.local_secrets import local_secrets
 from core.tenancy.limits import Limits
+from hms.api_settings import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401  (Django reads them here)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -355,57 +356,6 @@ MEDIA_ROOT = VAR_DIR / "media"
 
 # --- API -----------------------------------------------------------------------------------------------------------------
 HMS_API_V1_SUNSET = env.str("HMS_API_V1_SUNSET", default="2027-12-31")
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["core.api.authentication.RequestUserAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["core.api.permissions.MatrixPermission"],
-    "DEFAULT_RENDERER_CLASSES": ["core.api.renderers.EnvelopeRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["core.api.parsers.StrictJSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "core.api.pagination.Pagination",
-    "DEFAULT_VERSIONING_CLASS": "core.api.versioning.FoundVersion",
-    "DEFAULT_SCHEMA_CLASS": "core.api.schema.HMSSchema",
-    "EXCEPTION_HANDLER": "core.api.errors.exception_handler",
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.api.renderers.AlwaysJSON",
-    "URL_FORMAT_OVERRIDE": None,
-    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "HMS API",
-    "DESCRIPTION": "Clinics, patients, appointments. One object is `{data, meta}`, an error is `{error}`.",  # a list: by version
-    "VERSION": None,
-    "OAS_VERSION": "3.1.1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SERVE_AUTHENTICATION": [],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "DEFAULT_GENERATOR_CLASS": "core.api.generator.HMSSchemaGenerator",
-    "ENUM_NAME_OVERRIDES": {
-        "ClinicState": "core.tenancy.models.Clinic.State",
-        "MembershipState": "core.accounts.models.Membership.State",
-        "RoomKind": "clinics.models.Room.Kind",
-        "ProviderKind": "clinics.models.Provider.Kind",
-        "ConsentKind": "patients.choices.ConsentKind",
-        "PatientStatus": "patients.choices.PatientStatus",
-        "DocumentCategory": "patients.choices.DocumentCategory",
-        "DocumentStatus": "patients.choices.DocumentStatus",
-        "WritablePatientStatus": "patients.api.serializers.WRITABLE_STATUS",
-        "ReminderChannel": "patients.choices.Channel",
-        "TimeOfDay": "patients.choices.TimeOfDay",
-        "Sex": "patients.choices.Sex",
-        "BloodType": "patients.choices.BloodType",
-        "Role": "core.accounts.roles.Role",
-        "AppointmentStatus": "appointments.choices.Status",
-        "ChangeKind": "appointments.choices.ChangeKind",
-        "ExceptionKind": "appointments.choices.ExceptionKind",
-    },
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "core.api.schema.add_shared_parts",
-    ],
-}
 
 # --- Logs: one line a record, no query strings, no bodies ------------------------------------------------------------------
 DEFAULT_EXCEPTION_REPORTER = "core.redaction.BareReporter"
