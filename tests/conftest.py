@@ -23,6 +23,7 @@ from core.tenancy.context import clinic_scope
 from core.tenancy.limits import Limits
 from hms import views
 from tests.factories import statements
+from tests.factories.logbook import logbook
 from tests.factories.server import Server, serving
 from tests.factories.world import Place, World, build_world
 
@@ -38,6 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
         setattr(settings, name, os.environ.setdefault(name, NEVER_REACHED))
     blocking.REST = views.KEPT = 0.0  # a test sees at once what it has changed
     statements.watch()
+    logbook.open()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # speed; Argon2 has a test of its own
     settings.HMS_CACHE_GUARD = "raise"
     settings.HMS_KEYS_KEPT = 3600  # statements are counted in a process that has read the clinics' keys
@@ -68,10 +70,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Any:
-    """A test fails when one of its requests repeats a statement or asks while it renders, whatever it asserts itself."""
+    """A test fails when one of its requests repeats a statement or asks while it renders, or when a patient's name or number
+    gets into the log, whatever it asserts itself."""
     statements.take()
+    logbook.found()
     result = yield
-    if found := statements.take():
+    if found := statements.take() + logbook.found():
         pytest.fail("\n".join(found), pytrace=False)
     return result
 

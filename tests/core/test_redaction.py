@@ -104,6 +104,7 @@ def test_no_value_of_an_exception_or_a_variable_is_told() -> None:
 
 def test_an_error_mail_holds_nothing_of_the_request(mailoutbox: list[Any], settings: Any) -> None:
     settings.ADMINS = ["operator@hms.test"]
+    settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
     request = RequestFactory().post(f"/patients/?q={NAME}", {"family_name": NAME}, headers={"cookie": f"a={NAME}"})
     logger = logging.Logger("apart")
     logger.addHandler(AdminEmailHandler(include_html=True))

@@ -4,10 +4,11 @@ import json
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
-from tests.factories.server import Server
+if TYPE_CHECKING:
+    from tests.factories.server import Server
 
 
 def spelt(value: str) -> set[bytes]:
@@ -49,7 +50,7 @@ def files_in(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield f"file {path.name}", str(path).encode() + b"\n" + path.read_bytes()
 
 
-def database_dump(server: Server) -> dict[str, bytes]:
+def database_dump(server: "Server") -> dict[str, bytes]:
     """What a backup of the database holds: every table's rows, as COPY writes them."""
     found = {}
     with server.connect() as connection:
@@ -60,6 +61,6 @@ def database_dump(server: Server) -> dict[str, bytes]:
     return found
 
 
-def processes_of(server: Server) -> bytes:
+def processes_of(server: "Server") -> bytes:
     """What the machine's list of processes shows of them."""
     return subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, check=True).stdout
