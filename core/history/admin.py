@@ -4,11 +4,13 @@ import json
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
+from core.accounts.models import User
 from core.admin_site import ScopedAdmin
 from core.history.models import Change, Seal
 
@@ -19,15 +21,29 @@ class ChangeAdmin(ScopedAdmin):
 
     resource = "history"
     read_only = True
-    list_display = ("at", "table_name", "row_id", "operation", "actor_id", "by_role", "request_id")
+    list_display = ("at", "table_name", "row", "operation", "person", "by_role")
     list_filter = ("operation",)
     search_fields = ("=row_id",)
     search_help_text = gettext_lazy("The id of a row.")
     ordering = ("-id",)
     fields = (
-        "at", "table_name", "row_id", "operation", "actor_id", "by_role", "request_id", "reason", "before", "after", "xid",
+        "at", "table_name", "row_id", "operation", "person", "actor_id", "by_role", "request_id", "reason", "before",
+        "after", "xid",
     )  # fmt: skip
     readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Change]:
+        name = User.objects.filter(pk=OuterRef("actor_id")).values("full_name")[:1]
+        rows: QuerySet[Change] = super().get_queryset(request).annotate(person=Subquery(name))
+        return rows
+
+    @admin.display(description=gettext_lazy("row"))
+    def row(self, obj: Change) -> str:
+        return str(obj.row_id)[-12:]
+
+    @admin.display(description=gettext_lazy("by"))
+    def person(self, obj: Any) -> str:
+        return obj.person or "–"
 
     @admin.display(description=gettext_lazy("before"))
     def before(self, obj: Change) -> SafeString:

@@ -97,9 +97,8 @@ def test_its_policies_are_exactly_these(table: str) -> None:
     found = rows("SELECT policyname, roles::text[], cmd, qual, with_check FROM pg_policies "
                  "WHERE tablename = %s AND permissive = 'PERMISSIVE'", table)  # fmt: skip
     expected = PERSONAL_POLICIES.get(table, {"clinic"})
-    assert sorted(map(str, found)) == sorted(
-        map(str, [PLATFORM, *OWN_POLICIES.get(table, []), *(POLICIES[name] for name in expected)])
-    )
+    wanted = [PLATFORM, *OWN_POLICIES.get(table, []), *(POLICIES[name] for name in expected)]
+    assert sorted(map(str, found)) == sorted(map(str, wanted))
 
 
 @pytest.mark.parametrize("table", CLINIC_TABLES)

@@ -27,7 +27,8 @@ def visit(in_riverside: Place) -> Appointment:
 def test_the_fields_stand_in_words(sign_in: Any, in_riverside: Place, visit: Appointment) -> None:
     answer = sign_in(in_riverside.users[Role.NURSE]).get(f"/appointments/{visit.pk}/changes/")
     assert answer.status_code == 200
-    for told in ("<del>Dr Ruth Hale</del>", "Dr Samir Haddad</ins>", ", 09:00</del>", ", 11:00</ins>", f"<del>{Status.CONFIRMED.label}</del>",
+    for told in ("<del>Dr Ruth Hale</del>", "Dr Samir Haddad</ins>", ", 09:00</del>", ", 11:00</ins>",
+                 f"<del>{Status.CONFIRMED.label}</del>",
                  f"{Status.CHECKED_IN.label}</ins>", visit.patient.mrn, "Consultation", "fasting"):  # fmt: skip
         assert told in answer.text
     assert visit.patient.family_name not in answer.text.split("<main")[1]

@@ -22,7 +22,7 @@ NOT_KEPT = {
 }
 CLINIC_MODELS = models_of_kind("clinic")
 KEPT = [model for model in apps.get_models() if kept_for(model._meta.db_table)]
-LABELS = {"ids": lambda model: model._meta.label}
+
 FOUND = """
 SELECT clinic_id, operation, actor_id, by_role, request_id, reason, old_values, new_values
 FROM core_change WHERE row_id = %s ORDER BY id
@@ -44,7 +44,7 @@ def test_every_clinic_table_keeps_its_history_or_says_why_not() -> None:
     assert {"core_user", "core_membership", "core_clinic"} <= {model._meta.db_table for model in KEPT}
 
 
-@pytest.mark.parametrize("model", KEPT, **LABELS)
+@pytest.mark.parametrize("model", KEPT, ids=lambda model: model._meta.label)
 def test_the_triggers_are_what_the_model_declares(model: Any) -> None:
     kept = kept_for(model._meta.db_table)
     assert kept
@@ -56,7 +56,7 @@ def test_the_triggers_are_what_the_model_declares(model: Any) -> None:
         assert found[name].endswith(f"hms_keep_history{arguments}"), "the migration says something else: add a KeepsHistory(...)"
 
 
-@pytest.mark.parametrize("model", KEPT, **LABELS)
+@pytest.mark.parametrize("model", KEPT, ids=lambda model: model._meta.label)
 def test_raw_sql_is_kept_too(world: World, model: Any) -> None:
     table, row_id = model._meta.db_table, uuid4()
     kept, clinic_id, person = kept_for(table), uuid4(), uuid4()
