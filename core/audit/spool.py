@@ -106,7 +106,8 @@ def waiting(folder: Path) -> list[Path]:
 
 def events_in(content: bytes) -> tuple[list[bytes], bool]:
     """The whole events of a file, and whether something in it is damaged. One cut short at the end belongs to no answer."""
-    found, at, damaged = [], 0, False
+    found: list[bytes] = []
+    at, damaged = 0, False
     while at + HEAD.size <= len(content):
         length, checksum = HEAD.unpack_from(content, at)
         if not 0 < length <= LARGEST:

@@ -15,7 +15,7 @@ from tests.factories.patients import patient_data
 from tests.factories.routes import Route, routes
 from tests.factories.visits import at, book
 from tests.factories.world import Place, World
-from tests.performance.test_query_budgets import NEEDS, is_no_read, _signed_in
+from tests.performance.test_query_budgets import NEEDS, _signed_in, is_no_read
 
 READS = [route for kind in ("api", "api-v1", "page", "open", "admin") for route in routes(kind, methods=("GET",))]
 
