@@ -52,10 +52,15 @@ class Spool:
                 raise SpoolUnwritable(error.errno, os.strerror(error.errno or 0)) from error
 
     def sync(self) -> None:
-        """Put on the disk what was written so far."""
+        """Put on the disk what was written so far. Nobody who appends waits for it."""
         with self._lock:
-            if self._file >= 0 and self._owner == os.getpid():
-                os.fdatasync(self._file)
+            if self._file < 0 or self._owner != os.getpid():
+                return
+            file = os.dup(self._file)
+        try:
+            os.fdatasync(file)
+        finally:
+            os.close(file)
 
     def hand_over(self) -> None:
         """Let go of the file, if anything is in it: it can be emptied now, and the next event begins another."""
