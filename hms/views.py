@@ -28,7 +28,7 @@ def health(request: HMSRequest) -> HttpResponse:
 
 
 def _written_down() -> bool:
-    """Can an event of the access log be spooled? A file is made and removed, or nothing if that went well within the last second."""
+    """Can an event of the access log be spooled? A file is made and removed; nothing if that went well within the last second."""
     global _writable_until
     if time.monotonic() >= _writable_until:
         if trouble_with(spool.folder):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -95,7 +96,7 @@ def unusual_access(*, actor: Actor, days: int, now: datetime | None = None) -> U
     with connection.cursor() as cursor:
         cursor.execute(READERS, [clinic_id, since])
         people = dict(User.objects.filter(pk__in=[pk for (pk,) in cursor.fetchall()]).values_list("pk", "full_name"))
-        given = {
+        given: dict[str, Any] = {
             "clinic": clinic_id, "since": since, "zone": str(timezone.get_current_timezone()), "opens": OPENS, "closes": CLOSES,
             "near": timedelta(days=LINKED_DAYS), "many": MANY, "most": MOST + 1,
             "readers": list(people), "names": [_family(name) for name in people.values()],

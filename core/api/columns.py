@@ -86,7 +86,9 @@ def planned[M: Model](
 ) -> QuerySet[M]:
     """The queryset with exactly the columns the serializer reads (of the `sparse` fields, if given), and `also`. No query."""
     columns = Columns.of(shape, sparse, queryset.model)
-    own = {"pk", *also, *_subject(queryset.model)} | ({"version"} if any(f.name == "version" for f in queryset.model._meta.concrete_fields) else set())
+    own = {"pk", *also, *_subject(queryset.model)} | (
+        {"version"} if any(f.name == "version" for f in queryset.model._meta.concrete_fields) else set()
+    )
     rows = queryset.select_related(None)
     if columns.references:
         rows = rows.select_related(*sorted(columns.references))

@@ -171,7 +171,9 @@ class ClinicViewSet(KnownParameters, GenericViewSet[Any]):
         self, rows: Any, page: CursorPage | NumberedPage | None = None, serializer: type[OutputSerializer] | None = None
     ) -> Answer:
         """A list as it is sent and kept."""
-        data = (serializer or self.get_serializer_class()).shown(rows, {**self.get_serializer_context(), "reading": self._reading()})
+        data = (serializer or self.get_serializer_class()).shown(
+            rows, {**self.get_serializer_context(), "reading": self._reading()}
+        )
         return Answer.of(data, page=page or self.pages.whole(len(data)))
 
     def through_cache(self, *also: Any, tags: Callable[[], Iterable[Tag]], load: Callable[[], Answer], ttl: TTL) -> Response:

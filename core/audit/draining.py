@@ -59,12 +59,16 @@ class Drainer:
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
+        self._lock = threading.Lock()
 
     def start(self) -> None:
-        if self._thread is None or not self._thread.is_alive():
-            self._stop.clear()
-            self._thread = threading.Thread(target=self._run, name="hms-access-log", daemon=True)
-            self._thread.start()
+        """Begin, unless it runs already or was told to end."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        with self._lock:
+            if not self._stop.is_set() and (self._thread is None or not self._thread.is_alive()):
+                self._thread = threading.Thread(target=self._run, name="hms-access-log", daemon=True)
+                self._thread.start()
 
     def stop(self) -> None:
         """Empty it once more and end; returns within some seconds."""

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -53,7 +54,7 @@ class AccessRecord:
         )
 
 
-type Row = tuple[str, str, str | None, str, str, str, int, str, str, str, str, str]  # as `packed` wrote it
+type Row = tuple[Any, ...]  # the columns of EVENTS, then the patients, as `packed` wrote them
 
 
 def stored(events: Iterable[bytes]) -> int:

@@ -4,11 +4,12 @@ import logging
 from collections.abc import Callable
 from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from core.audit.draining import spool
+from core.audit.draining import drainer, spool
 from core.audit.events import AccessRecord
 from core.audit.spool import SpoolUnwritable
 from core.audit.subjects import Shown, collecting
@@ -60,6 +61,8 @@ class AccessLogMiddleware:
             shown=shown,
         )
         spool.append(record.packed())
+        if settings.HMS_PROCESS == "web":
+            drainer.start()
 
 
 def shows(response: HttpResponse) -> bool:

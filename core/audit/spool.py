@@ -52,10 +52,15 @@ class Spool:
                 raise SpoolUnwritable(error.errno, os.strerror(error.errno or 0)) from error
 
     def sync(self) -> None:
-        """Put on the disk what was written so far."""
+        """Put on the disk what was written so far. Nobody who appends waits for it."""
         with self._lock:
-            if self._file >= 0 and self._owner == os.getpid():
-                os.fdatasync(self._file)
+            if self._file < 0 or self._owner != os.getpid():
+                return
+            file = os.dup(self._file)
+        try:
+            os.fdatasync(file)
+        finally:
+            os.close(file)
 
     def hand_over(self) -> None:
         """Let go of the file, if anything is in it: it can be emptied now, and the next event begins another."""
@@ -106,7 +111,8 @@ def waiting(folder: Path) -> list[Path]:
 
 def events_in(content: bytes) -> tuple[list[bytes], bool]:
     """The whole events of a file, and whether something in it is damaged. One cut short at the end belongs to no answer."""
-    found, at, damaged = [], 0, False
+    found: list[bytes] = []
+    at, damaged = 0, False
     while at + HEAD.size <= len(content):
         length, checksum = HEAD.unpack_from(content, at)
         if not 0 < length <= LARGEST:

@@ -9,6 +9,7 @@ from core.accounts.models import Membership, User
 from core.accounts.roles import Role
 from core.audit.models import READINGS, AccessedPatient, AccessEvent
 from core.audit.subjects import Reading
+from core.tenancy.context import current_clinic_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def accesses_of(*, actor: Actor, patient_id: UUID, limit: int, before: datetime 
     events = list(AccessEvent.objects.filter(at__in=moments, event_id__in=ids).order_by("-at", "-event_id"))
     people = {event.user_id for event in events if event.user_id}
     names = dict(User.objects.filter(pk__in=people).values_list("pk", "full_name"))
-    roles = dict(Membership.objects.filter(user_id__in=people, clinic_id=actor.clinic_id).values_list("user_id", "roles"))
+    roles = dict(Membership.objects.filter(user_id__in=people, clinic_id=current_clinic_id()).values_list("user_id", "roles"))
     return [_access(event, names, roles, for_patient=actor.is_patient_only) for event in events]
 
 

@@ -3,15 +3,22 @@
 import html
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
 from django.apps import apps
+from django.utils import timezone
 
+from core.accounts.roles import Role
 from core.audit.draining import spool
+from core.audit.events import AccessRecord, stored
 from core.audit.spool import events_in, taken_over, waiting
+from core.audit.subjects import Reading, Shown
+from core.tenancy.ids import new_id
 from patients.models import Patient
+from tests.factories.world import Place
 
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -44,6 +51,15 @@ def taken_events() -> list[Written]:
             found += [_read(event) for event in events]
             path.unlink()
     return found
+
+
+def note_looks(place: Place, *patients: UUID, by: Role = Role.NURSE, at: datetime | None = None, **said: Any) -> None:
+    """Write an event to the database: somebody has looked at these patients, all at once."""
+    shown = Shown()
+    shown.add((one.bytes for one in patients), said.get("reading", Reading.VIEW))
+    moment = at or timezone.now()
+    request = ("patients:detail", "GET", 200, "203.0.113.7", "a-request")
+    stored([AccessRecord(new_id(), moment, place.users[by].pk, place.clinic.pk, *request, shown).packed()])
 
 
 def _read(event: bytes) -> Written:

@@ -28,6 +28,7 @@ from core.tenancy.models import Clinic
 from hms.demo.models import DemoState
 from patients.models import Consent, Document, Patient, PatientAccount
 from patients.services import add_document
+from tests.factories.access_log import note_looks
 from tests.factories.routes import Route
 from tests.factories.visits import at, book
 from tests.factories.world import Place
@@ -56,6 +57,8 @@ API_NOUNS = {"schedules": Schedule}
 def filled(route: Route, place: Place) -> str:
     """The route's address with the ids of `place`. Fails for a noun that has no case here: add it to NOUNS."""
     path = route.path
+    if path.endswith(("/accesses/", "/access-log")):
+        _look(place)
     for name in route.parameters:
         slot = f"{{{name}}}"
         before = re.search(r"([\w-]+)/" + re.escape(slot), path)
@@ -95,6 +98,12 @@ def _id_in_admin(noun: str, place: Place, route: Route) -> str:
     with clinic_scope(place.clinic, reason="test case"):
         row = model._default_manager.order_by("pk").first() or MAKERS[model](place)
     return str(row.pk)
+
+
+def _look(place: Place) -> None:
+    """At the patient whom `patients` names."""
+    with clinic_scope(place.clinic, reason="test case"):
+        note_looks(place, Patient.objects.order_by("pk")[0].pk)
 
 
 def _holiday(place: Place) -> Holiday:

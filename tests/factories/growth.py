@@ -16,6 +16,7 @@ from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.context import clinic_scope
 from patients.choices import ConsentKind
 from patients.models import Consent, Document, Patient, PatientAccount
+from tests.factories.access_log import note_looks
 from tests.factories.world import Place
 
 STATES = (Status.CONFIRMED, Status.CHECKED_IN, Status.IN_PROGRESS, Status.COMPLETED, Status.NO_SHOW, Status.REQUESTED)
@@ -42,6 +43,7 @@ def grow(place: Place, many: int = 30) -> None:
             Document.objects.create(
                 patient=Patient.objects.order_by("pk")[0], title=f"Extra {n}", stored=uuid4(), size=1, added_by=some
             )
+            note_looks(place, patient.pk, Patient.objects.order_by("pk")[0].pk, by=list(place.users)[n % len(place.users)])
             Consent.objects.create(patient=place.patients[0], kind=ConsentKind.MESSAGES, given=bool(n % 2))
 
 

@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from appointments.selectors.oversight import MANY, unusual_access
 from core.accounts.roles import Role
-from core.audit.events import AccessRecord, stored
-from core.audit.subjects import Reading, Shown
+from core.audit.subjects import Reading
 from core.tenancy.ids import new_id
 from patients.models import Patient, PatientAccount
+from tests.factories.access_log import note_looks
 from tests.factories.visits import at, book, make_patient
 from tests.factories.world import Place
 
@@ -25,10 +25,7 @@ def hour_of(place: Place, hour: int, days_ago: int = 2) -> datetime:
 
 
 def looked(place: Place, role: Role, *patients: UUID, at: datetime, reading: Reading = Reading.VIEW) -> None:
-    shown = Shown()
-    shown.add((one.bytes for one in patients), reading)
-    said = ("patients:detail", "GET", 200, "203.0.113.7", "a-request")
-    stored([AccessRecord(new_id(), at, place.users[role].pk, place.clinic.pk, *said, shown).packed()])
+    note_looks(place, *patients, by=role, at=at, reading=reading)
 
 
 def known(**fields: Any) -> Patient:

@@ -1,6 +1,7 @@
 """Every route that is read, walked from the URL conf: whom it shows stands in the access log, once, and nobody else does."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -70,6 +71,16 @@ def test_whom_a_route_shows_is_written_down_once(busy: Place, world: World) -> N
     assert wrong == {}
     assert len(showing) > 40  # else nothing would have been tried
     assert {"/", "/patients/", "/calendar/", "/api/v2/patients", "/api/v2/appointments/{pk}/history"} <= showing
+
+
+@pytest.mark.parametrize("fields", ["status", "id", "start,end"])
+def test_an_answer_of_few_fields_is_written_down_all_the_same(fields: str, busy: Place) -> None:
+    api = ApiClient(busy.users[Role.CLINIC_ADMIN])
+    every = {UUID(row["patient"]["id"]) for row in api.get("appointments").json()["data"]}
+    taken_events()
+    answer = api.get(f"appointments?fields={fields}")
+    assert answer.status_code == 200 and set(answer.json()["data"][0]) == set(fields.split(","))
+    assert [set(event.patients) for event in taken_events()] == [every]
 
 
 def names(patients: Any) -> list[str]:

@@ -55,7 +55,7 @@ def test_an_answer_from_the_cache_is_written_down_as_the_first(what: str, rivers
 
 def test_a_page_that_is_ready_is_written_down_as_the_first(riverside: Place, listening: None, visit_today: Any) -> None:
     ask = browser(riverside.users[Role.CLINIC_ADMIN], riverside)
-    first, events = logged(ask)
+    _, events = logged(ask)
     assert [visit_today.patient_id in event.patients for event in events] == [True]
     eventually(lambda: is_ready(ask()), 20)
     ready, again = logged(ask)
