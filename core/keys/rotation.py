@@ -155,7 +155,7 @@ def search_by(clinic_id: UUID, key: ClinicKey) -> None:
             if one.state == State.ACTIVE and one.pk != key.pk:
                 _enter(one, State.RETIRING)
         ClinicKey.objects.filter(pk=key.pk, state=State.BUILDING).update(state=State.ACTIVE, made_at=timezone.now())
-    key.refresh_from_db()
+        key.refresh_from_db()
 
 
 def drop_old_tokens(clinic_id: UUID, key: ClinicKey, say: Say) -> None:

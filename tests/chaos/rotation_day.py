@@ -26,9 +26,8 @@ def seed() -> dict[str, Any]:
     from core.security.crypto import encrypt
     from core.tenancy.context import clinic_scope
     from core.tenancy.models import Clinic
-    from patients.models import Patient
+    from patients.models import Patient, PatientToken
     from tests.factories.crowd import crowd, made_of
-    from patients.models import PatientToken
 
     clinic = Clinic.objects.create(slug="keys", name="Keys", time_zone="UTC", country="GB", currency="GBP", mrn_prefix="KY")
     user = User.objects.create_user(EMAIL, PASSWORD, full_name="Desk")
@@ -42,7 +41,7 @@ def seed() -> dict[str, Any]:
         Patient.objects.bulk_update(people, ["national_id", "insurance_policy_number"], batch_size=500)
         rows = [PatientToken(clinic_id=clinic.pk, patient=one, token=token) for one in people for token in made_of(clinic, one)]
         PatientToken.objects.bulk_create(rows, batch_size=10_000, ignore_conflicts=True)
-        for number, person in list(enumerate(people))[:: 10]:
+        for number, person in list(enumerate(people))[::10]:
             old = encrypt(identity_of(number).encode(), context="patients_patient.national_id")
             Patient.objects.filter(pk=person.pk).update(national_id=old)
     return {"clinic": clinic.pk, "patients": [one.pk for one in people]}
