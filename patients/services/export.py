@@ -20,7 +20,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from core.accounts.actor import Actor
-from core.errors import Conflict, invalid
+from core.errors import Conflict, NotAllowed, invalid
 from core.tenancy.context import current_clinic_id
 from core.tenancy.models import Clinic
 from core.uploads.store import content_of
@@ -43,6 +43,8 @@ def export_patient(*, actor: Actor, patient_id: UUID, reason: str, most_bytes: i
     query for each table that may hold something of a patient, two more, two to record it.
     """
     actor.require("patient", "export")
+    if actor.user_id is None:
+        raise NotAllowed(_("A copy is taken in somebody's name."))
     patient: Patient = visible_patients(actor).found(pk=patient_id)
     if reason not in ExportReason.values:
         raise invalid("reason", "required", _("Say why it is exported."))
@@ -50,15 +52,15 @@ def export_patient(*, actor: Actor, patient_id: UUID, reason: str, most_bytes: i
     documents: list[Document] = rows[Document]
     if most_bytes is not None and sum(one.size for one in documents) > most_bytes:
         raise Conflict(_("The documents are too large for a page. An operator can export this record by command."))
-    recorded_export(actor=actor, patient=patient, reason=reason)
+    recorded_export(user_id=actor.user_id, patient=patient, reason=reason)
     return f"{patient.mrn}.zip", _packed(patient, rows)
 
 
-def recorded_export(*, actor: Actor, patient: Patient, reason: str) -> None:
+def recorded_export(*, user_id: UUID, patient: Patient, reason: str) -> None:
     """Who took a copy of whose record, when, and why. The one place at which an export is recorded."""
-    logger.info("The patient %s was exported by %s (%s).", patient.pk, actor.user_id, reason)
+    logger.info("The patient %s was exported by %s (%s).", patient.pk, user_id, reason)
     LogEntry.objects.create(
-        user_id=actor.user_id,
+        user_id=user_id,
         content_type=ContentType.objects.get_for_model(Patient),
         object_id=str(patient.pk),
         object_repr=str(patient),
@@ -76,7 +78,8 @@ def _packed(patient: Patient, rows: dict[type[Model], list[Any]]) -> bytes:
         archive.writestr("record.json", json.dumps(head | {"records": records}, cls=_Encoder, ensure_ascii=False, indent=1))
         with timezone.override(clinic.zone):
             sections = [_section(model, found) for model, found in rows.items() if found]
-            archive.writestr("record.html", render_to_string("patients/record_file.html", head | {"sections": sections}))
+            page = head | {"name": patient.full_name, "sections": sections}
+            archive.writestr("record.html", render_to_string("patients/record_file.html", page))
         for document in rows[Document]:
             archive.writestr(file_of(document), content_of(document.stored))
     return packed.getvalue()
@@ -120,7 +123,10 @@ def _words(row: Any, field: "Field[Any, Any]") -> str:
         return f"{timezone.localtime(value):%Y-%m-%d %H:%M %Z}"
     if isinstance(value, bool):
         return _("yes") if value else _("no")
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        named = dict(getattr(getattr(field, "base_field", None), "choices", None) or ())
+        return ", ".join(str(named.get(one, one)) for one in value)
+    return str(value)
 
 
 class _Encoder(DjangoJSONEncoder):

@@ -37,7 +37,7 @@ class Command(BaseCommand):
             raise CommandError(str(error.message)) from error
         except OSError as error:
             raise CommandError(f"{options['to']} can't be written: {error.strerror}.") from error
-        self.stdout.write(f"{options['to']}: {len(packed)} bytes, not encrypted. Hand it over on a safe way, then delete it.")
+        self.stdout.write(f"{options['to']}: {len(packed)} bytes, not encrypted. Hand it over safely, then delete it.")
 
     def _packed(self, options: dict[str, Any]) -> bytes:
         members = Membership.objects.select_related("user").filter(state=Membership.State.ACTIVE, user__is_active=True)
