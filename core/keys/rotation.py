@@ -166,9 +166,8 @@ def stop_writing_old_tokens(clinic_id: UUID) -> datetime:
             if one.state == State.RETIRING:
                 one.state, one.retired_at = State.DROPPING, now
                 one.save(update_fields=["state", "retired_at"])
-        return max(
-            ClinicKey.objects.filter(clinic_id=clinic_id, state=State.DROPPING).values_list("retired_at", flat=True), default=now
-        )
+        going = ClinicKey.objects.filter(clinic_id=clinic_id, state=State.DROPPING).values_list("retired_at", flat=True)
+        return max((since for since in going if since), default=now)
 
 
 def drop_old_tokens(clinic_id: UUID, say: Say) -> None:
