@@ -86,7 +86,7 @@ class RedactingFilter(logging.Filter):
 class BareReporter(ExceptionReporter):
     """Django's report of an error, for a mail or a plug-in of somebody's: the traceback and the request's id, nothing it held."""
 
-    def get_traceback_text(self) -> str:
+    def get_traceback_text(self) -> str:  # type: ignore[override]
         request_id = getattr(self.request, "request_id", "-")
         return f"Request {request_id}\n\n{told(self.exc_value) if isinstance(self.exc_value, BaseException) else ''}"
 

@@ -27,7 +27,7 @@ errorlog = "-"
 loglevel = os.environ.get("LOG_LEVEL", "info").lower()
 
 
-class RedactedLog(Logger):  # type: ignore[misc]  (gunicorn has no types)
+class RedactedLog(Logger):  # type: ignore[misc]
     """The server's own lines pass where ours do: an access log, if somebody turns it on, has no query strings either."""
 
     def setup(self, cfg: Any) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import jellyfish
 
-from core.keys.sealing import search_key, written_search_keys
+from core.keys.sealing import known_search_keys, search_key, written_search_keys
 from patients.names import APOSTROPHES, code_form, digits_of, name_parts, one_letter_less
 
 SHORTEST_PREFIX, LONGEST_PREFIX = 3, 8
@@ -63,6 +63,11 @@ def tokens_for(clinic_id: UUID, kind: str, pieces: Iterable[str]) -> list[int]:
 def tokens_of(clinic_id: UUID, patient: Findable) -> set[int]:
     """All tokens of a patient, about 20 to 40; twice as many while a new search key takes over."""
     return {made for key in written_search_keys(clinic_id) for made in tokens_under(key, patient)}
+
+
+def stored_tokens_of(clinic_id: UUID, patient: Findable) -> set[int]:
+    """All tokens that may be stored for a patient: those of `tokens_of`, and what a retired search key has left."""
+    return {made for key in known_search_keys(clinic_id) for made in tokens_under(key, patient)}
 
 
 def tokens_under(key: bytes, patient: Findable) -> set[int]:

@@ -73,6 +73,7 @@ MATRIX: dict[str, dict[str, frozenset[Role]]] = {
         "search": _front_desk | _diagnostics | {Role.SUPER_ADMIN, Role.BILLING_SPECIALIST},
         "create": _front_desk | {Role.SUPER_ADMIN},
         "change": _front_desk | {Role.SUPER_ADMIN},
+        "export": frozenset({Role.CLINIC_ADMIN, Role.COMPLIANCE_OFFICER}),
     },
     "history": {"view": _front_desk | _oversight | {Role.SUPER_ADMIN}},
     "document": {

@@ -43,10 +43,11 @@ class ClinicKeys:
     """The keys of one clinic, ready for use. `newest` is None before the first value is encrypted."""
 
     clinic_id: UUID
-    data: dict[UUID, AESGCM] = field(default_factory=dict)
+    data: dict[bytes, AESGCM] = field(default_factory=dict)  # by the id's 16 bytes, as values name it
     newest: UUID | None = None
     search: bytes = b""
     written: tuple[bytes, ...] = ()  # the search keys that new tokens are written under; searched is by `search` alone
+    dropped: tuple[bytes, ...] = ()  # those whose tokens are on their way out: a change takes them away and adds none
     places: tuple[int, ...] = ()
     vector: tuple[int, ...] = ()
     until: float = 0.0
@@ -57,7 +58,7 @@ class ClinicKeys:
 
 
 _by_clinic: dict[UUID, ClinicKeys] = {}
-_owners: dict[UUID, UUID] = {}  # key -> clinic
+_owners: dict[bytes, UUID] = {}  # key -> clinic
 
 
 def keys_of(clinic_id: UUID, *, anew: bool = False) -> ClinicKeys:
@@ -78,14 +79,14 @@ def keys_to_write_with(clinic_id: UUID) -> ClinicKeys:
     return found
 
 
-def owner_of(key_id: UUID) -> UUID | None:
+def owner_of(key_id: bytes) -> UUID | None:
     """Whose key it is, of those that the scope may see; None for an unknown one. One statement unless it is known."""
     scope = current_scope()
     if scope is not None and scope.clinic_id is not None and not scope.platform:
         return scope.clinic_id
     if key_id not in _owners:
         with connections[_alias()].cursor() as cursor:
-            cursor.execute(OWNER, [key_id])
+            cursor.execute(OWNER, [UUID(bytes=key_id)])
             found = cursor.fetchone()
         if found is None:
             return None
@@ -138,13 +139,15 @@ def _fill(found: ClinicKeys, rows: list[Any]) -> None:
     for key_id, kind, number, state, sealed, _made in sorted(rows, key=lambda row: row[2]):
         secret = unwrapped(sealed, found.clinic_id, kind, number)
         if kind == DATA:
-            found.data[key_id] = AESGCM(secret)
+            found.data[key_id.bytes] = AESGCM(secret)
             found.newest = key_id if state == State.ACTIVE else found.newest
         elif state != State.RETIRED:
             searched[state] = secret
     if not searched:
         searched[State.ACTIVE] = derived_search_key(found.clinic_id)
-    found.search, found.written = searched[State.ACTIVE], tuple(searched.values())
+    found.dropped = tuple(secret for state, secret in searched.items() if state == State.DROPPING)
+    found.search = searched[State.ACTIVE]
+    found.written = tuple(secret for state, secret in searched.items() if state != State.DROPPING)
 
 
 def _make(clinic_id: UUID) -> None:

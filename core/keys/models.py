@@ -28,6 +28,7 @@ class ClinicKey(ClinicModel):
         BUILDING = "building", _("Being built")  # search: tokens are written under it, nobody searches by it yet
         ACTIVE = "active", _("In use")
         RETIRING = "retiring", _("Being replaced")  # values or tokens under it may be left
+        DROPPING = "dropping", _("Being removed")  # search: nobody searches or writes by it, its tokens are being removed
         RETIRED = "retired", _("Retired")
 
     kind = models.CharField(_("kind"), max_length=8, choices=Kind, editable=False)

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -37,8 +37,8 @@ class Tokens(Protocol):
     def build(self, clinic_id: UUID, key: bytes) -> Iterator[int]:
         """Write what is missing under the key; the number of records, step by step."""
 
-    def clean(self, clinic_id: UUID, key: bytes) -> Iterator[int]:
-        """Leave nothing but what stands under the key."""
+    def drop(self, clinic_id: UUID, key: bytes) -> Iterator[int]:
+        """Remove what stands under the key. Whoever changes a record meanwhile removes what it had under it, and adds nothing."""
 
 
 _tokens: list[Tokens] = []
@@ -136,7 +136,7 @@ def new_search_key(clinic_id: UUID) -> ClinicKey:
         memory.keys_to_write_with(clinic_id)
         keys = _locked(clinic_id, Kind.SEARCH)
         unfinished = [one for one in keys if one.state == State.BUILDING]
-        if any(one.state == State.RETIRING for one in keys):
+        if any(one.state in (State.RETIRING, State.DROPPING) for one in keys):
             unfinished = [one for one in keys if one.state == State.ACTIVE]
         return unfinished[0] if unfinished else _add(clinic_id, Kind.SEARCH, max(one.number for one in keys) + 1, State.BUILDING)
 
@@ -155,24 +155,38 @@ def search_by(clinic_id: UUID, key: ClinicKey) -> None:
             if one.state == State.ACTIVE and one.pk != key.pk:
                 _enter(one, State.RETIRING)
         ClinicKey.objects.filter(pk=key.pk, state=State.BUILDING).update(state=State.ACTIVE, made_at=timezone.now())
-    key.refresh_from_db()
+        key.refresh_from_db()
 
 
-def drop_old_tokens(clinic_id: UUID, key: ClinicKey, say: Say) -> None:
-    secret = unwrapped(key.wrapped, clinic_id, key.kind, key.number)
-    for tokens in _tokens:
-        say(f"old search tokens removed: {sum(tokens.clean(clinic_id, secret))} records")
+def stop_writing_old_tokens(clinic_id: UUID) -> datetime:
+    """Nobody searches by the old key any more. Returns since when nothing is to be written under it."""
+    now = timezone.now()
     with working():
         for one in _locked(clinic_id, Kind.SEARCH):
             if one.state == State.RETIRING:
-                _enter(one, State.RETIRED)
+                one.state, one.retired_at = State.DROPPING, now
+                one.save(update_fields=["state", "retired_at"])
+        going = ClinicKey.objects.filter(clinic_id=clinic_id, state=State.DROPPING).values_list("retired_at", flat=True)
+        return max((since for since in going if since), default=now)
 
 
-def wait_until_known(key: ClinicKey, say: Say) -> None:
-    """Until no process can be working with what was in memory before the key was made, or came into use."""
-    until = key.made_at + timedelta(seconds=memory.kept() + MARGIN)
+def drop_old_tokens(clinic_id: UUID, say: Say) -> None:
+    """Remove what stands under keys that nobody writes any more, and retire them."""
+    with working():
+        old = [one for one in _locked(clinic_id, Kind.SEARCH) if one.state == State.DROPPING]
+    for one in old:
+        secret = unwrapped(one.wrapped, clinic_id, one.kind, one.number)
+        for tokens in _tokens:
+            say(f"old search tokens removed: {sum(tokens.drop(clinic_id, secret))} records")
+        with working():
+            _enter(one, State.RETIRED)
+
+
+def wait_until_known(since: datetime, say: Say) -> None:
+    """Until no process can be working with what was in its memory before this moment."""
+    until = since + timedelta(seconds=memory.kept() + MARGIN)
     if (left := (until - timezone.now()).total_seconds()) > 0:
-        say(f"{left:.0f} s until every process knows the key.")
+        say(f"{left:.0f} s until every process knows it.")
         time.sleep(left)
 
 

@@ -25,17 +25,17 @@ def seal(plain: bytes, *, clinic_id: UUID, context: str) -> bytes:
     keys = keys_to_write_with(clinic_id)
     assert keys.newest is not None  # noqa: S101  (just made if there was none)
     nonce = os.urandom(12)
-    return header_of(keys.newest) + nonce + keys.data[keys.newest].encrypt(nonce, plain, context.encode())
+    return header_of(keys.newest) + nonce + keys.data[keys.newest.bytes].encrypt(nonce, plain, context.encode())
 
 
 def unseal(sealed: bytes | memoryview, *, context: str) -> bytes:
     """Decrypt what the scope may read. Raises Undecipherable, also for a value of another clinic. Statements as `seal`."""
     sealed = bytes(sealed)
-    if sealed[:1] == bytes([RING]):
+    if sealed and sealed[0] == RING:
         return decrypt(sealed, context=context)
     if len(sealed) < SHORTEST or sealed[0] != CLINIC:
         raise Undecipherable("The value was encrypted under an unknown key.")
-    key_id = UUID(bytes=sealed[1:HEADER])
+    key_id = sealed[1:HEADER]
     clinic_id = owner_of(key_id)
     if clinic_id is None:
         raise Undecipherable("The value was encrypted under an unknown key.")
@@ -61,3 +61,9 @@ def search_key(clinic_id: UUID) -> bytes:
 def written_search_keys(clinic_id: UUID) -> tuple[bytes, ...]:
     """The keys under which a patient's tokens are written: one, two while a new search key takes over."""
     return keys_of(clinic_id).written
+
+
+def known_search_keys(clinic_id: UUID) -> tuple[bytes, ...]:
+    """All keys under which tokens of a record may stand at this moment."""
+    keys = keys_of(clinic_id)
+    return keys.written + keys.dropped

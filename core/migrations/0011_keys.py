@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(choices=[('data', 'Data'), ('search', 'Search')], editable=False, max_length=8, verbose_name='kind')),
                 ('number', models.PositiveSmallIntegerField(editable=False, verbose_name='number')),
                 ('wrapped', models.BinaryField()),
-                ('state', models.CharField(choices=[('building', 'Being built'), ('active', 'In use'), ('retiring', 'Being replaced'), ('retired', 'Retired')], default='active', editable=False, max_length=10, verbose_name='state')),
+                ('state', models.CharField(choices=[('building', 'Being built'), ('active', 'In use'), ('retiring', 'Being replaced'), ('dropping', 'Being removed'), ('retired', 'Retired')], default='active', editable=False, max_length=10, verbose_name='state')),
                 ('made_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='made')),
                 ('retired_at', models.DateTimeField(editable=False, null=True, verbose_name='retired')),
                 ('clinic', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='core.clinic', verbose_name='clinic')),

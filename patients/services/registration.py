@@ -64,7 +64,7 @@ def update_patient(*, actor: Actor, patient_id: UUID, changes: Mapping[str, Any]
         raise Conflict(_("This record was merged into another. Change that one."))
     clinic = _clinic()
     cleaned, consents = _cleaned(changes, clinic, complete=False, patient=patient)
-    before = tokens.tokens_of(clinic.pk, patient)
+    before = tokens.stored_tokens_of(clinic.pk, patient)
     changed = [name for name, value in cleaned.items() if getattr(patient, name) != value]
     for name in changed:
         setattr(patient, name, cleaned[name])

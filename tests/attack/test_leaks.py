@@ -116,14 +116,18 @@ def by_program(machine: Browser) -> None:
     ]
     assert [status for status, _ in found] == [200] * 4
     assert json.dumps(found).count(NAMES[1]) >= 4, "the day has really shown the patient"
-    upload = b'--b\r\nContent-Disposition: form-data; name="title"\r\n\r\nLetter\r\n--b\r\nContent-Disposition: form-data; name="file"; '
+    upload = (
+        b'--b\r\nContent-Disposition: form-data; name="title"\r\n\r\nLetter\r\n--b\r\nContent-Disposition: form-data; name="file"; '
+    )
     upload += f'filename="a.txt"\r\nContent-Type: text/plain\r\n\r\n{ENCRYPTED[3]}\r\n--b--\r\n'.encode()
     assert machine.ask("POST", f"/api/v2/{path}/documents", upload, Content_Type="multipart/form-data; boundary=b")[0] == 201
     refused = [
         machine.say("GET", f"patients/{uuid4()}?version={quote(NAMES[1])}"),
         machine.say("GET", f"nothing-here?search={quote(NAMES[1])}"),
         machine.say("POST", "patients", PATIENT | {"sex": NAMES[1] * 9}),
-        machine.say("POST", "patients", PATIENT | {"family_name": REFUSED, "given_name": "Otherwise", "national_id": "", "phone": ""}),
+        machine.say(
+            "POST", "patients", PATIENT | {"family_name": REFUSED, "given_name": "Otherwise", "national_id": "", "phone": ""}
+        ),
         machine.ask("POST", "/api/v2/patients", b'{"family_name": "' + NAMES[1].encode(), Content_Type="application/json"),
     ]
     assert [status for status, _ in refused] in ([404, 404, 400, 500, 400], [400, 404, 400, 500, 400]), refused
@@ -176,7 +180,9 @@ def test_an_answer_to_a_fault_of_ours_says_nothing_of_the_request(day: Day) -> N
 
 def test_a_dump_of_the_database_and_the_files_hold_no_protected_field_in_clear(day: Day) -> None:
     dump = database_dump(day.server)
-    assert NAMES[1].lower().encode() in dump["table patients_patient"].lower(), "names stand in clear, so the search would find more"
+    assert NAMES[1].lower().encode() in dump["table patients_patient"].lower(), (
+        "names stand in clear, so the search would find more"
+    )
     uploads = dict(files_in(Path(os.environ["HMS_UPLOADS_DIR"])))
     assert uploads
     assert traces_of(ENCRYPTED, dump | uploads) == []
@@ -185,5 +191,10 @@ def test_a_dump_of_the_database_and_the_files_hold_no_protected_field_in_clear(d
 
 
 def test_the_scan_finds_what_is_there() -> None:
-    written = {"a": b"GET /?q=Z%C3%A9phyrine%20Oakenshade", "b": b"quetzalWIN", "c": b'{"name": "Z\\u00e9phyrine Oakenshade"}', "d": b"-"}
+    written = {
+        "a": b"GET /?q=Z%C3%A9phyrine%20Oakenshade",
+        "b": b"quetzalWIN",
+        "c": b'{"name": "Z\\u00e9phyrine Oakenshade"}',
+        "d": b"-",
+    }
     assert [place.partition(":")[0] for place in traces_of(NAMES, written)] == ["a", "b", "c"]

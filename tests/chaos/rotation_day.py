@@ -41,7 +41,7 @@ def seed() -> dict[str, Any]:
         Patient.objects.bulk_update(people, ["national_id", "insurance_policy_number"], batch_size=500)
         rows = [PatientToken(clinic_id=clinic.pk, patient=one, token=token) for one in people for token in made_of(clinic, one)]
         PatientToken.objects.bulk_create(rows, batch_size=10_000, ignore_conflicts=True)
-        for number, person in list(enumerate(people))[:: 10]:
+        for number, person in list(enumerate(people))[::10]:
             old = encrypt(identity_of(number).encode(), context="patients_patient.national_id")
             Patient.objects.filter(pk=person.pk).update(national_id=old)
     return {"clinic": clinic.pk, "patients": [one.pk for one in people]}

@@ -37,7 +37,7 @@ CLASSES = {  # addresses, or one method of an address
     RouteClass.SEARCH_PAGE: {
         "/patients/search/", "/patients/suggest/", "/patients/register/duplicates/", "/appointments/book/patients/",
     },
-    RouteClass.HEAVY: {"/api/v2/patients/duplicates"},
+    RouteClass.HEAVY: {"/api/v2/patients/duplicates", "/patients/{patient_id}/export/"},
 }  # fmt: skip
 API = [route for route in all_routes() if route.path.startswith("/api/")]
 

@@ -50,7 +50,7 @@ class Command(BaseCommand):
         for pk, key in keys.items():
             rotation.renew_values(pk, key, self._saying(clinics[pk]))
         for key in keys.values():
-            rotation.wait_until_known(key, self.stdout.write)
+            rotation.wait_until_known(key.made_at, self.stdout.write)
         for pk, key in keys.items():
             rotation.retire_data_keys(pk, key, self._saying(clinics[pk]))
             self._saying(clinics[pk])(f"Everything stands under data key {key.number}.")
@@ -58,14 +58,16 @@ class Command(BaseCommand):
     def _renew_search_keys(self, clinics: dict[UUID, str]) -> None:
         keys = {pk: rotation.new_search_key(pk) for pk in clinics}
         for key in keys.values():
-            rotation.wait_until_known(key, self.stdout.write)
+            rotation.wait_until_known(key.made_at, self.stdout.write)
         for pk, key in keys.items():
             rotation.build_tokens(pk, key, self._saying(clinics[pk]))
             rotation.search_by(pk, key)
         for key in keys.values():
-            rotation.wait_until_known(key, self.stdout.write)
+            rotation.wait_until_known(key.made_at, self.stdout.write)
+        for since in [rotation.stop_writing_old_tokens(pk) for pk in keys]:
+            rotation.wait_until_known(since, self.stdout.write)
         for pk, key in keys.items():
-            rotation.drop_old_tokens(pk, key, self._saying(clinics[pk]))
+            rotation.drop_old_tokens(pk, self._saying(clinics[pk]))
             self._saying(clinics[pk])(f"Patients are searched by search key {key.number}.")
 
     def _renew_ring(self, clinics: list[UUID]) -> None:

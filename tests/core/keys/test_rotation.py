@@ -25,7 +25,7 @@ from core.tenancy.context import clinic_scope, platform_scope
 from core.tenancy.ids import new_id
 from core.uploads.store import context_of, folder, keep, place_of
 from patients.models import Document, Patient, PatientToken
-from patients.tokens import tokens_under
+from patients.tokens import stored_tokens_of, tokens_of, tokens_under
 from tests.factories.patients import patient_data
 from tests.factories.world import Place, World
 
@@ -221,6 +221,21 @@ def test_a_patient_changed_while_tokens_are_built_is_found_by_both_names(riversi
     old, new = memory.keys_of(clinic_id).written
     assert set(PatientToken.objects.filter(patient=patient).values_list("token", flat=True)) >= tokens_under(new, patient)
     assert old != new
+
+
+def test_a_change_while_old_tokens_go_leaves_none_of_them(riverside_in_platform: Place) -> None:
+    place = riverside_in_platform
+    clinic_id, patient = place.clinic.pk, add(riverside_in_platform, 1)
+    old = memory.keys_of(clinic_id).search
+    key = rotation.new_search_key(clinic_id)
+    rotation.build_tokens(clinic_id, key, str)
+    rotation.search_by(clinic_id, key)
+    assert set(memory.keys_of(clinic_id).written) == {old, memory.keys_of(clinic_id).search}, "some still search by the old key"
+    rotation.stop_writing_old_tokens(clinic_id)
+    assert old not in memory.keys_of(clinic_id).written
+    before = tokens_under(old, patient)
+    assert stored_tokens_of(clinic_id, patient) >= before, "a change takes the old ones away"
+    assert not tokens_of(clinic_id, patient) & before, "and adds none"
 
 
 def test_there_must_be_such_a_clinic(world: World) -> None:
