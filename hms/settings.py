@@ -244,6 +244,7 @@ HMS_MESSAGE_DAYS = env.int("HMS_MESSAGE_DAYS", default=90)
 SESSION_ENGINE = "core.accounts.sessions"
 _host_only = "__Host-" if _https else ""  # browsers then refuse the cookie from a subdomain, or without https
 SESSION_COOKIE_NAME = f"{_host_only}hms_session"
+HMS_DEVICE_COOKIE = f"{_host_only}hms_device"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from core.accounts.devices import tell_of_new_device
 from core.accounts.entry import enter
 from core.accounts.factors import passkeys
 from core.accounts.factors.known import Kind, factors_of
@@ -48,10 +49,14 @@ def after_password(request: HMSRequest, user: User, target: str) -> HttpResponse
 
 
 def let_in(request: HMSRequest, user: User, target: str, methods: tuple[str, ...]) -> HttpResponse:
+    """The session begins; a browser that the person never used before is told to them. Up to three statements of ours."""
+    first_time = user.last_login is None
     end_second_step(request)
     enter(request, user, methods=methods)
     note_proved(request)
-    return redirect(target)
+    response = redirect(target)
+    tell_of_new_device(request, user, response, first_time=first_time)
+    return response
 
 
 @route_class(RouteClass.SIGN_IN)

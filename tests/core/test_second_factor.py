@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from core.accounts import proofs, throttle
@@ -348,6 +350,39 @@ def test_changes_ask_for_the_password_again_after_a_while(at_home: Client, nurse
 def test_an_operator_removes_all_and_nobody_else(world: World, riverside: Place, nurse: User) -> None:
     with pytest.raises(NotAllowed):
         services.remove_all_factors(actor=riverside.actor(Role.CLINIC_ADMIN), user=nurse)
+
+
+# --- Devices ---------------------------------------------------------------------------------------------------------------
+def letters_after(act: Any) -> int:
+    """How many messages the requests of `act` post. hms_app can't read them, so its transaction is asked how many it added."""
+    with CaptureQueriesContext(connection) as sent:
+        act()
+    return sum('INSERT INTO "core_outgoingmessage"' in one["sql"] for one in sent)
+
+
+def test_a_sign_in_with_a_new_browser_is_told_once(nurse: User, riverside: Place) -> None:
+    client = Client()
+    enter = lambda user: client.post("/sign-in/", {"email": user.email, "password": PASSWORD})  # noqa: E731
+    User.objects.filter(pk=nurse.pk).update(last_login=None)
+    assert letters_after(lambda: enter(nurse)) == 0  # the first time ever
+    assert letters_after(lambda: enter(nurse)) == 0  # the same browser
+    doctor = riverside.users[Role.DOCTOR]
+    User.objects.filter(pk=doctor.pk).update(last_login=timezone.now())
+    assert letters_after(lambda: enter(doctor)) == 1  # another person in it
+    assert letters_after(lambda: enter(nurse)) == 0  # is remembered beside them
+    cookie = client.cookies["hms_device"]
+    assert (cookie["httponly"], cookie["samesite"], cookie["domain"]) == (True, "Lax", "")
+    assert str(nurse.pk.hex) not in cookie.value
+    client.cookies["hms_device"] = cookie.value[:-2] + "xx"  # forged
+    assert letters_after(lambda: enter(nurse)) == 1
+    assert letters_after(lambda: with_password(nurse)) == 1
+
+
+def test_with_a_second_factor_the_notice_waits_for_it(nurse: User, key: str) -> None:
+    User.objects.filter(pk=nurse.pk).update(last_login=timezone.now())
+    client = Client()
+    assert letters_after(lambda: client.post("/sign-in/", {"email": nurse.email, "password": PASSWORD})) == 0
+    assert letters_after(lambda: client.post(SECOND, {"code": app.code_at(key, now())})) == 1
 
 
 # --- Who must have one -----------------------------------------------------------------------------------------------------

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.accounts.factors import app, codes, passkeys, recovery
-from core.accounts.factors.known import Kind, factors_of, needs_password_too
+from core.accounts.factors.known import Kind, factors_by_id, factors_of, needs_password_too
 from core.accounts.factors.models import SecondFactor
 from core.accounts.models import User, normalise_email, user_by_id
 from core.accounts.sign_in import one_try
@@ -90,9 +91,9 @@ def check_code_alone(request: HMSRequest, *, identifier: str, code: str, count: 
 
 def _ways(user: User | None, wanted: Channel | None) -> tuple[dict[Channel, str], list[Channel]]:
     """The person's addresses and channels, the wanted one first. E-mail is the last resort."""
+    factors = {one.kind: one for one in factors_by_id(user.pk if user else uuid4())}
     if user is None:
         return {}, list(Channel)
-    factors = {one.kind: one for one in factors_of(user)}
     others = set(factors) - {Kind.RECOVERY, Kind.CODE}
     if Kind.CODE not in factors and others:
         return {}, list(Channel)
