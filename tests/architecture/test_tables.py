@@ -47,7 +47,14 @@ DELETABLE = {
     "patients_patientaccount": "who may see whom now",
     "patients_patienttoken": "derived from the patient",
 }
-APPEND_ONLY = {"appointments_appointmentchange", "core_accessedpatient", "core_accessevent", "core_change", "core_clinickey", "core_seal"}
+APPEND_ONLY = {
+    "appointments_appointmentchange",
+    "core_accessedpatient",
+    "core_accessevent",
+    "core_change",
+    "core_clinickey",
+    "core_seal",
+}
 OWN_POLICIES = {"core_change": [("history", ["hms_owner"], "ALL", "true", None)]}  # of the functions that write it
 PARTITIONED = {"core_accessedpatient", "core_accessevent"}
 
