@@ -47,6 +47,7 @@ DELETABLE = {
     "patients_patientaccount": "who may see whom now",
     "patients_patienttoken": "derived from the patient",
 }
+PARTITIONED = {"core_accessedpatient", "core_accessevent"}
 APPEND_ONLY = {
     "appointments_appointmentchange",
     "core_accessedpatient",
@@ -56,7 +57,6 @@ APPEND_ONLY = {
     "core_seal",
 }
 OWN_POLICIES = {"core_change": [("history", ["hms_owner"], "ALL", "true", None)]}  # of the functions that write it
-PARTITIONED = {"core_accessedpatient", "core_accessevent"}
 
 PROTECTED = tables_of_kind("clinic", "personal")
 CLINIC_TABLES = tables_of_kind("clinic")

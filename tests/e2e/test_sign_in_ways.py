@@ -1,4 +1,4 @@
-"""Every way in, in a real browser: passkey, app, recovery code, code by text message or e-mail, a new password, who must have one."""
+"""Every way in, in a real browser: passkey, app, recovery code, code by message, a new password; and who must have a second step."""
 
 import re
 import time
