@@ -7,11 +7,6 @@ const words = document.querySelector("#words")?.dataset ?? {};
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.method === "dialog") return;
-  if (mayBeOver(form)) {
-    event.preventDefault();
-    backIn(() => form.requestSubmit(event.submitter));
-    return;
-  }
   if (form.dataset.sending) {
     event.preventDefault();
     return;
@@ -20,25 +15,6 @@ document.addEventListener("submit", (event) => {
   setTimeout(() => release(form), 30_000); // the answer never came, or loading was stopped: it may be sent again
   (event.submitter ?? form.querySelector("[type=submit]"))?.setAttribute("aria-busy", "true");
 });
-
-/* --- The session may have ended meanwhile: sign in again in a dialog, then what was typed is sent on ------------------------- */
-
-const FRESH = 60_000; // milliseconds after the server's last word in which nobody asks
-let heard = Date.now();
-
-function mayBeOver(form) {
-  const sends = words.again && form.method === "post" && !form.action.endsWith("/sign-out/");
-  return sends && Date.now() - heard > FRESH;
-}
-
-function backIn(retry) {
-  heard = Date.now(); // without an answer the browser sends it, and says itself what is wrong
-  import("./again.js")
-    .then(({ signInAgain }) => signInAgain())
-    .then((isIn) => (isIn ? retry() : trouble(words.signedOut, () => backIn(retry))))
-    .catch(() => trouble(words.offline, () => backIn(retry)));
-}
-document.addEventListener("hms:signed-out", (event) => backIn(event.detail.retry));
 
 function release(form) {
   delete form.dataset.sending;
@@ -108,15 +84,14 @@ document.addEventListener("htmx:sendError", (event) => trouble(words.offline, ag
 document.addEventListener("htmx:responseError", (event) => {
   const { xhr } = event.detail;
   if (xhr.getResponseHeader("HX-Trigger")?.includes("hms:trouble")) return; // the answer said itself what is wrong
-  if (xhr.status === 401) backIn(again(event));
-  else trouble(words.failed, again(event));
+  trouble(xhr.status === 401 ? words.signedOut : words.failed, again(event));
 });
 document.addEventListener("htmx:beforeOnLoad", (event) => {
   // A fragment was asked for and a whole sign-in page came: the session is over. Keep what was typed.
   if (event.detail.xhr.responseURL.includes("/sign-in/")) {
     event.preventDefault();
-    backIn(again(event));
-  } else heard = Date.now();
+    trouble(words.signedOut, again(event));
+  }
 });
 document.addEventListener("htmx:load", (event) => {
   watchToasts(event.target);

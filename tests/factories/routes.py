@@ -37,7 +37,7 @@ class Route:
 
 # Routes that anybody may call, by design; the rest needs a person.
 OPEN = {"/health", "/sign-in/", "/sign-out/", "/api/v2/auth/token", "/api/v2/auth/token/refresh", "/styleguide/"}
-OPEN |= {f"/sign-in/{step}/" for step in ("second", "second/code", "passkey", "passkey/ask", "forgotten", "new-password", "again")}
+OPEN |= {f"/sign-in/{step}/" for step in ("second", "second/code", "passkey", "passkey/ask", "forgotten", "new-password")}
 OPEN |= {"/api/v2/auth/otp/request", "/api/v2/auth/otp/verify"}
 # Routes for any signed-in person, in a clinic or not.
 PERSONAL = {"/switch-clinic/", "/choose-clinic/", "/api/v2/auth/me", "/account/confirm/", "/account/security/"}
