@@ -64,6 +64,7 @@ def _keep_for_a_time() -> None:
 
 def _encrypt_odd_places() -> None:
     """Where encrypted values stand that no EncryptedTextField names: the rotation of keys renews them too."""
+    from core.accounts.factors.models import CONTEXT as FACTORS
     from core.drafts.models import CONTEXT as DRAFTS
     from core.idempotency.middleware import CONTEXT as ANSWERS
     from core.keys.places import encrypts_column, encrypts_elsewhere
@@ -71,6 +72,7 @@ def _encrypt_odd_places() -> None:
 
     encrypts_column("core.Draft", "payload", DRAFTS)
     encrypts_column("core.IdempotencyRecord", "answer", ANSWERS)
+    encrypts_column("core.SecondFactor", "sealed", FACTORS, "user_id", "kind")
     encrypts_elsewhere(Files())
 
 

@@ -32,6 +32,8 @@ ROWS = """
         gen_random_uuid() AS salt
     FROM ({pairs}) p {changed}
 """
+# A rotation of keys encrypts the same anew: that is no change. Only bytes may become other bytes unseen, which nobody can read
+# who hasn't the key to make them.
 CHANGED = """
     CROSS JOIN LATERAL (
         SELECT
@@ -39,6 +41,7 @@ CHANGED = """
             jsonb_object_agg(e.key, CASE WHEN NOT hidden ? e.key THEN e.value END) AS n
         FROM jsonb_each(p.n) e
         WHERE p.o -> e.key IS DISTINCT FROM e.value AND e.key <> ALL (without)
+            AND NOT (renewing AND left(p.o ->> e.key, 2) = '\\x' AND left(p.n ->> e.key, 2) = '\\x')
     ) d
     WHERE p.o IS NULL OR p.n IS NULL OR d.n IS NOT NULL
 """
@@ -60,6 +63,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET "Tim
 DECLARE
     hidden jsonb := TG_ARGV[1];
     without text[] := string_to_array(TG_ARGV[2], ',');
+    renewing boolean := coalesce(current_setting('hms.reencrypting', true), '') = 'on';
 BEGIN
     IF TG_OP = 'INSERT' THEN
         {insert};

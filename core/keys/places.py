@@ -80,11 +80,15 @@ def working() -> Iterator[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A bytea column. `context` is what its values are bound to; an empty value is not encrypted."""
+    """A bytea column. `context` is what its values are bound to, with `{}` for each of the row's columns in `bound`.
+
+    An empty value is not encrypted.
+    """
 
     model: type[Model]
     column: str
     context: str
+    bound: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -112,14 +116,15 @@ class Column:
             return {bytes(label): count for label, count in cursor.fetchall()}
 
     def _outdated(self, cursor: Any, target: Target, after: Any) -> list[Any]:
-        """Key and value of the next rows, locked. Rows that others hold are passed over."""
+        """Key, value and `bound` of the next rows, locked. Rows that others hold are passed over."""
         statement = sql.SQL(
-            "SELECT {pk}, {column} FROM {table} WHERE {whose} AND {later} AND {column} <> '' AND {label} <> %s {ring} "
+            "SELECT {pk}, {column}{bound} FROM {table} WHERE {whose} AND {later} AND {column} <> '' AND {label} <> %s {ring} "
             "ORDER BY {pk} LIMIT {batch} FOR NO KEY UPDATE SKIP LOCKED"
         ).format(
             later=sql.SQL("{pk} > %s").format(**self._names(None)) if after is not None else sql.SQL("true"),
             ring=sql.SQL("AND get_byte({column}, 0) = 1").format(**self._names(None)) if target.only_ring else sql.SQL(""),
             batch=sql.Literal(BATCH),
+            bound=sql.SQL("").join(sql.SQL(", {}").format(sql.Identifier(one)) for one in self.bound),
             **self._names(target.clinic_id),
         )
         values = [target.clinic_id, after, target.label]
@@ -128,9 +133,9 @@ class Column:
 
     def _renew_rows(self, cursor: Any, rows: list[Any], target: Target) -> Done:
         renewed, unreadable = {}, []
-        for pk, sealed in rows:
+        for pk, sealed, *bound in rows:
             try:
-                renewed[pk] = target.renewed(bytes(sealed), self.context)
+                renewed[pk] = target.renewed(bytes(sealed), self.context.format(*bound) if bound else self.context)
             except Undecipherable:
                 unreadable.append(f"{self.name} {pk}")
         if renewed:
@@ -156,12 +161,15 @@ class Column:
 
 
 _odd: list[Place] = []
-_odd_columns: list[tuple[str, str, str]] = []
+_odd_columns: list[tuple[str, str, str, tuple[str, ...]]] = []
 
 
-def encrypts_column(model: str, column: str, context: str) -> None:
-    """Say that a BinaryField holds encrypted values: `encrypts_column("core.Draft", "payload", CONTEXT)`. Once, at the start."""
-    _odd_columns.append((model, column, context))
+def encrypts_column(model: str, column: str, context: str, *bound: str) -> None:
+    """Say that a BinaryField holds encrypted values: `encrypts_column("core.Draft", "payload", CONTEXT)`. Once, at the start.
+
+    `bound` names the columns of the row whose values stand in its context, each at a `{}`.
+    """
+    _odd_columns.append((model, column, context, bound))
 
 
 def encrypts_elsewhere(place: Place) -> None:
@@ -173,7 +181,7 @@ def columns() -> list[Column]:
     """Every encrypted column of every model."""
     fields: Iterator[Any] = (field for model in apps.get_models() for field in model._meta.local_concrete_fields)
     found = [Column(field.model, field.column, field.context) for field in fields if getattr(field, "is_encrypted", False)]
-    return found + [Column(apps.get_model(model), column, context) for model, column, context in _odd_columns]
+    return found + [Column(apps.get_model(model), *said, bound) for model, *said, bound in _odd_columns]
 
 
 def places_of_clinics() -> list[Place]:

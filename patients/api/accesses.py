@@ -44,6 +44,7 @@ class AccessLogView(ClinicViewSet):
     model = Patient
     output = AccessOutput
     pagination_class = None
+    kept = None
     filters = (
         query("limit", {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": 25}, "Rows at most."),
         query("before", OpenApiTypes.DATETIME, "Before this instant: the last row's `at`, to read on."),

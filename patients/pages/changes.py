@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from core.audit.subjects import shown
 from core.history.selectors import changes_of
 from core.pages.access import page
 from core.pages.reading import read_number
@@ -21,6 +22,7 @@ from patients.selectors import record_rows
 def changes(request: ClinicRequest, patient_id: UUID) -> HttpResponse:
     """The newest first, page by page; `before` is the number of the last entry that was seen."""
     patient = visible_patients(request.actor).found(pk=patient_id)
+    shown([patient.pk])
     found = changes_of(
         actor=request.actor,
         row_ids=record_rows(actor=request.actor, patient_id=patient.pk),

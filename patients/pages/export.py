@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from core.audit.subjects import shown
 from core.errors import Conflict, ValidationFailed
 from core.forms import show_problems
 from core.pages.access import page
@@ -25,6 +26,7 @@ from patients.services import export_patient
 @page("patient", "export")
 def take_copy(request: ClinicRequest, patient_id: UUID) -> HttpResponse:
     patient: Patient = visible_patients(request.actor).found(pk=patient_id)
+    shown([patient.pk])
     form = ExportForm(request.POST if request.method == "POST" else None)
     status = 200
     if request.method == "POST":

@@ -20,6 +20,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from core.accounts.actor import Actor
+from core.audit.subjects import Reading, shown
 from core.errors import Conflict, NotAllowed, invalid
 from core.tenancy.context import current_clinic_id
 from core.tenancy.models import Clinic
@@ -57,7 +58,8 @@ def export_patient(*, actor: Actor, patient_id: UUID, reason: str, most_bytes: i
 
 
 def recorded_export(*, user_id: UUID, patient: Patient, reason: str) -> None:
-    """Who took a copy of whose record, when, and why. The one place at which an export is recorded."""
+    """Who took a copy of whose record, when, and why. The one place at which an export is recorded: the access log has it too."""
+    shown([patient.pk], Reading.EXPORT)
     logger.info("The patient %s was exported by %s (%s).", patient.pk, user_id, reason)
     LogEntry.objects.create(
         user_id=user_id,

@@ -1,4 +1,4 @@
-"""Every way in, in a real browser: passkey, app, recovery code, code by message, a new password; and who must have a second step."""
+"""Every way in, in a real browser: passkey, app, recovery code, a code that is sent, a new password, who must have one."""
 
 import re
 import time

@@ -12,6 +12,8 @@ from core.security.crypto import decrypt, encrypt
 from core.tenancy.announcements import announces
 from core.tenancy.ids import new_id
 
+CONTEXT = "core_secondfactor:{}:{}"  # person, kind
+
 
 @announces(second_factors=["user_id"])
 class SecondFactor(models.Model):
@@ -56,7 +58,7 @@ class SecondFactor(models.Model):
 
     @property
     def _context(self) -> str:
-        return f"core_secondfactor:{self.user_id}:{self.kind}"
+        return CONTEXT.format(self.user_id, self.kind)
 
 
 class OneTimeCode(models.Model):

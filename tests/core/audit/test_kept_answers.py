@@ -11,7 +11,7 @@ from core.api.renderers import AnswerResponse
 from tests.core.cache.conftest import eventually, listening, redis_of_the_run, with_redis
 from tests.core.cache.test_ready_pages import browser, is_ready
 from tests.factories.access_log import Written, taken_events
-from tests.factories.api_client import ApiClient
+from tests.factories.api_client import ApiClient, committed_client
 from tests.factories.threads import apart
 from tests.factories.world import Place
 
@@ -35,7 +35,7 @@ def logged(ask: Callable[..., Any], *said: Any, **more: Any) -> tuple[Any, list[
 
 @pytest.mark.parametrize("what", ["list", "record"])
 def test_an_answer_from_the_cache_is_written_down_as_the_first(what: str, riverside: Place, listening: None) -> None:
-    client = ApiClient(riverside.users[Role.CLINIC_ADMIN])
+    client = committed_client(riverside.users[Role.CLINIC_ADMIN])
     people = {one.pk for one in (riverside.patients if what == "list" else riverside.patients[:1])}
     path = "patients?ordering=mrn" if what == "list" else f"patients/{riverside.patients[0].pk}"
 
@@ -65,7 +65,7 @@ def test_a_page_that_is_ready_is_written_down_as_the_first(riverside: Place, lis
 
 
 def test_the_first_answer_given_again_is_written_down_again(riverside: Place) -> None:
-    client = ApiClient(riverside.users[Role.RECEPTIONIST])
+    client = committed_client(riverside.users[Role.RECEPTIONIST])
     body = {"given_name": "Ottilie", "family_name": "Wagstaffe", "date_of_birth": "1950-02-03", "sex": "female"}
     made, events = logged(client.post, "patients", body, Idempotency_Key="a-key-of-this-test")
     assert made.status_code == 201

@@ -14,6 +14,7 @@ from tests.factories.world import World
 
 # What nothing is ever cached of, and why. A table comes onto this list with a reason, or its model says @announces.
 NEVER_CACHED = {
+    "clinics_invitation": "read rarely, and as it is",
     "core_change": "read rarely, and as it is",
     "core_seal": "read by the verification alone",
     "core_accessevent": "written by every read; who reads it wants the newest",

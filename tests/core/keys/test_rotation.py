@@ -11,9 +11,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
 
+from core.accounts.factors.models import SecondFactor
 from core.accounts.roles import Role
 from core.drafts.models import CONTEXT as DRAFTS
 from core.drafts.models import Draft
+from core.history.models import Change
 from core.idempotency.middleware import CONTEXT as ANSWERS
 from core.idempotency.models import IdempotencyRecord
 from core.keys import memory, rotation
@@ -79,7 +81,9 @@ def test_all_values_of_a_clinic_go_over_and_nothing_else_changes(riverside_in_pl
     patients = [add(place, number, insurance_policy_number=f"P{number}") for number in range(BATCH + 7)]
     before = {one.pk: one for one in Patient.objects.filter(clinic=place.clinic)}
     old = newest(place)
+    entries = Change.objects.count()
     said = run("--clinic", "riverside")
+    assert Change.objects.count() == entries, "encrypting the same anew is no change"
     assert f"{COLUMN}: {BATCH + 7} encrypted anew" in said
     assert "Everything stands under data key 2." in said
     new = newest(place)
@@ -176,14 +180,18 @@ def test_the_deployments_key_can_be_taken_out_afterwards(riverside_in_platform: 
     old = list(settings.HMS_ENCRYPTION_KEYS)
     number = int(old[0].partition(":")[0])
     new = f"{number + 1}:" + base64.urlsafe_b64encode(os.urandom(32)).decode()
+    factor = SecondFactor(user=user, kind=SecondFactor.Kind.CODE)
+    factor.secret = {"channels": ["email"], "phone": ""}
     settings.HMS_ENCRYPTION_KEYS = [new, *old]
+    factor.save()
     assert f"Under deployment key {number} stands nothing; it can be taken out." in run("--ring")
     settings.HMS_ENCRYPTION_KEYS = [new]
     memory.forget()
     for one in (patient, legacy):
         assert Patient.objects.get(pk=one.pk).national_id == IDENTITY
-    nobodys.refresh_from_db()
-    draft.refresh_from_db()
+    for one in (nobodys, draft, factor):
+        one.refresh_from_db()
+    assert factor.secret == {"channels": ["email"], "phone": ""}
     assert unseal(nobodys.answer, context=ANSWERS) == b"{}"
     assert draft.values == {}
 
