@@ -57,6 +57,7 @@ def appointment(place: Place) -> Body:
 BODIES: dict[tuple[str, str], Callable[[Place], Body]] = {
     ("post", "/api/v2/auth/token"): lambda p: {"email": p.users[Role.DOCTOR].email, "password": PASSWORD},
     ("post", "/api/v2/auth/token/refresh"): lambda p: {"refresh": "x"},
+    ("post", "/api/v2/auth/logout"): lambda p: {},
     ("post", "/api/v2/patients"): patient,
     ("patch", "/api/v2/patients/{}"): patient,
     ("post", "/api/v2/patients/search"): lambda p: {"search": "okafor"},
