@@ -187,7 +187,7 @@ def test_a_dump_of_the_database_and_the_files_hold_no_protected_field_in_clear(d
     assert uploads
     assert traces_of(ENCRYPTED, dump | uploads) == []
     where = {place.rpartition(": ")[0] for place in traces_of(NAMES, dump)}
-    assert where == {"table patients_patient"}, "names stand in the patient's row alone"
+    assert where == {"table patients_patient", "table core_change"}, "names stand in the patient's row and its history alone"
 
 
 def test_the_scan_finds_what_is_there() -> None:

@@ -29,9 +29,12 @@ from tests.factories.world import Place
 
 CLASSES = {  # addresses, or one method of an address
     RouteClass.FREE: {"/health"},
-    RouteClass.AUTH: {"/api/v2/auth/token"},
+    RouteClass.AUTH: {"/api/v2/auth/token", "/api/v2/auth/otp/request", "/api/v2/auth/otp/verify"},
     RouteClass.REFRESH: {"/api/v2/auth/token/refresh"},
-    RouteClass.SIGN_IN: {"/sign-in/"},
+    RouteClass.SIGN_IN: {
+        "/sign-in/", "/sign-in/second/", "/sign-in/second/code/", "/sign-in/passkey/", "/sign-in/passkey/ask/",
+        "/sign-in/forgotten/", "/sign-in/new-password/", "/join/{token}/",
+    },
     RouteClass.UPLOAD: {"POST /api/v2/patients/{id}/documents", "POST /patients/{patient_id}/documents/add/"},
     RouteClass.SEARCH: {"GET /api/v2/patients", "/api/v2/patients/search"},
     RouteClass.SEARCH_PAGE: {
