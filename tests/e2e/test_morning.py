@@ -44,12 +44,12 @@ def test_who_seems_registered_is_warned_of_and_registered_anyway(page: Page, cli
     empty_registration(page)
     fill_person(page, known["given_name"], known["family_name"], known["date_of_birth"])
     page.locator("[name=city]").fill("Readford")
-    page.locator("[name=phone]").fill("020 7946 0123")
+    page.locator("[name=phone]").fill("+44 20 7946 0123")
     expect(page.locator("#duplicates")).to_contain_text(known["mrn"])
     page.get_by_role("button", name="Register", exact=True).click()
     expect(page.locator("#duplicate-warning")).to_be_focused()
     assert len(clinic.found(known["family_name"])) == 1, "registered in spite of the warning"
-    for name, typed in (("given_name", known["given_name"]), ("city", "Readford"), ("phone", "020 7946 0123")):
+    for name, typed in (("given_name", known["given_name"]), ("city", "Readford"), ("phone", "+44 20 7946 0123")):
         expect(page.locator(f"#record [name={name}]")).to_have_value(typed)
     expect(page.get_by_label("Female", exact=True)).to_be_checked()
     page.get_by_role("button", name="Somebody else: register anyway").click()
