@@ -13,6 +13,7 @@ PRODUCTION := DEBUG=0 HMS_DEMO=0 HMS_BASE_URL=https://hms.example HMS_TRUSTED_PR
 	DATABASE_MAINTENANCE_URL=postgresql://hms_maintenance:sample@db.example/hms \
 	SECRET_KEY=0123456789-sample-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRST \
 	HMS_SEARCH_KEY=sample-sample-sample-sample-sample-sample \
+	HMS_TOKEN_KEYS=1:sample-sample-sample-sample-sample-sample \
 	HMS_ENCRYPTION_KEYS=1:c2FtcGxlc2FtcGxlc2FtcGxlc2FtcGxlc2FtcGxlc2E=
 
 .DEFAULT_GOAL := help

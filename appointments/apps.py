@@ -16,6 +16,8 @@ class AppointmentsConfig(AppConfig):
         hot.register()
         add_menu_item(MenuItem(10, _("Today"), "today", "appointments:today", "appointment"))
         add_menu_item(MenuItem(20, _("Calendar"), "calendar", "appointments:calendar", "appointment"))
+        unusual = "appointments:unusual-access"
+        add_menu_item(MenuItem(80, _("Oversight"), "eye", unusual, "access_log", "review", phone_bar=False))
         words = _("What can be booked, how long it takes, what it costs, who offers it.")
         add_settings_link(SettingsLink(10, _("Services"), words, "calendar", "appointments:services", "service"))
         words = _("When each provider works, and the days that differ.")

@@ -13,6 +13,7 @@ from appointments.choices import ChangeKind, ExceptionKind, ResourceKind, Source
 from appointments.querysets import AppointmentQuerySet
 from appointments.validators import exception_rules, holiday_rules, schedule_rules, service_rules, visit_rules
 from clinics.models import Location, Provider, Room
+from core.history.keeping import keeps_history
 from core.tenancy.announcements import announces
 from core.tenancy.ids import new_id
 from core.tenancy.models import ClinicForeignKey, ClinicModel, Record
@@ -21,6 +22,7 @@ from core.validators import Rules
 from patients.models import Patient
 
 
+@keeps_history()
 @announces()
 class Service(Record):
     """Something that can be booked. Buffers are kept free before and after it, for provider and room."""
@@ -60,6 +62,7 @@ class Service(Record):
         return service_rules()
 
 
+@keeps_history()
 @announces()
 class ServiceProvider(ClinicModel):
     """Who offers which service."""
@@ -73,6 +76,7 @@ class ServiceProvider(ClinicModel):
         constraints = [models.UniqueConstraint(fields=["clinic", "service", "provider"], name="appointments_offer_once")]
 
 
+@keeps_history()
 @announces(schedules=["provider_id"])
 class Schedule(Record):
     """Weekly hours of a provider at a location, in the location's wall-clock time.
@@ -116,6 +120,7 @@ class Schedule(Record):
         return schedule_rules()
 
 
+@keeps_history()
 @announces(schedule_exceptions=["provider_id"])
 class ScheduleException(Record):
     """A provider's days that differ from the week: away, or extra hours. Without times: the whole local day(s)."""
@@ -150,6 +155,7 @@ class ScheduleException(Record):
         return exception_rules()
 
 
+@keeps_history()
 @announces()
 class Holiday(Record):
     """A day on which the clinic, or one location, is closed."""
@@ -172,9 +178,12 @@ class Holiday(Record):
         return holiday_rules()
 
 
+@keeps_history()
 @announces(appointment=["id"], appointments=["clinic_id", "local_day"], visits=["patient_id"])
 class Appointment(Record):
     """A visit: planned, under way or past. Never deleted. `start` and `end` are the patient's time, without buffers."""
+
+    subject_path = "patient_id"
 
     patient = ClinicForeignKey(Patient, related_name="appointments", verbose_name=_("patient"))
     service = ClinicForeignKey(Service, related_name="+", verbose_name=_("service"))
@@ -211,9 +220,12 @@ class Appointment(Record):
         return {"notes": visit_rules()["notes"]}
 
 
+@keeps_history()
 @announces(history=["appointment_id"])
 class AppointmentChange(ClinicModel):
     """One line of a visit's history: who changed what, when and why. Written with the change, never altered."""
+
+    subject_path = "appointment.patient_id"
 
     appointment = ClinicForeignKey(Appointment, related_name="changes", verbose_name=_("appointment"))
     at = models.DateTimeField(_("at"), auto_now_add=True)

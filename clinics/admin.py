@@ -9,15 +9,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from clinics import services
-from clinics.models import ClinicSettings, Department, Location, Provider, Room
+from clinics.models import ClinicSettings, Department, Invitation, Location, Provider, Room
+from clinics.selectors import location_choices
 from core.accounts.models import Membership, User
 from core.admin import offer_locations
 from core.admin_site import RecordForm, ScopedAdmin, actor_of
-
-
-def location_choices() -> list[tuple[str, str]]:
-    return [(str(pk), name) for pk, name in Location.objects.values_list("pk", "name")]
-
 
 offer_locations(location_choices)
 
@@ -134,3 +130,16 @@ class ProviderAdmin(PlaceAdmin):
             members = Membership.objects.filter(clinic=request.clinic, state=Membership.State.ACTIVE)
             kwargs["queryset"] = User.objects.filter(pk__in=members.values("user_id"))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ScopedAdmin):
+    """Read here, made and withdrawn in the clinic's settings, where the e-mail is written."""
+
+    resource = "membership"
+    read_only = True
+    fields = ("email", "full_name", "roles", "department", "invited_by", "expires_at", "accepted_at", "accepted_by", "withdrawn_at")
+    readonly_fields = fields
+    list_display = ("email", "invited_by", "created_at", "expires_at", "accepted_at", "withdrawn_at")
+    list_select_related = ("invited_by",)
+    search_fields = ("email",)

@@ -1,16 +1,24 @@
 """What a clinic consists of: places, departments, rooms, providers, and its own rules."""
 
+from datetime import datetime
+
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from clinics import validators
 from clinics.choices import ProviderKind, RoomKind
+from clinics.querysets import InvitationQuerySet
+from core.accounts.roles import CLINIC_ROLES, Role
+from core.history.keeping import keeps_history
 from core.tenancy.announcements import announces
 from core.tenancy.models import ClinicForeignKey, Record, validate_time_zone
+from core.tenancy.querysets import ClinicManager
 from core.validators import Rules
 
 
+@keeps_history()
 @announces()
 class ClinicSettings(Record):
     """A clinic's own rules. One row a clinic."""
@@ -31,6 +39,7 @@ class ClinicSettings(Record):
         return validators.settings_rules("")
 
 
+@keeps_history()
 @announces()
 class Location(Record):
     """A place where the clinic sees patients. It may lie in another time zone than the clinic."""
@@ -56,6 +65,7 @@ class Location(Record):
         return validators.location_rules(self.own_clinic().country)
 
 
+@keeps_history()
 @announces()
 class Department(Record):
     """A part of the clinic, such as General practice; across locations."""
@@ -76,6 +86,7 @@ class Department(Record):
         return validators.department_rules("")
 
 
+@keeps_history()
 @announces()
 class Room(Record):
     """A room of a location, in which one visit at a time takes place."""
@@ -100,6 +111,7 @@ class Room(Record):
         return validators.room_rules("")
 
 
+@keeps_history()
 @announces()
 class Provider(Record):
     """Somebody who sees patients: a doctor, nurse, therapist. Not everyone who works here, and not always a user."""
@@ -134,3 +146,48 @@ class Provider(Record):
 
     def field_rules(self) -> Rules:
         return validators.provider_rules("")
+
+
+@keeps_history(secret=["secret_digest"])
+class Invitation(Record):
+    """Somebody is asked to work here, by a link in an e-mail. Open until it is accepted, withdrawn or too old."""
+
+    email = models.EmailField(_("e-mail"), max_length=254)
+    full_name = models.CharField(_("full name"), max_length=200, blank=True)
+    roles = ArrayField(
+        models.CharField(max_length=32, choices=[(role.value, role.label) for role in Role if role in CLINIC_ROLES]),
+        verbose_name=_("roles"),
+    )
+    location_ids = ArrayField(
+        models.UUIDField(), default=list, blank=True, verbose_name=_("locations"), help_text=_("Empty means every location.")
+    )
+    department = ClinicForeignKey(Department, null=True, blank=True, related_name="+", verbose_name=_("department"))
+    invited_by = models.ForeignKey("core.User", models.PROTECT, related_name="+", db_index=False, verbose_name=_("invited by"))
+    secret_digest = models.CharField(max_length=64, editable=False)
+    expires_at = models.DateTimeField(_("valid until"))
+    accepted_at = models.DateTimeField(_("accepted"), null=True, blank=True)
+    accepted_by = models.ForeignKey(
+        "core.User", models.PROTECT, null=True, blank=True, related_name="+", db_index=False, verbose_name=_("accepted by")
+    )
+    withdrawn_at = models.DateTimeField(_("withdrawn"), null=True, blank=True)
+
+    objects = ClinicManager.from_queryset(InvitationQuerySet)()  # type: ignore[assignment, misc]
+
+    class Meta(Record.Meta):
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["clinic", "email"],
+                condition=models.Q(accepted_at=None, withdrawn_at=None),
+                name="clinics_invitation_open_once",
+            ),
+            models.UniqueConstraint(fields=["clinic", "secret_digest"], name="clinics_invitation_by_secret"),
+        ]
+
+    def is_open(self, now: datetime) -> bool:
+        return self.accepted_at is None and self.withdrawn_at is None and now < self.expires_at
+
+    def field_rules(self) -> Rules:
+        return validators.invitation_rules("")

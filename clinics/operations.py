@@ -25,7 +25,8 @@ def _memberships(actor: Actor) -> Any:
 
 
 def register() -> None:
-    accept("clinics_provider(user_id)", PEOPLE_STAY)
+    for subject in ("clinics_provider(user_id)", "clinics_invitation(invited_by_id)", "clinics_invitation(accepted_by_id)"):
+        accept(subject, PEOPLE_STAY)
     optimizer.register("clinics.settings", selectors.clinic_settings, as_anybody)
     optimizer.register("clinics.locations", selectors.locations_in_use, as_anybody)
     optimizer.register("clinics.departments", selectors.departments_in_use, as_anybody)

@@ -2,6 +2,7 @@
 
 from django.db.models import QuerySet
 
+from clinics.models import Invitation
 from core.accounts.actor import Actor
 from core.accounts.models import Membership
 from core.accounts.roles import Role
@@ -22,6 +23,13 @@ def visible_memberships(actor: Actor) -> QuerySet[Membership]:
     if not actor.can("membership", "view"):
         return Membership.objects.none()
     return _memberships()
+
+
+def visible_invitations(actor: Actor) -> QuerySet[Invitation]:
+    """Those that nobody has answered, for whoever may invite."""
+    if not actor.can("membership", "create"):
+        return Invitation.objects.none()
+    return Invitation.objects.unanswered()
 
 
 def visible_staff(actor: Actor) -> QuerySet[Membership]:

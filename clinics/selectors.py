@@ -32,3 +32,13 @@ def providers_in_use(*, actor: Actor) -> list[Provider]:
     """With their departments. One query."""
     actor.require("provider", "view")
     return list(Provider.objects.filter(is_active=True).select_related("department"))
+
+
+def location_choices() -> list[tuple[str, str]]:
+    """Every location of the scope's clinic by its name, for forms about people. One query."""
+    return [(str(pk), name) for pk, name in Location.objects.values_list("pk", "name")]
+
+
+def department_choices() -> list[tuple[str, str]]:
+    """The departments in use, likewise. One query."""
+    return [(str(pk), name) for pk, name in Department.objects.filter(is_active=True).values_list("pk", "name")]

@@ -7,6 +7,7 @@ from core.validators import (
     Rule,
     clean_boolean,
     clean_choice,
+    clean_email,
     clean_name,
     clean_phone,
     clean_text,
@@ -53,3 +54,7 @@ def settings_rules(country: str) -> dict[str, Rule]:
         "wait_warn_minutes": partial(clean_whole_number, least=1, most=LONGEST_WARNING),
         "wait_late_minutes": partial(clean_whole_number, least=1, most=LONGEST_LATE),
     }
+
+
+def invitation_rules(country: str) -> dict[str, Rule]:
+    return {"email": partial(clean_email, required=True), "full_name": partial(clean_name, max_length=200)}

@@ -10,6 +10,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from core.accounts import admin as accounts_admin  # noqa: F401  (registers its own)
+from core.accounts.factors.services import remove_all_factors
 from core.accounts.models import Membership, SignInThrottle, User
 from core.accounts.roles import CLINIC_ROLES, Role
 from core.accounts.services import (
@@ -21,6 +23,7 @@ from core.accounts.services import (
     unlock_sign_in,
 )
 from core.admin_site import ScopedAdmin, ServiceForm, actor_of
+from core.history import admin as history_admin  # noqa: F401  (registers its own)
 from core.security import admin as security_admin  # noqa: F401  (registers its own)
 from core.tenancy.models import Clinic
 
@@ -36,11 +39,24 @@ def password_field(**kwargs: Any) -> forms.CharField:
     return forms.CharField(label=gettext_lazy("Password"), strip=False, max_length=1024, widget=widget, **kwargs)
 
 
+class ClinicForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Roles as boxes."""
+
+    second_factor_roles = forms.MultipleChoiceField(
+        label=gettext_lazy("Second factor required of"),
+        choices=ROLE_CHOICES,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("Who has such a role sets up a second factor at the next sign-in, before anything else."),
+    )
+
+
 @admin.register(Clinic)
 class ClinicAdmin(ScopedAdmin):
     """A clinic's administrator sees and names the own one; opening and closing clinics is the platform's."""
 
     resource = "clinic"
+    form = ClinicForm
     list_display = ("name", "slug", "time_zone", "country", "currency", "state")
     list_filter = ("state", "country")
     search_fields = ("name", "slug")
@@ -129,7 +145,7 @@ class UserAdmin(ScopedAdmin):
     date_hierarchy = "created_at"
     readonly_fields = ("last_login", "created_at")
     inlines = (MembershipInline,)
-    actions = ("deactivate", "unlock")
+    actions = ("deactivate", "unlock", "remove_factors")
     fields: ClassVar[tuple[str, ...]] = (
         "email",
         "full_name",
@@ -166,6 +182,12 @@ class UserAdmin(ScopedAdmin):
     def unlock(self, request: HttpRequest, rows: QuerySet[User]) -> None:
         actor = actor_of(request)
         self.each_by_service(request, rows, lambda user: unlock_sign_in(actor=actor, users=[user]), _("%d accounts unlocked."))
+
+    @admin.action(description=gettext_lazy("Remove their second factors"), permissions=["change"])
+    def remove_factors(self, request: HttpRequest, rows: QuerySet[User]) -> None:
+        actor = actor_of(request)
+        words = _("The second factors of %d accounts removed; they were told by e-mail.")
+        self.each_by_service(request, rows, lambda user: remove_all_factors(actor=actor, user=user), words)
 
 
 class MemberForm(ServiceForm):

@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy
 
 from core.accounts.actor import Actor
 from core.accounts.roles import MATRIX, Role
+from core.audit.subjects import Reading, show_rows
 from core.cache import process as cache_process
 from core.errors import DomainError
 from core.forms import ReferenceSelect, TypedText, problem_of
@@ -240,6 +241,20 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not isinstance(form, ServiceForm):
             super().save_model(request, obj, form, change)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Whom its rows are about goes into the access log."""
+        response = super().changelist_view(request, extra_context)
+        changes = getattr(response, "context_data", None) and response.context_data.get("cl")  # type: ignore[attr-defined]
+        if changes:
+            show_rows(changes.result_list, Reading.SEARCH if getattr(request, "private_search", "") else Reading.LIST)
+        return response
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            show_rows([found])
+        return found
 
     def get_actions(self, request: HttpRequest, action_location: ActionLocation = ActionLocation.CHANGE_LIST) -> dict[str, Any]:
         """Without Django's own deletion; and none in a form, where what is typed would be lost."""

@@ -26,6 +26,7 @@ class CoreConfig(AppConfig):
         fetching.fetch_peers_by_default()
         operations.register()
         _keep_for_a_time()
+        _encrypt_odd_places()
         if settings.DEBUG:
             detector.listeners.append(detector.warn)
         pre_migrate.connect(grant_defaults, sender=self)
@@ -39,8 +40,10 @@ class CoreConfig(AppConfig):
 
 def _keep_for_a_time() -> None:
     """What `manage.py maintain` deletes, and after how long. Tables in which strangers can make rows are all among it."""
+    from core.accounts.auth_sessions import KEPT_FOR as SESSIONS_KEPT_FOR
     from core.accounts.throttle import FORGOTTEN_AFTER
-    from core.database.retention import keep_for
+    from core.audit.partitions import due_partitions
+    from core.database.retention import also_due, keep_for
     from core.drafts.services import KEPT_FOR as DRAFTS_KEPT_FOR
     from core.idempotency.middleware import KEPT_FOR as ANSWERS_KEPT_FOR
     from core.security.blocking import KNOWN_FOR
@@ -52,7 +55,25 @@ def _keep_for_a_time() -> None:
     keep_for("core_ratecounter", "expires_at", timedelta)
     keep_for("core_idempotencyrecord", "created_at", lambda: ANSWERS_KEPT_FOR)
     keep_for("core_draft", "updated_at", lambda: DRAFTS_KEPT_FOR)
+    keep_for("core_onetimecode", "expires_at", timedelta)
+    keep_for("core_outgoingmessage", "created_at", lambda: timedelta(days=settings.HMS_MESSAGE_DAYS))
     keep_for("django_session", "expire_date", timedelta)
+    keep_for("core_authsession", "expires", lambda: SESSIONS_KEPT_FOR)
+    also_due(due_partitions)
+
+
+def _encrypt_odd_places() -> None:
+    """Where encrypted values stand that no EncryptedTextField names: the rotation of keys renews them too."""
+    from core.accounts.factors.models import CONTEXT as FACTORS
+    from core.drafts.models import CONTEXT as DRAFTS
+    from core.idempotency.middleware import CONTEXT as ANSWERS
+    from core.keys.places import encrypts_column, encrypts_elsewhere
+    from core.uploads.rotation import Files
+
+    encrypts_column("core.Draft", "payload", DRAFTS)
+    encrypts_column("core.IdempotencyRecord", "answer", ANSWERS)
+    encrypts_column("core.SecondFactor", "sealed", FACTORS, "user_id", "kind")
+    encrypts_elsewhere(Files())
 
 
 class HMSAdminConfig(AdminConfig):

@@ -11,6 +11,9 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from core.accounts.token_keys import TOKEN_KEY, TOKEN_KEY_BYTES
+from core.audit.draining import spool
+from core.audit.spool import DAMAGED, trouble_with
 from core.security.limiting.rates import RATE_VARIABLES, NotARate, rate_of
 
 VARIABLES = {
@@ -34,6 +37,26 @@ def secrets_are_set(**_: Any) -> list[CheckMessage]:
     for entry in settings.HMS_ENCRYPTION_KEYS:
         if not _is_key(entry):
             found.append(Error("HMS_ENCRYPTION_KEYS holds an entry that is not `number:base64 of 32 bytes`.", id="hms.E004"))
+    return found
+
+
+@register(Tags.security)
+def token_keys_are_strong(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if not settings.HMS_TOKEN_KEYS:
+        hint = "`1:` and at least 32 random characters, or JWT_SECRET. See .env.example."
+        found.append(Error("HMS_TOKEN_KEYS is not set.", hint=hint, id="hms.E050"))
+    names = []
+    for entry in settings.HMS_TOKEN_KEYS:
+        match = TOKEN_KEY.fullmatch(entry)
+        names.append(match[1] if match else "")
+        if match is None:
+            hint = "A name of letters, digits, dots and dashes, a colon, the secret."
+            found.append(Error("HMS_TOKEN_KEYS holds an entry that is not `name:secret`.", hint=hint, id="hms.E051"))
+        elif len(match[2].encode()) < TOKEN_KEY_BYTES:
+            found.append(Error(f"The token key {match[1]} is shorter than {TOKEN_KEY_BYTES} characters.", id="hms.E052"))
+    if len(set(names)) < len(names):
+        found.append(Error("Two entries of HMS_TOKEN_KEYS have the same name.", id="hms.E053"))
     return found
 
 
@@ -100,6 +123,21 @@ def networks_are_networks(**_: Any) -> list[CheckMessage]:
             found.append(Error(f"HMS_NEVER_BLOCK holds {entry!r}, which is no network.", hint=hint, id="hms.E012"))
     if settings.HMS_SECURITY_EVENT_DAYS < 1:
         found.append(Error("HMS_SECURITY_EVENT_DAYS is less than a day.", id="hms.E013"))
+    return found
+
+
+@register(Tags.security)
+def accesses_can_be_written_down(**_: Any) -> list[CheckMessage]:
+    """What can't be written down isn't shown: without a place for the access log nobody sees a patient."""
+    found: list[CheckMessage] = []
+    if trouble := trouble_with(spool.folder):
+        hint = "Whoever serves HMS needs to write there (HMS_SPOOL_DIR, docs/access-log.md)."
+        found.append(Error(f"The access log's spool can't be written: {trouble}.", hint=hint, id="hms.E050"))
+    if list(spool.folder.glob(f"*{DAMAGED}")):
+        hint = "docs/access-log.md says what to do with it."
+        found.append(Warning("The access log's spool holds a damaged file.", hint=hint, id="hms.W050"))
+    if settings.HMS_ACCESS_LOG_YEARS < 1:
+        found.append(Error("HMS_ACCESS_LOG_YEARS is less than a year.", id="hms.E051"))
     return found
 
 

@@ -2,9 +2,15 @@
 
 from django.contrib.sessions.models import Session
 
+from core.accounts.auth_sessions import AuthSession
+from core.accounts.factors.models import OneTimeCode, SecondFactor
 from core.accounts.models import Membership, SignInThrottle, User
+from core.audit.models import AccessedPatient, AccessEvent
 from core.drafts.models import Draft
+from core.history.models import Change, Seal
 from core.idempotency.models import IdempotencyRecord
+from core.keys.models import ClinicKey
+from core.messaging.models import OutgoingMessage
 from core.security.limiting.models import RateCounter
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.announcements import announces
@@ -13,13 +19,22 @@ from core.tenancy.models import Clinic
 announces(session=["sha256(session_key)"])(Session)
 
 __all__ = [
+    "AccessEvent",
+    "AccessedPatient",
     "AddressBlock",
     "AddressStanding",
+    "AuthSession",
+    "Change",
     "Clinic",
+    "ClinicKey",
     "Draft",
     "IdempotencyRecord",
     "Membership",
+    "OneTimeCode",
+    "OutgoingMessage",
     "RateCounter",
+    "Seal",
+    "SecondFactor",
     "SecurityEvent",
     "SignInThrottle",
     "User",

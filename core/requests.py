@@ -8,6 +8,7 @@ from rest_framework.request import Request
 
 if TYPE_CHECKING:
     from core.accounts.actor import Actor
+    from core.accounts.known import KnownSession
     from core.accounts.models import Membership, User
     from core.database.detector import Detector
     from core.errors import DomainError
@@ -26,12 +27,14 @@ class HMSRequest(HttpRequest):
     statements: "Detector"
     user: "User"  # or AnonymousUser, until `is_authenticated` has been asked
     auth_method: str
+    auth_session: "KnownSession | None"  # None until `user.is_authenticated` has been asked
     token_clinic_id: UUID | None
     memberships: "list[Membership]"
     clinic: "Clinic | None"
     actor: "Actor | None"
     counted: "Counted"
     person_id: UUID | None  # who was found to ask; None for a stranger, and while nobody has looked
+    access_id: UUID  # of its event in the access log, once it has one
     turned_down: BaseException | None  # the database's error that a second run of the request would probably not meet
 
 

@@ -2,10 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import environ
 from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
+
+from core.redaction import RedactingFilter
 
 environ.Env.read_env(Path(__file__).resolve().parent.parent / ".env")
 
@@ -21,19 +25,39 @@ keepalive = 5  # seconds; a stop waits for idle connections no longer than this
 accesslog = None  # paths may carry search terms; nothing of ours logs them
 errorlog = "-"
 loglevel = os.environ.get("LOG_LEVEL", "info").lower()
+
+
+class RedactedLog(Logger):  # type: ignore[misc]
+    """The server's own lines pass where ours do: an access log, if somebody turns it on, has no query strings either."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        for handler in (*self.error_log.handlers, *self.access_log.handlers):
+            handler.addFilter(RedactingFilter())
+
+
+logger_class = RedactedLog
 control_socket_disable = True  # its default path is shared by every installation of one user
 
 
 def post_worker_init(worker: Worker) -> None:
     """The application is loaded, the fork is behind us: now threads and connections of its own may begin."""
+    from core.audit.draining import drainer
     from core.cache.process import listener
+    from core.messaging.courier import courier
     from hms.memory import settle
 
     settle()
     listener.start()
+    courier.start()
+    drainer.start()
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:
+    from core.audit.draining import drainer
     from core.cache.process import listener
+    from core.messaging.courier import courier
 
+    courier.stop()
     listener.stop()
+    drainer.stop()

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from core.database.embedded import EmbeddedPostgres
 from core.security.local_secrets import local_secrets
 from core.tenancy.limits import Limits
+from hms.api_settings import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401  (Django reads them here)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -109,7 +110,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 _secrets = local_secrets(VAR_DIR) if EMBEDDED_POSTGRES else {}
 SECRET_KEY = env.str("SECRET_KEY", default=_secrets.get("SECRET_KEY", ""))
 HMS_ENCRYPTION_KEYS = env.list("HMS_ENCRYPTION_KEYS", default=[k for k in [_secrets.get("HMS_ENCRYPTION_KEY")] if k])
+HMS_KEYS_KEPT = env.float("HMS_KEYS_KEPT", default=60)
 HMS_SEARCH_KEY = env.str("HMS_SEARCH_KEY", default=_secrets.get("HMS_SEARCH_KEY", ""))
+_jwt_secret = env.str("JWT_SECRET", default="")
+_token_keys = [f"jwt:{_jwt_secret}"] if _jwt_secret else [key for key in [_secrets.get("HMS_TOKEN_KEY")] if key]
+HMS_TOKEN_KEYS = env.list("HMS_TOKEN_KEYS", default=_token_keys)
 
 # --- Applications ----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -159,7 +164,9 @@ MIDDLEWARE = [
     "core.security.screening.middleware.StrangersMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "core.middleware.UnitOfWorkMiddleware",
+    "core.audit.middleware.AccessLogMiddleware",
     "core.accounts.middleware.ClinicMiddleware",
+    "core.accounts.factors.middleware.SecondFactorMiddleware",
     "core.security.limiting.middleware.CallerLimitMiddleware",
     "core.idempotency.middleware.IdempotencyMiddleware",
     "core.api.ready.ReadyAnswerMiddleware",
@@ -201,14 +208,43 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+PASSWORD_RESET_TIMEOUT = 3600
 LOGIN_URL = "pages:sign-in"
 LOGIN_REDIRECT_URL = "/"
 JWT_EXPIRES_IN = env.str("JWT_EXPIRES_IN", default="15m")
+
+# --- Messages (docs/messages.md): by e-mail, and by gateways for text messages and WhatsApp -----------------------------
+_smtp_host = env.str("EMAIL_HOST", default="")
+_smtp = {
+    "host": _smtp_host,
+    "port": env.int("EMAIL_PORT", default=587),
+    "username": env.str("EMAIL_HOST_USER", default=""),
+    "password": env.str("EMAIL_HOST_PASSWORD", default=""),
+    "use_tls": env.bool("EMAIL_USE_TLS", default=not env.bool("EMAIL_USE_SSL", default=False)),
+    "use_ssl": env.bool("EMAIL_USE_SSL", default=False),
+    "timeout": 10,
+}
+MAILERS: dict[str, Any] = {}
+if _smtp_host:
+    MAILERS["default"] = {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": _smtp}
+elif DEBUG or HMS_DEMO:  # nobody's data: what would be sent stands in the server's output
+    MAILERS["default"] = {"BACKEND": "django.core.mail.backends.console.EmailBackend"}
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"HMS <no-reply@{HMS_BASE_DOMAIN}>")
+HMS_MESSAGE_GATEWAYS = {
+    "sms": env.str("HMS_SMS_GATEWAY_URL", default=""),
+    "whatsapp": env.str("HMS_WHATSAPP_GATEWAY_URL", default=""),
+}
+HMS_MESSAGE_GATEWAY_TOKENS = {
+    "sms": env.str("HMS_SMS_GATEWAY_TOKEN", default=""),
+    "whatsapp": env.str("HMS_WHATSAPP_GATEWAY_TOKEN", default=""),
+}
+HMS_MESSAGE_DAYS = env.int("HMS_MESSAGE_DAYS", default=90)
 
 # --- Sessions, cookies, headers --------------------------------------------------------------------------------------
 SESSION_ENGINE = "core.accounts.sessions"
 _host_only = "__Host-" if _https else ""  # browsers then refuse the cookie from a subdomain, or without https
 SESSION_COOKIE_NAME = f"{_host_only}hms_session"
+HMS_DEVICE_COOKIE = f"{_host_only}hms_device"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -228,7 +264,8 @@ HMS_SECURITY_EVENT_DAYS = env.int("HMS_SECURITY_EVENT_DAYS", default=90)
 SECURE_HSTS_SECONDS = 31_536_000 if _https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _https
 SECURE_HSTS_PRELOAD = env.bool("HMS_HSTS_PRELOAD", default=False)
-SILENCED_SYSTEM_CHECKS = ["security.W021"]  # preload: for the domain's owner to decide, since it can hardly be taken back
+SILENCED_SYSTEM_CHECKS = ["mail.W001"]  # HMS runs without e-mail too: what needs it is not offered then
+SILENCED_SYSTEM_CHECKS += ["security.W021"]  # preload: for the domain's owner to decide, since it can hardly be taken back
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CSP = {
     "default-src": [CSP.SELF],
@@ -308,6 +345,9 @@ STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 HMS_UPLOADS_DIR = BASE_DIR / env.str("HMS_UPLOADS_DIR", default=str(VAR_DIR / "uploads"))
+HMS_AUDIT_ANCHORS_DIR = BASE_DIR / env.str("HMS_AUDIT_ANCHORS_DIR", default=str(VAR_DIR / "anchors"))
+HMS_SPOOL_DIR = BASE_DIR / env.str("HMS_SPOOL_DIR", default=str(VAR_DIR / "spool"))
+HMS_ACCESS_LOG_YEARS = env.int("HMS_ACCESS_LOG_YEARS", default=10)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "uploads": {"BACKEND": "core.uploads.storage.PrivateFolder", "OPTIONS": {"location": str(HMS_UPLOADS_DIR)}},
@@ -317,63 +357,17 @@ MEDIA_ROOT = VAR_DIR / "media"
 
 # --- API -----------------------------------------------------------------------------------------------------------------
 HMS_API_V1_SUNSET = env.str("HMS_API_V1_SUNSET", default="2027-12-31")
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["core.api.authentication.RequestUserAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["core.api.permissions.MatrixPermission"],
-    "DEFAULT_RENDERER_CLASSES": ["core.api.renderers.EnvelopeRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["core.api.parsers.StrictJSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "core.api.pagination.Pagination",
-    "DEFAULT_VERSIONING_CLASS": "core.api.versioning.FoundVersion",
-    "DEFAULT_SCHEMA_CLASS": "core.api.schema.HMSSchema",
-    "EXCEPTION_HANDLER": "core.api.errors.exception_handler",
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.api.renderers.AlwaysJSON",
-    "URL_FORMAT_OVERRIDE": None,
-    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "HMS API",
-    "DESCRIPTION": "Clinics, patients, appointments. One object is `{data, meta}`, an error is `{error}`.",  # a list: by version
-    "VERSION": None,
-    "OAS_VERSION": "3.1.1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SERVE_AUTHENTICATION": [],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "DEFAULT_GENERATOR_CLASS": "core.api.generator.HMSSchemaGenerator",
-    "ENUM_NAME_OVERRIDES": {
-        "ClinicState": "core.tenancy.models.Clinic.State",
-        "MembershipState": "core.accounts.models.Membership.State",
-        "RoomKind": "clinics.models.Room.Kind",
-        "ProviderKind": "clinics.models.Provider.Kind",
-        "ConsentKind": "patients.choices.ConsentKind",
-        "PatientStatus": "patients.choices.PatientStatus",
-        "DocumentCategory": "patients.choices.DocumentCategory",
-        "DocumentStatus": "patients.choices.DocumentStatus",
-        "WritablePatientStatus": "patients.api.serializers.WRITABLE_STATUS",
-        "ReminderChannel": "patients.choices.Channel",
-        "TimeOfDay": "patients.choices.TimeOfDay",
-        "Sex": "patients.choices.Sex",
-        "BloodType": "patients.choices.BloodType",
-        "Role": "core.accounts.roles.Role",
-        "AppointmentStatus": "appointments.choices.Status",
-        "ChangeKind": "appointments.choices.ChangeKind",
-        "ExceptionKind": "appointments.choices.ExceptionKind",
-    },
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "core.api.schema.add_shared_parts",
-    ],
-}
 
 # --- Logs: one line a record, no query strings, no bodies ------------------------------------------------------------------
+DEFAULT_EXCEPTION_REPORTER = "core.redaction.BareReporter"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request": {"()": "core.logs.RequestFilter"}, "trouble": {"()": "core.database.trouble.TroubleFilter"}},
+    "filters": {
+        "request": {"()": "core.logs.RequestFilter"},
+        "redact": {"()": "core.redaction.RedactingFilter"},
+        "trouble": {"()": "core.database.trouble.TroubleFilter"},
+    },
     "formatters": {
         "line": {
             "()": "core.logs.LineFormatter",
@@ -381,7 +375,7 @@ LOGGING = {
         },
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request"]},
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request", "redact"]},
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {

@@ -5,23 +5,36 @@ import time
 from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpResponse, JsonResponse
 
+from core.audit.draining import spool
+from core.audit.spool import trouble_with
 from core.errors import Unavailable
 from core.requests import HMSRequest
 from core.responses import come_back
 from core.security.limiting.classes import RouteClass, route_class
 
 KEPT = 1.0  # seconds for which a good answer holds in a process: whoever asks, and however often, costs one statement a second
-_good_until = 0.0  # of time.monotonic()
+_good_until = _writable_until = 0.0  # of time.monotonic()
 
 
 @route_class(RouteClass.FREE)
 def health(request: HMSRequest) -> HttpResponse:
-    """200 when HMS can reach its database, else 503."""
-    if not _reachable():
-        response = JsonResponse({"status": "unavailable", "failing": ["database"]}, status=503)
+    """200 when HMS can reach its database and can write down who looks at patients, else 503."""
+    failing = [name for name, works in (("database", _reachable), ("access_log", _written_down)) if not works()]
+    if failing:
+        response = JsonResponse({"status": "unavailable", "failing": failing}, status=503)
         come_back(response, Unavailable.retry_after)
         return response
     return JsonResponse({"status": "ok"})
+
+
+def _written_down() -> bool:
+    """Can an event of the access log be spooled? A file is made and removed; nothing if that went well within the last second."""
+    global _writable_until
+    if time.monotonic() >= _writable_until:
+        if trouble_with(spool.folder):
+            return False
+        _writable_until = time.monotonic() + KEPT
+    return True
 
 
 def _reachable() -> bool:

@@ -32,6 +32,15 @@ class PatientStatus(models.TextChoices):
     MERGED = "merged", _("Merged into another record")
 
 
+class ExportReason(models.TextChoices):
+    """Why a copy of a record leaves the clinic. Codes, since free words would name the patient where no patient may be named."""
+
+    PATIENT_REQUEST = "patient-request", _("The patient asked for it")
+    TRANSFER = "transfer", _("Handed to who cares for the patient next")
+    LEGAL = "legal", _("Ordered by a court or an authority")
+    REVIEW = "review", _("Review of the record inside the clinic")
+
+
 class Channel(models.TextChoices):
     EMAIL = "email", _("E-mail")
     SMS = "sms", _("Text message")

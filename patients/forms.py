@@ -14,7 +14,7 @@ from core.editing import READ, ReadingForm
 from core.forms import TypedBoolean, TypedChoice, TypedChoices, TypedField, TypedFile
 from core.uploads.rules.kinds import KINDS
 from core.validators import clean_birth_date, clean_phone
-from patients.choices import BloodType, Channel, ConsentKind, DocumentCategory, Sex, TimeOfDay
+from patients.choices import BloodType, Channel, ConsentKind, DocumentCategory, ExportReason, Sex, TimeOfDay
 from patients.models import Consent, Patient
 from patients.validators import REASON_LENGTH, TITLE_LENGTH, ClinicRules
 
@@ -151,6 +151,12 @@ class DocumentErrorForm(forms.Form):
 
     reason = _line(_("Reason"), required=True, help_text=_("For example: another patient’s."), maxlength=REASON_LENGTH)
     version = TypedField(widget=forms.HiddenInput, required=False)
+
+
+class ExportForm(forms.Form):
+    """Why a copy of the record is taken."""
+
+    reason = TypedChoice(label=_("Reason"), required=True, choices=[("", "–"), *ExportReason.choices])
 
 
 def detail_to_field(name: str) -> str:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clinics.models import Provider
 from core.cache.rows import thawed
+from core.history.keeping import keeps_history
 from core.security.fields import EncryptedTextField
 from core.tenancy.announcements import announces, follows
 from core.tenancy.models import ClinicForeignKey, ClinicModel, Record
@@ -21,9 +22,12 @@ from patients.querysets import DocumentQuerySet, PatientQuerySet
 from patients.validators import ClinicRules, consent_rules, document_rules, patient_rules
 
 
+@keeps_history(inner=["family_norm", "given_norm"])
 @announces(patient=["id"])
 class Patient(Record):
     """A person whom the clinic cares for. Names are stored as typed; the `*_norm` columns are for finding them."""
+
+    subject_path = "pk"
 
     mrn = models.CharField(_("MRN"), max_length=24, editable=False, help_text=_("Medical record number, issued by the clinic."))
     given_name = models.CharField(_("given name"), max_length=100)
@@ -138,9 +142,12 @@ class MrnSequence(ClinicModel):
         constraints = [models.UniqueConstraint(fields=["clinic"], name="patients_mrn_sequence_once")]
 
 
+@keeps_history()
 @announces(patient_accounts=["user_id"])
 class PatientAccount(ClinicModel):
     """Ties a user of role PATIENT to the patient they are, or care for."""
+
+    subject_path = "patient_id"
 
     patient = ClinicForeignKey(Patient, related_name="accounts", verbose_name=_("patient"))
     user = models.ForeignKey("core.User", models.PROTECT, related_name="+", db_index=False, verbose_name=_("user"))
@@ -151,9 +158,12 @@ class PatientAccount(ClinicModel):
         constraints = [models.UniqueConstraint(fields=["clinic", "user", "patient"], name="patients_account_once")]
 
 
+@keeps_history()
 @announces(consents=["patient_id"])
 class Consent(Record):
     """What a patient agreed to, or took back. The newest row of a kind counts."""
+
+    subject_path = "patient_id"
 
     patient = ClinicForeignKey(Patient, related_name="consents", verbose_name=_("patient"))
     kind = models.CharField(_("kind"), max_length=24, choices=ConsentKind)
@@ -171,9 +181,12 @@ class Consent(Record):
         return consent_rules()
 
 
+@keeps_history(inner=["stored", "sha256"])
 @announces(documents=["patient_id"])
 class Document(Record):
     """A file about a patient, as it was brought (FHIR DocumentReference). Never deleted; a wrong one is entered in error."""
+
+    subject_path = "patient_id"
 
     patient = ClinicForeignKey(Patient, related_name="documents", verbose_name=_("patient"))
     title = models.CharField(_("title"), max_length=200)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import jellyfish
 
-from core.security.crypto import search_key
+from core.keys.sealing import known_search_keys, search_key, written_search_keys
 from patients.names import APOSTROPHES, code_form, digits_of, name_parts, one_letter_less
 
 SHORTEST_PREFIX, LONGEST_PREFIX = 3, 8
@@ -21,11 +21,12 @@ PHONE_ENDINGS = (10, 7, 4)
 KEPT_SPELLINGS = 5_000  # many people share few names, and a search compares with hundreds
 LONGEST_WITH_SLIPS = 24  # letters of a family name that are indexed for slips; longer ones only as a beginning
 
-PREFIX, SOUND, SLIP, PHONE, RECORD, BIRTH, IDENTITY, EMAIL = "p", "s", "x", "t", "m", "b", "n", "e"
+PREFIX, SOUND, SLIP, PHONE, RECORD, BIRTH, IDENTITY, INSURANCE, EMAIL = "p", "s", "x", "t", "m", "b", "n", "i", "e"
+UNREAD = {"national_id": IDENTITY, "insurance_policy_number": INSURANCE}  # encrypted: found by their token, never read to compare
 # The fields that a patient is found by; each gives its tokens whatever stands in the others.
 FIELDS = (
     "given_name", "middle_name", "family_name", "preferred_name", "mrn", "date_of_birth", "phone", "phone_alt",
-    "national_id", "email",
+    "national_id", "insurance_policy_number", "email",
 )  # fmt: skip
 
 
@@ -41,12 +42,17 @@ class Findable(Protocol):
     phone_alt: str
     email: str
     national_id: str
+    insurance_policy_number: str
     mrn: str
 
 
 def token(clinic_id: UUID, kind: str, piece: str) -> int:
-    """A signed 64-bit number."""
-    made = hashlib.blake2b(f"{kind}:{piece}".encode(), key=search_key(clinic_id), digest_size=8).digest()
+    """What the clinic's patients are searched by: a signed 64-bit number."""
+    return token_under(search_key(clinic_id), kind, piece)
+
+
+def token_under(key: bytes, kind: str, piece: str) -> int:
+    made = hashlib.blake2b(f"{kind}:{piece}".encode(), key=key, digest_size=8).digest()
     return int.from_bytes(made, signed=True)
 
 
@@ -55,8 +61,18 @@ def tokens_for(clinic_id: UUID, kind: str, pieces: Iterable[str]) -> list[int]:
 
 
 def tokens_of(clinic_id: UUID, patient: Findable) -> set[int]:
-    """All tokens of a patient; about 20 to 40."""
-    return {token(clinic_id, kind, piece) for kind, piece in pieces_of(patient)}
+    """All tokens of a patient, about 20 to 40; twice as many while a new search key takes over."""
+    return {made for key in written_search_keys(clinic_id) for made in tokens_under(key, patient)}
+
+
+def stored_tokens_of(clinic_id: UUID, patient: Findable) -> set[int]:
+    """All tokens that may be stored for a patient: those of `tokens_of`, and what a retired search key has left."""
+    return {made for key in known_search_keys(clinic_id) for made in tokens_under(key, patient)}
+
+
+def tokens_under(key: bytes, patient: Findable) -> set[int]:
+    """All tokens of a patient under one search key."""
+    return {token_under(key, kind, piece) for kind, piece in pieces_of(patient)}
 
 
 def pieces_of(patient: Findable) -> set[tuple[str, str]]:
@@ -75,8 +91,8 @@ def pieces_in(field: str, value: Any) -> set[tuple[str, str]]:
             pieces = {(RECORD, piece) for piece in record_pieces(value)}
         case "date_of_birth":
             pieces = {(BIRTH, value.isoformat())}
-        case "national_id":
-            pieces = {(IDENTITY, code_form(value))}
+        case "national_id" | "insurance_policy_number":
+            pieces = {(UNREAD[field], code_form(value))}
         case "email":
             pieces = {(EMAIL, email_form(value))}
         case _:
@@ -138,6 +154,11 @@ def record_pieces(mrn: str) -> set[str]:
     prefix, _, number = mrn.rpartition("-")
     plain = number.lstrip("0") or "0"
     return {code_form(prefix) + plain, plain}
+
+
+def unread_pieces(code: str) -> list[tuple[str, str, str]]:
+    """Field, kind and piece for each encrypted number that was perhaps typed, whole: a part of one finds nobody."""
+    return [(field, kind, code_form(code)) for field, kind in UNREAD.items()]
 
 
 def email_form(address: str) -> str:

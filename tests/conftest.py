@@ -10,8 +10,11 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright's loop run
 
 from django.conf import settings
 from django.core.management import call_command
+from django.http import HttpRequest
 from django.test import Client, override_settings
 
+from core.accounts.entry import enter
+from core.audit.draining import spool, spool_folder
 from core.cache.process import generations
 from core.database.roles import become
 from core.security import blocking
@@ -20,6 +23,7 @@ from core.tenancy.context import clinic_scope
 from core.tenancy.limits import Limits
 from hms import views
 from tests.factories import statements
+from tests.factories.logbook import logbook
 from tests.factories.server import Server, serving
 from tests.factories.world import Place, World, build_world
 
@@ -35,15 +39,27 @@ def pytest_configure(config: pytest.Config) -> None:
         setattr(settings, name, os.environ.setdefault(name, NEVER_REACHED))
     blocking.REST = views.KEPT = 0.0  # a test sees at once what it has changed
     statements.watch()
+    logbook.open()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # speed; Argon2 has a test of its own
     settings.HMS_CACHE_GUARD = "raise"
+    settings.HMS_KEYS_KEPT = 3600  # statements are counted in a process that has read the clinics' keys
     settings.HMS_TIME_LIMITS = dict.fromkeys(settings.HMS_TIME_LIMITS, Limits())  # a busy machine fails no test
     settings.STATIC_ROOT = settings.VAR_DIR / "static-of-tests"  # empty: what `make demo` has collected changes no test
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
     worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
     generations.path = generations.path.with_name(f"cache-generations-of-tests-{worker}")  # what others touch is no news here
+    Client._login = _enters  # type: ignore[method-assign]
     if not hasattr(config, "workerinput"):  # once, before the workers start
         call_command("setup_database", verbosity=0)
+
+
+def _enters(client: Client, user: Any, backend: Any = None) -> None:
+    """`force_login` goes in by HMS's own door: without one of its sessions nobody is signed in."""
+    request: Any = HttpRequest()
+    request.session = client.session
+    enter(request, user)
+    request.session.save()
+    client._set_login_cookies(request)  # type: ignore[attr-defined]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,10 +70,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Any:
-    """A test fails when one of its requests repeats a statement or asks while it renders, whatever it asserts itself."""
+    """A test fails when one of its requests repeats a statement or asks while it renders, or when a patient's name or number
+    gets into the log, whatever it asserts itself."""
     statements.take()
+    logbook.found()
     result = yield
-    if found := statements.take():
+    if found := statements.take() + logbook.found():
         pytest.fail("\n".join(found), pytrace=False)
     return result
 
@@ -108,6 +126,14 @@ def uploads_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     own = {"BACKEND": "core.uploads.storage.PrivateFolder", "OPTIONS": {"location": folder}}
     with override_settings(STORAGES={**settings.STORAGES, "uploads": own}):
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def spool_apart(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """So do the events of the access log; nothing drains them but the test that looks at them."""
+    folder = tmp_path_factory.mktemp("spool")
+    os.environ["HMS_SPOOL_DIR"] = settings.HMS_SPOOL_DIR = str(folder)
+    spool.folder = spool_folder()
 
 
 @pytest.fixture(scope="session")

@@ -182,5 +182,8 @@ class AppointmentHistoryViewSet(ClinicViewSet):
     @extend_schema(responses=AppointmentChangeOutput(many=True))
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The visit's changes, oldest first."""
-        changes: list[AppointmentChange] = history_of(self.row().pk)
+        visit = self.row()
+        changes: list[AppointmentChange] = history_of(visit.pk)
+        for change in changes:
+            change.appointment = visit
         return self.many(changes)

@@ -24,6 +24,7 @@ from appointments.selectors.picking import bookable_services
 from appointments.services import book_appointment, change_status
 from clinics.models import Provider
 from core.accounts.actor import Actor
+from core.audit.subjects import Reading, shown
 from core.errors import DomainError
 from core.pages.access import page
 from core.requests import ClinicRequest
@@ -118,8 +119,16 @@ def build_panel(*, actor: Actor, typed: Typed, now: datetime) -> Panel:
 
 
 def show(request: ClinicRequest, panel: Panel, status: int = 200) -> HttpResponse:
+    shown([panel.patient.pk] if panel.patient else [])
+    _show_choice([match.patient for match in panel.matches], [] if panel.typed.text else panel.recent)
     name = "appointments/_booking_panel.html" if is_fragment(request) else "appointments/booking.html"
     return render(request, name, {"panel": panel, "beside": is_fragment(request)}, status=status)
+
+
+def _show_choice(found: list[Patient], recent: list[Patient]) -> None:
+    """Whom one may choose from."""
+    shown([patient.pk for patient in found], Reading.SEARCH)
+    shown([patient.pk for patient in recent], Reading.LIST)
 
 
 @require_http_methods(["GET", "POST"])
@@ -148,11 +157,10 @@ def patient_matches(request: ClinicRequest) -> HttpResponse:
     """While typing into the patient field: who it may be."""
     text = request.POST.get("q", "").strip()[:100]
     long_enough = len(text) >= SHORTEST_SEARCH
-    context = {
-        "text": text,
-        "matches": search_patients(actor=request.actor, text=text, limit=6) if long_enough else [],
-        "recent": [] if long_enough else recent_patients(actor=request.actor, limit=4),
-    }
+    matches = search_patients(actor=request.actor, text=text, limit=6) if long_enough else []
+    recent = [] if text else recent_patients(actor=request.actor, limit=4)
+    _show_choice([match.patient for match in matches], recent)
+    context = {"text": text, "matches": matches, "recent": recent}
     return render(request, "appointments/_patient_matches.html", context)
 
 

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_GET
 
 from appointments.pages.answers import is_fragment
 from appointments.selectors import appointments_of
+from core.audit.subjects import shown
 from core.pages.access import page
 from core.requests import ClinicRequest
 from patients.policies import visible_patients
@@ -18,6 +19,7 @@ from patients.policies import visible_patients
 def of_patient(request: ClinicRequest, patient_id: UUID) -> HttpResponse:
     """Coming and past visits. Two queries."""
     patient = visible_patients(request.actor).found(pk=patient_id)
+    shown([patient.pk])
     visits = appointments_of(actor=request.actor, patient_id=patient.pk)
     name = "appointments/_patient_visits.html" if is_fragment(request) else "appointments/patient_visits.html"
     return render(request, name, {"patient": patient, "visits": visits})

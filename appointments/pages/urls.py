@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from appointments.pages import booking, calendar, patient_visits, schedule_settings, service_settings, today, visit
+from appointments.pages import (
+    booking,
+    calendar,
+    changes,
+    oversight,
+    patient_visits,
+    schedule_settings,
+    service_settings,
+    today,
+    visit,
+)
 
 app_name = "appointments"
 urlpatterns = [
@@ -17,7 +27,9 @@ urlpatterns = [
     path("appointments/<uuid:visit_id>/cancel/", visit.cancel, name="cancel"),
     path("appointments/<uuid:visit_id>/reschedule/", visit.reschedule, name="reschedule"),
     path("appointments/<uuid:visit_id>/undo/", visit.undo, name="undo"),
+    path("appointments/<uuid:visit_id>/changes/", changes.changes, name="changes"),
     path("appointments/<uuid:visit_id>/<slug:slug>/", today.step, name="step"),
+    path("oversight/unusual-access/", oversight.unusual, name="unusual-access"),
     path("settings/services/", service_settings.services, name="services"),
     path("settings/services/new/", service_settings.create, name="service-create"),
     path("settings/services/<uuid:service_id>/", service_settings.edit, name="service"),

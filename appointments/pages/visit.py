@@ -25,6 +25,7 @@ from appointments.selectors import history_of
 from appointments.selectors.picking import bookable_services
 from appointments.services import change_status, reschedule_appointment, undo_last_change
 from core.accounts.actor import Actor
+from core.audit.subjects import shown
 from core.errors import Conflict, DomainError
 from core.forms import show_problems
 from core.pages.access import page
@@ -82,6 +83,7 @@ def words_for(visit: Appointment, action: str) -> str:
 @page("appointment")
 def detail(request: ClinicRequest, visit_id: UUID) -> HttpResponse:
     visit = visit_of(request.actor, visit_id)
+    shown([visit.patient_id])
     sees_history = request.actor.can("appointment", "history")
     context = {
         "visit": visit,
@@ -115,6 +117,7 @@ def cancel(request: ClinicRequest, visit_id: UUID) -> HttpResponse:
             show_problems(form, error)
         else:
             return done(request, cancelled, words_for(cancelled, "cancel"), to=safe_next(request, _address(visit)))
+    shown([visit.patient_id])
     context = {"visit": visit, "form": form, "next": safe_next(request)}
     return render(request, "appointments/cancel.html", context, status=422 if form.errors else 200)
 
@@ -156,6 +159,7 @@ def reschedule(request: ClinicRequest, visit_id: UUID) -> HttpResponse:
 def _show_times(
     request: ClinicRequest, visit: Appointment, form: MoveForm | None = None, status: int = 200, taken: SlotTaken | None = None
 ) -> HttpResponse:
+    shown([visit.patient_id])
     data = request.POST or request.GET
     services = bookable_services(actor=request.actor)
     service = next((one for one in services if one.pk == visit.service_id), None)

@@ -13,6 +13,7 @@ from appointments.models import Appointment, AppointmentChange
 from appointments.policies import visible_appointments
 from appointments.querysets import AppointmentQuerySet
 from core.accounts.actor import Actor
+from core.audit.subjects import Reading, shown
 from core.errors import NotFound
 
 
@@ -104,6 +105,7 @@ def with_reason(visits: AppointmentQuerySet) -> AppointmentQuerySet:
 def visit_row(appointment: Appointment, actor: Actor, *, minutes: int = 0, tone: str = "mute") -> VisitRow:
     """The row of a visit that was read `for_rows` or `for_list`. No query."""
     visit, status = appointment, Status(appointment.status)
+    shown([visit.patient_id], Reading.LIST)
     zone = ZoneInfo(visit.time_zone)
     start, end = visit.start.astimezone(zone), visit.end.astimezone(zone)
     steps = (name for name, step in TRANSITIONS.items() if status in step.sources and actor.can("appointment", name))

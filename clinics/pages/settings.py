@@ -4,8 +4,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from clinics.policies import visible_staff
-from clinics.selectors import clinic_settings, departments_in_use, locations_in_use, providers_in_use, rooms_in_use
+from clinics.selectors import clinic_settings, departments_in_use, locations_in_use, rooms_in_use
 from core.accounts.roles import Role
 from core.pages.access import page
 from core.pages.navigation import settings_for
@@ -15,7 +14,10 @@ from core.requests import ClinicRequest
 @require_GET
 @page("schedule", "view")
 def overview(request: ClinicRequest) -> HttpResponse:
-    context = {"links": settings_for(request.actor), "rules": clinic_settings(actor=request.actor)}
+    demanding = ", ".join(str(Role(role).label) for role in request.clinic.second_factor_roles)
+    context = {
+        "links": settings_for(request.actor), "rules": clinic_settings(actor=request.actor), "second_factor_roles": demanding,
+    }  # fmt: skip
     return render(request, "clinics/settings.html", context)
 
 
@@ -29,14 +31,3 @@ def places(request: ClinicRequest) -> HttpResponse:
         for location in locations_in_use(actor=request.actor)
     ]
     return render(request, "clinics/places.html", {"locations": locations, "departments": departments_in_use(actor=request.actor)})
-
-
-@require_GET
-@page("staff", "view")
-def people(request: ClinicRequest) -> HttpResponse:
-    """Providers, and the staff with their roles. Two queries."""
-    staff = [
-        {"user": membership.user, "roles": ", ".join(str(Role(role).label) for role in membership.roles)}
-        for membership in visible_staff(request.actor).order_by("user__full_name")
-    ]
-    return render(request, "clinics/people.html", {"providers": providers_in_use(actor=request.actor), "staff": staff})

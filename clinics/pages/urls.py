@@ -2,11 +2,16 @@
 
 from django.urls import path
 
-from clinics.pages import settings
+from clinics.pages import joining, people, settings
 
 app_name = "clinics"
 urlpatterns = [
     path("settings/", settings.overview, name="settings"),
     path("settings/places/", settings.places, name="places"),
-    path("settings/people/", settings.people, name="people"),
+    path("settings/people/", people.people, name="people"),
+    path("settings/people/invite/", people.invite_person, name="invite"),
+    path("settings/people/members/<uuid:membership_id>/", people.member, name="member"),
+    path("settings/people/invitations/<uuid:invitation_id>/withdraw/", people.withdraw, name="withdraw-invitation"),
+    path("settings/people/invitations/<uuid:invitation_id>/send-again/", people.send_again, name="send-invitation-again"),
+    path("join/<str:token>/", joining.join, name="join"),
 ]

@@ -1,49 +1,83 @@
 """Who is known to be whom: a person, their memberships, a clinic, kept between requests.
 
-All of it ends with the commit that changes it: the next request sees a new password, a closed account, a lost role.
+All of it ends with the commit that changes it: the next request sees an ended session, a new password, a closed account, a
+lost role.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q
-from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from core.accounts.models import Membership, User, user_by_id
+from core.accounts.auth_sessions import AuthSession, mark_of
+from core.accounts.models import Membership, User
 from core.cache import TTL, Key, Tag, cache
 from core.cache.rows import Row, frozen_row, thawed
+from core.tenancy.context import person_scope
 from core.tenancy.models import Clinic
 
+if TYPE_CHECKING:
+    from core.requests import HMSRequest
+
 NOT_KEPT = ("password", "last_login")
+AUTH_SESSION = "auth_session"  # where a browser's session names ours
 
 
-def known_user(user_id: UUID) -> tuple[User, str] | None:
-    """The active user and the mark of their password, or None. No query, or one. The password itself is not kept."""
+@dataclass(frozen=True, slots=True)
+class KnownSession:
+    """A session that may be used, as requests see it (core.accounts.auth_sessions)."""
 
-    def load() -> tuple[Row, str] | None:
-        user = user_by_id(user_id)
-        return None if user is None else (frozen_row(user, without=NOT_KEPT), user.get_session_auth_hash())
+    id: UUID
+    user_id: UUID
+    kind: str
+    methods: tuple[str, ...]
+    began: datetime
+    last_seen: datetime  # at most five minutes old while it is used
+    expires: datetime
 
-    found = cache.get_or_set(Key("core.user", user_id), tags=lambda: [Tag("user", user_id)], ttl=TTL.CLINIC, load=load)
-    return None if found is None else (thawed(User, found[0]), found[1])
+
+def known_session(session_id: UUID, user_id: UUID) -> tuple[User, KnownSession] | None:
+    """The active user and their live session, or None: not there, ended, expired, or of an older password. No query, or one.
+
+    The password itself is not kept.
+    """
+
+    def load() -> tuple[Row, KnownSession] | None:
+        with person_scope(user_id, reason="session"):
+            own = AuthSession.objects.select_related("user").filter(pk=session_id, user_id=user_id, ended_at=None)
+            row = own.filter(user__is_active=True).first()
+        if row is None or not constant_time_compare(row.password_mark, mark_of(row.user)):
+            return None
+        known = KnownSession(row.pk, row.user_id, row.kind, tuple(row.methods), row.began, row.last_seen, row.expires)
+        return frozen_row(row.user, without=NOT_KEPT), known
+
+    tags = lambda: [Tag("auth_session", session_id), Tag("user", user_id)]  # noqa: E731
+    found = cache.get_or_set(Key("core.auth_session", session_id, user_id), tags=tags, ttl=TTL.PATIENT, load=load)
+    if found is None or found[1].expires <= timezone.now():
+        return None
+    return thawed(User, found[0]), found[1]
 
 
-def user_of_session(request: HttpRequest) -> User | AnonymousUser:
-    """Whom the session has signed in. Where anything doesn't fit, Django decides, and ends the session if it must."""
-    session = request.session
+def user_of_session(request: "HMSRequest") -> User | AnonymousUser:
+    """Whom the browser's session has signed in; sets `request.auth_session`. One that is over is emptied."""
+    said = request.session
+    if SESSION_KEY not in said:
+        return AnonymousUser()
     try:
-        user_id = UUID(session[SESSION_KEY])
-        known_backend = session[BACKEND_SESSION_KEY] in settings.AUTHENTICATION_BACKENDS
+        known = known_session(UUID(said[AUTH_SESSION]), UUID(said[SESSION_KEY]))
     except (KeyError, ValueError):
-        return get_user(request)
-    if known_backend and (known := known_user(user_id)):
-        user, password_mark = known
-        if constant_time_compare(session.get(HASH_SESSION_KEY, ""), password_mark):
-            return user
-    return get_user(request)
+        known = None
+    if known is None:
+        said.flush()
+        return AnonymousUser()
+    user, request.auth_session = known
+    return user
 
 
 def known_memberships(user: User) -> list[Membership]:

@@ -1,16 +1,19 @@
 """Who is asking (session or bearer token), and in which clinic."""
 
+import logging
 from collections.abc import Callable
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthentication
+from django.db import InterfaceError, OperationalError
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from core.accounts import tokens
 from core.accounts.actor import Actor
+from core.accounts.auth_sessions import NOTED_EVERY, note_seen
 from core.accounts.known import clinic_named, known_memberships, user_of_session
 from core.accounts.models import User
 from core.accounts.roles import Role
@@ -22,6 +25,7 @@ from core.tenancy.context import narrowed
 from core.tenancy.models import Clinic
 
 GetResponse = Callable[[HMSRequest], HttpResponse]
+logger = logging.getLogger(__name__)
 
 
 class AuthenticationMiddleware(DjangoAuthentication):
@@ -36,10 +40,10 @@ class AuthenticationMiddleware(DjangoAuthentication):
 
     def __call__(self, request: HMSRequest) -> HttpResponse:  # type: ignore[override]
         scheme, _, credential = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-        request.token_clinic_id = None
+        request.token_clinic_id, request.auth_session = None, None
         if scheme.lower() == "bearer":
             try:
-                request.user, request.token_clinic_id = tokens.read(credential.strip())
+                request.user, request.auth_session, request.token_clinic_id = tokens.read(credential.strip())
             except DomainError as error:
                 if isinstance(error, tokens.ForgedToken):
                     record(request, Kind.TOKEN_REFUSED)
@@ -48,7 +52,20 @@ class AuthenticationMiddleware(DjangoAuthentication):
         else:
             request.user = SimpleLazyObject(lambda: user_of_session(request))  # type: ignore[assignment]
             request.auth_method = "session"
-        return self.answer(request)
+        response = self.answer(request)
+        _note_seen(request)
+        return response
+
+
+def _note_seen(request: HMSRequest) -> None:
+    """Once the answer is there and its transaction over: that a session was used must make no request slower or fail."""
+    session = request.auth_session
+    if session is None or timezone.now() - session.last_seen < NOTED_EVERY:
+        return
+    try:
+        note_seen(session.id, session.user_id)
+    except (OperationalError, InterfaceError):
+        logger.warning("It was not noted that a session was used: the database is in trouble.")
 
 
 class ClinicMiddleware:

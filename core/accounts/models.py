@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.accounts.actor import Actor
 from core.accounts.roles import CLINIC_ROLES, PLATFORM_ROLES, Role
+from core.history.keeping import keeps_history
 from core.tenancy.announcements import announces
 from core.tenancy.ids import new_id
 from core.tenancy.models import Clinic
@@ -40,6 +41,7 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, platform_role=Role.SUPER_ADMIN, **fields)
 
 
+@keeps_history(secret=["password"], without=["last_login"])
 @announces(user=["id"])
 class User(RuledModel, AbstractBaseUser):
     """A person who signs in, by e-mail. What they may do comes from memberships, or from a platform role."""
@@ -100,6 +102,7 @@ class User(RuledModel, AbstractBaseUser):
         return self.is_active and self.is_superuser
 
 
+@keeps_history()
 @announces(across_clinics=True, memberships=["user_id"])
 class Membership(models.Model):
     """A person in a clinic: roles, places of work, state. Personal: seen by the clinic and by the person."""

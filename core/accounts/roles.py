@@ -73,11 +73,17 @@ MATRIX: dict[str, dict[str, frozenset[Role]]] = {
         "search": _front_desk | _diagnostics | {Role.SUPER_ADMIN, Role.BILLING_SPECIALIST},
         "create": _front_desk | {Role.SUPER_ADMIN},
         "change": _front_desk | {Role.SUPER_ADMIN},
+        "export": frozenset({Role.CLINIC_ADMIN, Role.COMPLIANCE_OFFICER}),
     },
+    "history": {"view": _front_desk | _oversight | {Role.SUPER_ADMIN}},
     "document": {
         "view": _front_desk | _diagnostics | _oversight | {Role.SUPER_ADMIN},
         "create": _front_desk | _diagnostics | {Role.SUPER_ADMIN},
         "enter_in_error": _front_desk | _diagnostics | {Role.SUPER_ADMIN},
+    },
+    "access_log": {
+        "view": _oversight | {Role.CLINIC_ADMIN, Role.SUPER_ADMIN, Role.PATIENT},
+        "review": _oversight | {Role.CLINIC_ADMIN},
     },
     "appointment": {
         "view": _front_desk | _diagnostics | _oversight | {Role.SUPER_ADMIN, Role.BILLING_SPECIALIST, Role.PATIENT},

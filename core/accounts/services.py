@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from core.accounts import throttle
 from core.accounts.actor import Actor
+from core.accounts.auth_sessions import Ended, end_sessions
 from core.accounts.models import Membership, User, normalise_email
 from core.accounts.roles import CLINIC_ROLES, PLATFORM_ROLES, Role
 from core.errors import Detail, NotAllowed, NotFound, ValidationFailed
@@ -42,6 +43,8 @@ def change_user(*, actor: Actor, user_id: UUID, changes: dict[str, Any]) -> User
         setattr(user, name, value)
     _checked(user)
     user.save(update_fields=list(changes))
+    if not user.is_active:
+        end_sessions(user, why=Ended.CLOSED, by=actor.user_id)
     return user
 
 
@@ -53,7 +56,19 @@ def set_password(*, actor: Actor, user_id: UUID, password: str) -> User:
     _strong(password, user)
     user.set_password(password)
     user.save(update_fields=["password"])
+    end_sessions(user, why=Ended.PASSWORD, by=actor.user_id)
     return user
+
+
+def reset_own_password(*, user: User, password: str) -> None:
+    """Somebody who has proved that their e-mail is theirs chooses anew: it ends their sessions and tokens, and lockout.
+
+    Raises ValidationFailed.
+    """
+    _strong(password, user)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    throttle.note_success(user.email)
 
 
 def unlock_sign_in(*, actor: Actor, users: Iterable[User]) -> int:
@@ -69,19 +84,41 @@ def unlock_sign_in(*, actor: Actor, users: Iterable[User]) -> int:
 def add_member(
     *, actor: Actor, email: str, full_name: str, password: str, roles: Sequence[str], location_ids: Sequence[UUID] = ()
 ) -> Membership:
+    """An administrator puts somebody into the scope's clinic. As `join_clinic`, for a person without an invitation."""
+    actor.require("membership", "create")
+    return join_clinic(email=email, full_name=full_name, password=password, roles=roles, location_ids=location_ids)[1]
+
+
+def join_clinic(
+    *,
+    email: str,
+    roles: Sequence[str],
+    user: User | None = None,
+    full_name: str = "",
+    password: str = "",
+    location_ids: Sequence[UUID] = (),
+    department_id: UUID | None = None,
+) -> tuple[User, Membership]:
     """Somebody joins the scope's clinic. Who has an account keeps it, name and password untouched; else one is made.
 
-    Raises ValidationFailed naming every wrong field. Five queries.
+    Who left comes back with these roles. Raises ValidationFailed naming every wrong field. Five queries. Callers decide whether
+    the person may: an administrator says so, or an invitation.
     """
-    actor.require("membership", "create")
     _clinic_roles(roles)
-    user = User.objects.filter(email=normalise_email(email)).first()
+    user = user or User.objects.filter(email=normalise_email(email)).first()
     if user is None:
         user = _new_user(email=email, full_name=full_name, password=password)
-    elif Membership.objects.filter(user=user, clinic_id=current_clinic_id()).exists():
+    place = {"roles": list(roles), "location_ids": list(location_ids), "department_id": department_id}
+    membership = Membership.objects.select_for_update().filter(user=user, clinic_id=current_clinic_id()).first()
+    if membership is None:
+        return user, Membership.objects.create(clinic_id=current_clinic_id(), user=user, **place)
+    if membership.state == Membership.State.ACTIVE:
         message = _("This person is a member of the clinic already.")
         raise ValidationFailed(message, [Detail("email", "already_member", message)])
-    return Membership.objects.create(clinic_id=current_clinic_id(), user=user, roles=list(roles), location_ids=list(location_ids))
+    for name, value in (place | {"state": Membership.State.ACTIVE}).items():
+        setattr(membership, name, value)
+    membership.save(update_fields=[*place, "state"])
+    return user, membership
 
 
 def change_member(*, actor: Actor, membership_id: UUID, changes: dict[str, Any]) -> Membership:

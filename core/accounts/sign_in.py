@@ -23,20 +23,32 @@ def check_credentials(request: HMSRequest, *, email: str, password: str, count: 
 
     `count` counts the try for the account and may raise RateLimited. Who has to wait anyway uses up nobody's tries.
     """
+
+    def proved() -> User | None:
+        user = authenticate(request, email=email, password=password)
+        return user if isinstance(user, User) else None
+
+    return one_try(request, who=email, count=count, check=proved, wrong=_("E-mail or password is wrong."))
+
+
+def one_try[Proved](
+    request: HMSRequest, *, who: str, count: Callable[[], None], check: Callable[[], Proved | None], wrong: str
+) -> Proved:
+    """What `check` proves of `who`, an account or a step of it. Raises SignInRefused when that has to wait, or proves nothing."""
     # A machine that tries wrong passwords locks no page for the people behind the same address.
     address = f"{'api' if is_api(request) else 'page'} {address_of(request)}"
-    if seconds := throttle.seconds_locked(email, address):
+    if seconds := throttle.seconds_locked(who, address):
         record(request, Kind.SIGN_IN_LOCKED)
         raise _refused(_("Too many tries. Wait %(seconds)d seconds, then try again.") % {"seconds": seconds}, seconds)
     count()
-    user = authenticate(request, email=email, password=password)
-    if not isinstance(user, User):
-        throttle.note_failure(email, address)
+    proved = check()
+    if proved is None:
+        throttle.note_failure(who, address)
         record(request, Kind.SIGN_IN_FAILED)
-        raise _refused(_("E-mail or password is wrong."), 0)
-    throttle.note_success(email, address)
+        raise _refused(wrong, 0)
+    throttle.note_success(who, address)
     signed_in(request)
-    return user
+    return proved
 
 
 def _refused(message: str, seconds: int) -> SignInRefused:

@@ -75,12 +75,20 @@ class Columns:
         return related
 
 
+def _subject(model: type[Model]) -> set[str]:
+    """The column that says whom a row is about: the access log asks for it whatever is sent."""
+    path = getattr(model, "subject_path", "")
+    return {model._meta.get_field(path).name} if path and path != "pk" and "." not in path else set()
+
+
 def planned[M: Model](
     queryset: QuerySet[M], shape: type[OutputSerializer], sparse: frozenset[str] | None, also: Iterable[str] = ()
 ) -> QuerySet[M]:
     """The queryset with exactly the columns the serializer reads (of the `sparse` fields, if given), and `also`. No query."""
     columns = Columns.of(shape, sparse, queryset.model)
-    own = {"pk", *also} | ({"version"} if any(f.name == "version" for f in queryset.model._meta.concrete_fields) else set())
+    own = {"pk", *also, *_subject(queryset.model)} | (
+        {"version"} if any(f.name == "version" for f in queryset.model._meta.concrete_fields) else set()
+    )
     rows = queryset.select_related(None)
     if columns.references:
         rows = rows.select_related(*sorted(columns.references))

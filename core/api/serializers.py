@@ -13,6 +13,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 from rest_framework.fields import SkipField
 
+from core.audit.subjects import Reading, show_rows
 from core.errors import Detail
 
 
@@ -115,8 +116,12 @@ class OutputSerializer(serializers.Serializer[Any]):
 
     @classmethod
     def shown(cls, rows: Iterable[Any], context: dict[str, Any]) -> list[dict[str, Any]]:
-        """The rows as plain data. No query where the rows were planned."""
-        shape = _built(cls, context.get("sparse"))
+        """The rows as plain data, and whom they are about noted for the access log. No query where the rows were planned.
+
+        The context's `reading` says how they are read, if not one by one.
+        """
+        rows, shape = list(rows), _built(cls, context.get("sparse"))
+        show_rows(rows, context.get("reading", Reading.VIEW))
         tokens = _context.set(context), _zone.set(get_current_timezone())
         try:
             return [shape.to_representation(row) for row in rows]

@@ -2,10 +2,16 @@
 
 from django.urls import path
 
-from core.api.auth import MeView, RefreshView, TokenView
+from core.api.auth import LogoutView, MeView, RefreshView, SessionViewSet, TokenView
+from core.api.one_time import CodeRequestView, CodeVerifyView
 
 urlpatterns = [
     path("auth/token", TokenView.as_view(), name="auth-token"),
     path("auth/token/refresh", RefreshView.as_view(), name="auth-token-refresh"),
+    path("auth/logout", LogoutView.as_view(), name="auth-logout"),
+    path("auth/sessions", SessionViewSet.as_view({"get": "list"}), name="auth-sessions"),
+    path("auth/sessions/<str:pk>", SessionViewSet.as_view({"delete": "destroy"}), name="auth-session"),
+    path("auth/otp/request", CodeRequestView.as_view(), name="auth-otp-request"),
+    path("auth/otp/verify", CodeVerifyView.as_view(), name="auth-otp-verify"),
     path("auth/me", MeView.as_view({"get": "retrieve"}), name="auth-me"),
 ]

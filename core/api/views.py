@@ -23,6 +23,7 @@ from core.api.pagination import PAGINATIONS, Pagination, bad_parameter
 from core.api.renderers import AnswerResponse, is_known_to
 from core.api.serializers import OutputSerializer
 from core.api.versioning import version_of
+from core.audit.subjects import Reading
 from core.cache import TTL, Key, Tag, cache
 from core.errors import BadRequest, Detail, NotFound, PreconditionFailed
 from core.requests import underlying
@@ -170,7 +171,9 @@ class ClinicViewSet(KnownParameters, GenericViewSet[Any]):
         self, rows: Any, page: CursorPage | NumberedPage | None = None, serializer: type[OutputSerializer] | None = None
     ) -> Answer:
         """A list as it is sent and kept."""
-        data = (serializer or self.get_serializer_class()).shown(rows, self.get_serializer_context())
+        data = (serializer or self.get_serializer_class()).shown(
+            rows, {**self.get_serializer_context(), "reading": self._reading()}
+        )
         return Answer.of(data, page=page or self.pages.whole(len(data)))
 
     def through_cache(self, *also: Any, tags: Callable[[], Iterable[Tag]], load: Callable[[], Answer], ttl: TTL) -> Response:
@@ -215,6 +218,11 @@ class ClinicViewSet(KnownParameters, GenericViewSet[Any]):
 
     def _tags(self, row: UUID | None) -> Iterable[Tag]:
         return tags_of_rows(self.get_serializer_class(), self.model, self.also_reads, row)
+
+    def _reading(self) -> Reading:
+        """How a list of this action is read: was somebody looked for?"""
+        is_search = getattr(self, "matrix_actions", {}).get(self.action) == "search" or "search" in self.request.query_params
+        return Reading.SEARCH if is_search else Reading.LIST
 
     def _record(self, row: Any) -> Answer:
         [data] = self.output.shown([row], self.get_serializer_context())

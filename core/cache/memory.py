@@ -5,6 +5,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
+from core.audit.subjects import NOBODY, Subjects
+
 # Bytes, by tracemalloc: what an entry takes beside its key and value, and for each tag its place and generation.
 ENTRY, TAG = 400, 84
 
@@ -23,6 +25,7 @@ class Entry:
     vector: Any
     expires: float
     weight: int
+    subjects: Subjects = NOBODY
 
 
 class Memory:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from core.audit.subjects import NOBODY, Subjects
 from core.cache.listener import TRUSTED
 from core.cache.memory import Entry, Memory
 from core.cache.secrecy import Secrecy
@@ -93,7 +94,7 @@ class SharedLevel:
                 if lease is None:
                     return None
                 if vector == entry.vector:
-                    return Look(self.stamp, entry.places, vector, hit=True, value=entry.value)
+                    return Look(self.stamp, entry.places, vector, hit=True, value=entry.value, subjects=entry.subjects)
                 stale = True
             places = tuple(self.secrecy.name("g", tag) for tag in texts_of(named(tags)))
             lease, *vector, sealed = client.mget([self.secrecy.name("lease"), *places, self.secrecy.name("v", text)])
@@ -106,9 +107,12 @@ class SharedLevel:
             return Look(self.stamp, places, vector, stale=stale or sealed is not None)
         return None
 
-    def keep(self, text: str, family: str, look: Look, value: Any, seconds: float, weight: int) -> None:
-        self.memory.put(text, Entry(family, value, look.stamp, look.places, look.vector, time.monotonic() + seconds, weight))
-        plain = pickle.dumps((look.vector, time.time() + seconds, family, weight, value), 5)
+    def keep(
+        self, text: str, family: str, look: Look, value: Any, seconds: float, weight: int, subjects: Subjects = NOBODY
+    ) -> None:
+        expires = time.monotonic() + seconds
+        self.memory.put(text, Entry(family, value, look.stamp, look.places, look.vector, expires, weight, subjects))
+        plain = pickle.dumps((look.vector, time.time() + seconds, family, weight, value, *subjects), 5)
         if len(plain) > LARGEST:
             return
         with self.using() as client:
@@ -116,11 +120,11 @@ class SharedLevel:
                 client.set(self.secrecy.name("v", text), self.secrecy.seal(text, plain), px=max(1, int(seconds * 1000)))
 
     def _adopted(
-        self, text: str, places: tuple[str, ...], vector: Any, expires: float, family: str, weight: int, value: Any
+        self, text: str, places: tuple[str, ...], vector: Any, expires: float, family: str, weight: int, value: Any, *who: Any
     ) -> Look:
-        seconds = expires - time.time()
-        self.memory.put(text, Entry(family, value, self.stamp, places, vector, time.monotonic() + seconds, weight))
-        return Look(self.stamp, places, vector, hit=True, value=value, redis=True)
+        seconds, subjects = expires - time.time(), Subjects(*who)
+        self.memory.put(text, Entry(family, value, self.stamp, places, vector, time.monotonic() + seconds, weight, subjects))
+        return Look(self.stamp, places, vector, hit=True, value=value, redis=True, subjects=subjects)
 
     def _opened(self, text: str, sealed: bytes) -> Any:
         """What `keep` put there, or None: another key or another code made it."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 
+from core.audit.subjects import NOBODY, Subjects, collecting, shown_again
 from core.cache import guard, seen
 from core.cache.flights import PATIENCE, Flights
 from core.cache.generations import Generations, place_of
@@ -41,6 +42,7 @@ class Look:
     value: Any = None
     redis: bool = False
     stale: bool = False
+    subjects: Subjects = NOBODY  # whom the value shows
 
 
 class Level(Protocol):
@@ -49,7 +51,9 @@ class Level(Protocol):
     def look(self, text: str, tags: Tags) -> Look | None:
         """None when it can't be trusted at this moment."""
 
-    def keep(self, text: str, family: str, look: Look, value: Any, seconds: float, weight: int) -> None: ...
+    def keep(
+        self, text: str, family: str, look: Look, value: Any, seconds: float, weight: int, subjects: Subjects = NOBODY
+    ) -> None: ...
 
     def alone(self, text: str) -> AbstractContextManager[bool]:
         """Let one process at a time load a key. False: another has just done so, look again."""
@@ -73,13 +77,16 @@ class LocalLevel:
         entry = self.memory.get(text)
         if entry is not None and entry.stamp is stamp and entry.expires > time.monotonic():
             if self.generations.read(entry.places) == entry.vector:
-                return Look(stamp, entry.places, entry.vector, hit=True, value=entry.value)
+                return Look(stamp, entry.places, entry.vector, hit=True, value=entry.value, subjects=entry.subjects)
             return Look(stamp, entry.places, self.generations.read(entry.places), stale=True)
         places = tuple(map(place_of, texts_of(named(tags))))
         return Look(stamp, places, self.generations.read(places))
 
-    def keep(self, text: str, family: str, look: Look, value: Any, seconds: float, weight: int) -> None:
-        self.memory.put(text, Entry(family, value, look.stamp, look.places, look.vector, time.monotonic() + seconds, weight))
+    def keep(
+        self, text: str, family: str, look: Look, value: Any, seconds: float, weight: int, subjects: Subjects = NOBODY
+    ) -> None:
+        expires = time.monotonic() + seconds
+        self.memory.put(text, Entry(family, value, look.stamp, look.places, look.vector, expires, weight, subjects))
 
     def alone(self, text: str) -> AbstractContextManager[bool]:
         return nullcontext(True)
@@ -105,6 +112,8 @@ class Cache:
 
         What `load` returns is immutable plain data, else TypeError. Inside a transaction that has written, and wherever
         nothing can be trusted, `load` runs and its value is not kept. Statements: the loader's, none on a hit.
+
+        Whom `load` shows (core.audit.subjects) is kept beside the value, and is shown again whenever the value is given out.
         """
         text = key.text()
         deadline = time.monotonic() + PATIENCE
@@ -122,7 +131,7 @@ class Cache:
                 finally:
                     self._flights.land(text)
             self.statistics.note(key.family, waited=1)
-        return self._run(key, tags, load, passed=True)
+        return self._run(key, tags, load, passed=True)[0]
 
     def kept(self, family: str, text: str) -> Any | None:
         """What is kept under a key's `text()` and still true, or None. Nothing is loaded; no statement."""
@@ -130,6 +139,7 @@ class Cache:
         if found is None or not found[1].hit:
             return None
         self.statistics.hit(family, redis=found[1].redis)
+        shown_again(found[1].subjects)
         return found[1].value
 
     def committed(self, unit: Unit) -> None:
@@ -154,6 +164,7 @@ class Cache:
 
     def _hit(self, key: Key, look: Look) -> Any:
         self.statistics.hit(key.family, redis=look.redis)
+        shown_again(look.subjects)
         return look.value
 
     def _load[V](self, key: Key, text: str, tags: Tags, load: Callable[[], V], ttl: TTL) -> V:
@@ -162,24 +173,24 @@ class Cache:
         if found is not None and found[1].hit:
             value: V = self._hit(key, found[1])
             return value
-        value = self._run(key, tags, load, passed=found is None)
-        weight = weigh(value)
+        value, subjects = self._run(key, tags, load, passed=found is None)
+        weight = weigh(value) + len(subjects.patients)
         if found is not None and sees_only_what_is_committed():  # else the loader itself wrote, or locked
             level, look = found
-            level.keep(text, key.family, look, value, lifetime(ttl, value), weight)
+            level.keep(text, key.family, look, value, lifetime(ttl, value), weight, subjects)
         return value
 
-    def _run[V](self, key: Key, tags: Tags, load: Callable[[], V], *, passed: bool) -> V:
-        """Run the loader; under the guard also see that its tags cover it and that its value may be kept."""
+    def _run[V](self, key: Key, tags: Tags, load: Callable[[], V], *, passed: bool) -> tuple[V, Subjects]:
+        """Run the loader, and see whom it shows; under the guard also that its tags cover it and that its value may be kept."""
         guarded = bool(settings.HMS_CACHE_GUARD)
         token = _loading.set(True)
         started = time.perf_counter()
         try:
-            with guard.watching(key.family, named(tags)) if guarded else nullcontext():
+            with collecting() as shown, guard.watching(key.family, named(tags)) if guarded else nullcontext():
                 value = load()
         finally:
             _loading.reset(token)
             self.statistics.loaded(key.family, time.perf_counter() - started, passed=passed)
         if guarded:
             weigh(value)
-        return value
+        return value, shown.subjects()

@@ -1,6 +1,6 @@
 """Rows that are kept for a time only. `manage.py maintain` deletes what is older."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -16,7 +16,10 @@ class Kept(NamedTuple):
     age: Callable[[], timedelta]
 
 
+type Ask = Callable[[psycopg.Connection[Any]], Iterable[tuple[sql.Composed, str, str]]]
+
 _kept: list[Kept] = []
+_also: list[Ask] = []
 
 
 def kept_tables() -> frozenset[str]:
@@ -29,8 +32,15 @@ def keep_for(table: str, column: str, age: Callable[[], timedelta]) -> None:
     _kept.append(Kept(table, column, age))
 
 
+def also_due(ask: Ask) -> None:
+    """Called once, as HMS starts. `ask` gives further statements that are due, each with its words and its reason."""
+    _also.append(ask)
+
+
 def outdated(connection: psycopg.Connection[Any]) -> Iterator[tuple[sql.Composed, str, str]]:
-    """Statement, words and reason for each table with rows that are too old. One query a table."""
+    """Statement, words and reason for each table with rows that are too old, and what else is due. One query a table."""
+    for ask in _also:
+        yield from ask(connection)
     for one in _kept:
         days = one.age().total_seconds() / 86400
         names = {"table": sql.Identifier(one.table), "column": sql.Identifier(one.column), "age": sql.Literal(one.age())}

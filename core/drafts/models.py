@@ -2,11 +2,12 @@
 
 import json
 from typing import Any
+from uuid import UUID
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from core.security.crypto import decrypt, encrypt
+from core.keys.sealing import seal, unseal
 from core.tenancy.ids import new_id
 
 CONTEXT = "core_draft.payload"
@@ -36,9 +37,9 @@ class Draft(models.Model):
     @property
     def values(self) -> dict[str, list[str]]:
         """Field name -> the values typed, as a form sends them."""
-        found: dict[str, Any] = json.loads(decrypt(self.payload, context=CONTEXT))
+        found: dict[str, Any] = json.loads(unseal(self.payload, context=CONTEXT))
         return found
 
     @staticmethod
-    def sealed(values: dict[str, list[str]]) -> bytes:
-        return encrypt(json.dumps(values).encode(), context=CONTEXT)
+    def sealed(values: dict[str, list[str]], clinic_id: UUID) -> bytes:
+        return seal(json.dumps(values).encode(), clinic_id=clinic_id, context=CONTEXT)

@@ -10,6 +10,7 @@ from core.accounts.actor import Actor
 from core.drafts.models import Draft
 from core.errors import NotFound
 from core.idempotency.middleware import FORM_FIELD
+from core.tenancy.context import current_clinic_id
 
 FORM_NAME = re.compile(r"[a-z0-9:-]{1,100}")
 KEPT_FOR = timedelta(days=30)  # after the last word was typed
@@ -24,7 +25,7 @@ def keep_draft(*, actor: Actor, form: str, typed: QueryDict) -> Draft:
     if not FORM_NAME.fullmatch(form):
         raise NotFound("There is no such form.")
     values = {name: typed.getlist(name) for name in typed if name not in NEVER_KEPT}
-    draft, _ = Draft.objects.update_or_create(**_key(actor, form), defaults={"payload": Draft.sealed(values)})
+    draft, _ = Draft.objects.update_or_create(**_key(actor, form), defaults={"payload": Draft.sealed(values, current_clinic_id())})
     return draft
 
 

@@ -12,18 +12,20 @@ from django.db import connection
 from django.http import HttpResponse
 from django.utils import timezone
 
+from core.audit.subjects import Subjects, shown_again, shown_so_far
 from core.errors import BadRequest, Conflict, Detail, DomainError
 from core.idempotency.models import IdempotencyRecord
+from core.keys.sealing import seal, unseal
 from core.requests import HMSRequest
 from core.responses import FORM_TYPES, error_response
-from core.security.crypto import decrypt, encrypt
+from core.security.crypto import encrypt
 from core.tenancy.ids import new_id
 from core.uploads.limits import form_of
 
 GetResponse = Callable[[HMSRequest], HttpResponse]
 FORM_FIELD = "idempotency_key"
 NOT_ASKED_FOR = ("csrfmiddlewaretoken", FORM_FIELD)
-SIGN_IN = re.compile(r"/sign-(in|out)/|/api/(v\d+/)?auth/")  # neither its answers nor a trace of its passwords are kept
+SIGN_IN = re.compile(r"/sign-(in|out)/|/api/(v\d+/)?auth/(?!sessions)")  # neither its answers nor a trace of its passwords are kept
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 KEY = re.compile(r"[\x21-\x7e]{8,128}")
 KEPT_FOR = timedelta(hours=24)
@@ -83,7 +85,8 @@ class IdempotencyMiddleware:
         record = IdempotencyRecord.objects.get(user=request.user, key=key)
         if record.fingerprint != fingerprint:
             raise Conflict("This idempotency key was used for another request.")
-        kept = json.loads(decrypt(record.answer, context=CONTEXT))
+        kept = json.loads(unseal(record.answer, context=CONTEXT))
+        shown_again(Subjects(bytes.fromhex(kept.get("patients", "")), kept.get("reading", Subjects().reading)))
         response = HttpResponse(kept["body"].encode("latin-1"), status=record.status)
         for name, value in kept["headers"].items():
             response[name] = value
@@ -92,10 +95,18 @@ class IdempotencyMiddleware:
 
     def _keep(self, request: HMSRequest, key: str, response: HttpResponse) -> None:
         headers = {name: response[name] for name in KEPT_HEADERS if name in response}
-        answer = json.dumps({"body": response.content.decode("latin-1"), "headers": headers}).encode()
+        subjects = shown_so_far()
+        whom = {"patients": subjects.patients.hex(), "reading": subjects.reading}
+        answer = json.dumps({"body": response.content.decode("latin-1"), "headers": headers} | whom).encode()
         IdempotencyRecord.objects.filter(user=request.user, key=key).update(
-            status=response.status_code, answer=encrypt(answer, context=CONTEXT)
+            status=response.status_code, answer=_sealed(answer, request)
         )
+
+
+def _sealed(answer: bytes, request: HMSRequest) -> bytes:
+    if request.clinic is None:
+        return encrypt(answer, context=CONTEXT)
+    return seal(answer, clinic_id=request.clinic.pk, context=CONTEXT)
 
 
 def _fingerprint(request: HMSRequest) -> str:

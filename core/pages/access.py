@@ -9,6 +9,7 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from core.errors import DomainError, NotAllowed
@@ -19,6 +20,12 @@ from core.tenancy.models import Clinic
 
 View = Callable[..., HttpResponse]
 CHOOSING = "/choose-clinic/"
+
+
+def safe_next(request: HMSRequest) -> str:
+    """Where to go after signing in: only to an address of our own."""
+    target = request.POST.get("next") or request.GET.get("next") or "/"
+    return target if url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure()) else "/"
 
 
 def signed_in(view: View) -> View:

@@ -3,14 +3,29 @@
 from django.conf import settings
 from django.urls import path
 
-from core.pages import views
+from core.pages import account, passwords, second_step, sessions, views
 
 app_name = "pages"
 urlpatterns = [
     path("sign-in/", views.sign_in, name="sign-in"),
+    path("sign-in/second/", second_step.second_step, name="second-step"),
+    path("sign-in/second/code/", second_step.send_code, name="send-code"),
+    path("sign-in/passkey/", second_step.passkey, name="passkey"),
+    path("sign-in/passkey/ask/", second_step.ask_passkey, name="ask-passkey"),
+    path("sign-in/forgotten/", passwords.forgotten, name="forgotten"),
+    path("sign-in/new-password/", passwords.new_password, name="new-password"),
+    path("account/security/", account.security, name="security"),
+    path("account/security/app/", account.add_app, name="add-app"),
+    path("account/security/code/", account.add_code, name="add-code"),
+    path("account/security/passkey/", account.add_passkey, name="add-passkey"),
+    path("account/security/passkey/ask/", account.ask_passkey, name="ask-new-passkey"),
+    path("account/security/recovery/", account.new_recovery_codes, name="new-recovery-codes"),
+    path("account/security/remove/", account.remove_factor, name="remove-factor"),
+    path("account/confirm/", account.confirm, name="confirm"),
     path("sign-out/", views.sign_out, name="sign-out"),
     path("switch-clinic/", views.switch_clinic, name="switch-clinic"),
     path("choose-clinic/", views.choose_clinic, name="choose-clinic"),
+    path("account/sessions/", sessions.own_sessions, name="sessions"),
     path("drafts/<str:form>/", views.draft, name="draft"),
     path("drafts/<str:form>/discard/", views.discard_draft, name="discard-draft"),
 ]

@@ -1,31 +1,24 @@
 """Pages that belong to no domain: sign in, sign out, choose a clinic, drafts, styleguide."""
 
-from django.conf import settings
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from core.accounts.entry import enter, leave
+from core.accounts.entry import leave
 from core.accounts.known import clinic_named
 from core.accounts.sign_in import SignInRefused, check_credentials
 from core.drafts.services import drop_draft, keep_draft
 from core.errors import NotFound, RateLimited
-from core.pages.access import choose_clinic_page, signed_in, staff_page
-from core.pages.demo import demo_sign_ins
+from core.pages.access import choose_clinic_page, safe_next, signed_in, staff_page
 from core.pages.forms import SignInForm
+from core.pages.second_step import after_password
+from core.pages.sign_in_page import sign_in_page
 from core.pages.styleguide import ExampleForm, icon_names, wrong_example
 from core.requests import ClinicRequest, HMSRequest
-from core.responses import HttpResponseSeeOther, come_back
+from core.responses import HttpResponseSeeOther
 from core.security.limiting.classes import RouteClass, route_class
 from core.security.limiting.forms import sign_in_try
-
-
-def safe_next(request: HMSRequest) -> str:
-    """Where to go after signing in: only to an address of our own."""
-    target = request.POST.get("next") or request.GET.get("next") or "/"
-    return target if url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure()) else "/"
 
 
 @route_class(RouteClass.SIGN_IN)
@@ -34,28 +27,14 @@ def sign_in(request: HMSRequest) -> HttpResponse:
     if request.user.is_authenticated and request.method == "GET":
         return redirect(safe_next(request))
     form = SignInForm(request.POST if request.method == "POST" else None)
-    refused: SignInRefused | RateLimited | None = None
-    if request.method == "POST" and form.is_valid():
-        try:
-            with sign_in_try(request, form.cleaned_data["email"]) as count:
-                user = check_credentials(request, **form.cleaned_data, count=count)
-        except (SignInRefused, RateLimited) as error:
-            refused = error
-        else:
-            enter(request, user)
-            return redirect(safe_next(request))
-    status = 200 if request.method == "GET" else 429 if isinstance(refused, RateLimited) else 422
-    context = {
-        "form": form,
-        "refused": refused,
-        "paused": refused is not None and refused.retry_after > 0,
-        "next": safe_next(request),
-        "demo_sign_ins": demo_sign_ins(),
-        "demo_password": settings.HMS_DEMO_PASSWORD if settings.HMS_DEMO else "",
-    }
-    response = render(request, "core/sign_in.html", context, status=status)
-    come_back(response, refused.retry_after if refused else 0)
-    return response
+    if request.method == "GET" or not form.is_valid():
+        return sign_in_page(request, form=form)
+    try:
+        with sign_in_try(request, form.cleaned_data["email"]) as count:
+            user = check_credentials(request, **form.cleaned_data, count=count)
+    except (SignInRefused, RateLimited) as error:
+        return sign_in_page(request, form=form, refused=error)
+    return after_password(request, user, safe_next(request))
 
 
 @require_POST

@@ -1,4 +1,7 @@
-"""Encryption at rest: AES-256-GCM under numbered keys, so that a new key can take over while old values stay readable."""
+"""The deployment's key ring: AES-256-GCM under numbered keys, so that a new key can take over while old values stay readable.
+
+It wraps the clinics' own keys (core.keys), and encrypts what belongs to no clinic.
+"""
 
 import base64
 import hashlib
@@ -10,6 +13,8 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
+
+RING = 1  # how every value under a key of the deployment's begins
 
 
 class Undecipherable(ValueError):
@@ -32,14 +37,19 @@ def encrypt(plain: bytes, *, context: str) -> bytes:
     """Encrypt. `context` (a table and column) is bound to the value: it can't be read back in another place."""
     number, key = next(iter(_keys(tuple(settings.HMS_ENCRYPTION_KEYS)).items()))
     nonce = os.urandom(12)
-    return bytes([1, number]) + nonce + key.encrypt(nonce, plain, context.encode())
+    return bytes([RING, number]) + nonce + key.encrypt(nonce, plain, context.encode())
+
+
+def newest_number() -> int:
+    """The number of the deployment key that encrypts."""
+    return next(iter(_keys(tuple(settings.HMS_ENCRYPTION_KEYS))))
 
 
 def decrypt(sealed: bytes | memoryview, *, context: str) -> bytes:
     """Decrypt. Raises Undecipherable."""
     sealed = bytes(sealed)
     keys = _keys(tuple(settings.HMS_ENCRYPTION_KEYS))
-    if len(sealed) < 30 or sealed[0] != 1 or sealed[1] not in keys:
+    if len(sealed) < 30 or sealed[0] != RING or sealed[1] not in keys:
         raise Undecipherable("The value was encrypted under an unknown key.")
     try:
         return keys[sealed[1]].decrypt(sealed[2:14], sealed[14:], context.encode())
@@ -48,6 +58,6 @@ def decrypt(sealed: bytes | memoryview, *, context: str) -> bytes:
 
 
 @lru_cache(maxsize=1024)
-def search_key(clinic_id: UUID) -> bytes:
-    """The key under which one clinic's search tokens are made: tokens of two clinics can't be compared."""
+def derived_search_key(clinic_id: UUID) -> bytes:
+    """A clinic's first search key (core.keys): tokens of two clinics can't be compared."""
     return hmac.new(settings.HMS_SEARCH_KEY.encode(), clinic_id.bytes, hashlib.sha256).digest()

@@ -23,6 +23,7 @@ class SecurityEvent(models.Model):
         SIGN_IN_FAILED = "sign_in_failed", _("Sign-in failed")
         SIGN_IN_LOCKED = "sign_in_locked", _("Sign-in while locked")
         TOKEN_REFUSED = "token_refused", _("Forged token")
+        TOKEN_REUSED = "token_reused", _("Refresh token used twice")
         RATE_LIMITED = "rate_limited", _("Over a rate limit")
         BLOCKED = "blocked", _("Address blocked")
 

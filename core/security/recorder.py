@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
+from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
@@ -23,14 +25,25 @@ LED_INTO = {Kind.PATTERN, Kind.DECOY, Kind.MALFORMED}
 _budget = Budget()
 
 
-def record(request: HMSRequest, kind: SecurityEvent.Kind, *, matched: Iterable[str] = (), points: int | None = None) -> None:
+def record(
+    request: HMSRequest,
+    kind: SecurityEvent.Kind,
+    *,
+    matched: Iterable[str] = (),
+    points: int | None = None,
+    person_id: UUID | None = None,
+) -> None:
     """Write what happened, and charge the address with `points` (by default those of the kind). Up to five statements, often none.
+
+    `person_id` is whom it concerns, where nobody is signed in.
 
     Never raises for a database in trouble: the request goes on, the log says that an event was lost.
     """
     address = str(request.META.get("REMOTE_ADDR") or "")
     points = POINTS.get(kind, 0) if points is None else points
     happened = _happened(request, kind, address, tuple(matched), 0 if _led_here(request, kind) else points)
+    if person_id is not None:
+        happened = replace(happened, person_id=person_id)
     now = timezone.now()
     due = _budget.admit(happened, now)
     if due is None:

@@ -193,6 +193,23 @@ def narrowed(**changes: Any) -> Iterator[Scope]:
 
 
 @contextmanager
+def person_scope(user_id: UUID, *, reason: str) -> Iterator[Scope]:
+    """A person's own rows, where the request's scope names nobody yet or somebody else: in the open unit, else in one of its own.
+
+    Inside a platform scope nothing changes: it sees them anyway.
+    """
+    outer = _scope.get() or Scope()
+    if outer.platform:
+        yield outer
+    elif vars(connections["default"]).get("hms_sender") is not None:
+        with narrowed(user_id=user_id) as scope:
+            yield scope
+    else:
+        with unit_of_work(Scope(None, user_id, outer.request_id, reason, limits=outer.limits)) as scope:
+            yield scope
+
+
+@contextmanager
 def platform_scope(*, reason: str, user_id: UUID | None = None) -> Iterator[Scope]:
     """Cross clinics, as hms_platform. The only way to; every entry is logged with its reason."""
     if not reason:

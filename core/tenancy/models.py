@@ -4,10 +4,12 @@ import zoneinfo
 from functools import partial
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import ClinicScopeRequired
+from core.history.keeping import keeps_history
 from core.security.limiting.rates import validate_rate
 from core.tenancy.announcements import announces
 from core.tenancy.context import current_clinic_id, current_scope
@@ -45,6 +47,7 @@ def own_rate(label: Any, variable: str) -> "models.CharField[str, str]":
     )
 
 
+@keeps_history(clinic="id")
 @announces(clinic=["id"])
 class Clinic(RuledModel):
     """A tenant: one group practice with its own patients, people and data. A platform table."""
@@ -67,6 +70,14 @@ class Clinic(RuledModel):
     rate_user = own_rate(_("requests of one person"), "HMS_RATE_USER")
     rate_upload = own_rate(_("uploads of one person"), "HMS_RATE_UPLOAD")
     rate_heavy = own_rate(_("heavy requests of one person"), "HMS_RATE_HEAVY")
+    second_factor_roles = ArrayField(
+        models.CharField(max_length=32),
+        verbose_name=_("second factor required of"),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text=_("Who has such a role sets up a second factor at the next sign-in, before anything else."),
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -1,15 +1,17 @@
 """Keeps the content of uploads: encrypted, under a name that says nothing, in a folder of the clinic's own."""
 
+from typing import cast
 from uuid import UUID
 
 from django.core.files.base import ContentFile
-from django.core.files.storage import Storage, storages
+from django.core.files.storage import storages
 from django.db import models
 
 from core.errors import DomainError
-from core.security.crypto import decrypt, encrypt
+from core.keys.sealing import seal, unseal
 from core.tenancy.context import current_clinic_id
 from core.tenancy.ids import new_id
+from core.uploads.storage import PrivateFolder
 
 ALIAS = "uploads"
 
@@ -31,7 +33,7 @@ def keep(content: bytes) -> UUID:
     If the transaction is rolled back the file stays, named by nobody, until it is swept.
     """
     clinic_id, stored = current_clinic_id(), new_id()
-    sealed = encrypt(content, context=_context(clinic_id, stored))
+    sealed = seal(content, clinic_id=clinic_id, context=context_of(clinic_id, stored))
     folder().save(place_of(clinic_id, stored), ContentFile(sealed))
     return stored
 
@@ -44,7 +46,7 @@ def content_of(stored: UUID) -> bytes:
             sealed = file.read()
     except FileNotFoundError as error:
         raise ContentMissing("The file is missing from the store.") from error
-    return decrypt(sealed, context=_context(clinic_id, stored))
+    return unseal(sealed, context=context_of(clinic_id, stored))
 
 
 def place_of(clinic_id: UUID, stored: UUID) -> str:
@@ -52,9 +54,10 @@ def place_of(clinic_id: UUID, stored: UUID) -> str:
     return f"{clinic_id}/{stored.hex[-2:]}/{stored}"
 
 
-def folder() -> Storage:
-    return storages[ALIAS]
+def folder() -> PrivateFolder:
+    return cast(PrivateFolder, storages[ALIAS])
 
 
-def _context(clinic_id: UUID, stored: UUID) -> str:
+def context_of(clinic_id: UUID, stored: UUID) -> str:
+    """What is bound to the content: it is read in its own place only."""
     return f"uploads.{clinic_id}.{stored}"

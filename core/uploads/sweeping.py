@@ -75,12 +75,13 @@ def _places(clinic_id: UUID) -> Iterator[str]:
 
 
 def _named(clinic_id: UUID) -> Iterator[str]:
-    for model, name in _fields():
+    for model, name in stored_columns():
         for stored in model._default_manager.values_list(name, flat=True):
             yield place_of(clinic_id, stored)
 
 
-def _fields() -> Iterator[tuple[type[Model], str]]:
+def stored_columns() -> Iterator[tuple[type[Model], str]]:
+    """Every field of every model that names a file."""
     for model in apps.get_models():
         for one in model._meta.local_fields:
             if isinstance(one, StoredFileField):

@@ -13,6 +13,8 @@ from django.utils import timezone
 from appointments.models import Service
 from appointments.selectors import free_slots
 from core.accounts.actor import system_actor
+from core.accounts.auth_sessions import Kind, begin_session
+from core.accounts.known import AUTH_SESSION
 from core.accounts.models import User
 from core.accounts.roles import Role
 from core.accounts.tokens import issue
@@ -95,10 +97,12 @@ def _fill(desk: Desk, rng: Random) -> None:
 
 
 def _session(user: User, clinic: Clinic) -> str:
+    """A browser's session, as core.accounts.entry begins one."""
     session = import_module(settings.SESSION_ENGINE).SessionStore()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session[AUTH_SESSION] = str(begin_session(user=user, kind=Kind.BROWSER, methods=["pwd"]).pk)
     session["clinic_id"] = str(clinic.pk)
     session.save()
     key: str = session.session_key

@@ -69,7 +69,7 @@ def _served(application: str, path: str, variables: dict[str, str], options: str
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     environment = os.environ | variables | {
-        "PORT": str(port), "HMS_BIND": "127.0.0.1", "HMS_BASE_URL": f"http://127.0.0.1:{port}",
+        "PORT": str(port), "HMS_BIND": "127.0.0.1", "HMS_BASE_URL": settings.HMS_BASE_URL,  # our tokens name it
         "DJANGO_SETTINGS_MODULE": "hms.settings",
     }  # fmt: skip
     command = [sys.executable, "-m", "gunicorn", "-c", options, application]

@@ -16,6 +16,7 @@ from core.api.filters import choice_filter, one_or_more, query
 from core.api.parsers import StrictJSONParser
 from core.api.uploads import UploadParser
 from core.api.views import ClinicViewSet
+from core.audit.subjects import Reading, shown
 from core.cache import TTL
 from core.errors import NotFound
 from core.security.limiting.classes import RouteClass
@@ -53,7 +54,9 @@ class DocumentsView(ClinicViewSet):
         return [UploadParser() if action == "create" else StrictJSONParser()]
 
     def queryset_for(self, actor: Actor) -> QuerySet[Document]:
-        return visible_documents(actor).filter(patient_id=self._patient(actor).pk)
+        patient = self._patient(actor)
+        shown([patient.pk])  # that there are none is said of somebody, too
+        return visible_documents(actor).filter(patient_id=patient.pk)
 
     def filtered(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         queryset = choice_filter(queryset, self.request, "category", DocumentCategory.values)
@@ -76,6 +79,7 @@ class DocumentsView(ClinicViewSet):
     def content(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         """The file itself, as an attachment."""
         document, content = document_with_content(actor=self.actor, patient_id=self._patient(self.actor).pk, document_id=self.key())
+        shown([document.patient_id], Reading.EXPORT)
         return attachment(content, content_type=document.content_type, name=document.file_name)
 
     @extend_schema(request=shapes.EnteredInErrorInput, responses=shapes.DocumentOutput)

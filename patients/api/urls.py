@@ -3,7 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from patients.api import documents, views
+from patients.api import accesses, documents, views
 
 DOCUMENTS = documents.DocumentsView
 router = SimpleRouter(trailing_slash=False)
@@ -11,6 +11,7 @@ router.register("patients", views.PatientsView, "patient")
 urlpatterns = [
     *router.urls,
     path("patients/<id>/consents", views.ConsentsView.as_view({"get": "list", "post": "create"}), name="patient-consents"),
+    path("patients/<id>/access-log", accesses.AccessLogView.as_view({"get": "list"}), name="patient-access-log"),
     path("patients/<id>/documents", DOCUMENTS.as_view({"get": "list", "post": "create"}), name="patient-documents"),
     path("patients/<id>/documents/<document_id>", DOCUMENTS.as_view({"get": "retrieve"}), name="patient-document"),
     path("patients/<id>/documents/<document_id>/content", DOCUMENTS.as_view({"get": "content"}), name="patient-document-content"),

@@ -15,6 +15,7 @@ from core.accounts.actor import Actor
 from core.api.filters import choice_filter, date_parameter, instant_parameter, one_or_more, query, text_parameter
 from core.api.pagination import MAX_ROWS, KeysetPagination, bad_parameter
 from core.api.views import ClinicViewSet
+from core.audit.subjects import shown
 from core.cache import TTL
 from core.errors import NotFound
 from core.security.limiting.classes import RouteClass
@@ -166,7 +167,9 @@ class ConsentsView(ClinicViewSet):
     matrix_actions = {"create": "change"}
 
     def queryset_for(self, actor: Actor) -> QuerySet[Consent]:
-        return Consent.objects.filter(patient_id=self._patient(actor).pk)
+        patient = self._patient(actor)
+        shown([patient.pk])  # that there are none is said of somebody, too
+        return Consent.objects.filter(patient_id=patient.pk)
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Note a yes or a no."""

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from core.accounts.actor import Actor
+from core.audit.subjects import Reading, shown
 from core.errors import Conflict, PayloadTooLarge, PreconditionFailed, ValidationFailed
 from core.forms import show_problems
 from core.pages.access import page
@@ -88,6 +89,7 @@ def content(request: ClinicRequest, patient_id: UUID, document_id: UUID) -> Http
     """The file, to be saved."""
     patient = _patient(request, patient_id)
     document, kept = document_with_content(actor=request.actor, patient_id=patient.pk, document_id=document_id)
+    shown([patient.pk], Reading.EXPORT)
     return attachment(kept, content_type=document.content_type, name=document.file_name)
 
 
@@ -133,6 +135,7 @@ def _patient(request: ClinicRequest, patient_id: UUID) -> Patient:
 
 
 def _banner(patient: Patient) -> dict[str, Any]:
+    shown([patient.pk])
     return {"patient": patient, "age": age_of(patient, timezone.localdate())}
 
 

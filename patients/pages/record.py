@@ -11,6 +11,7 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
+from core.audit.subjects import shown
 from core.drafts.services import draft_of, drop_draft
 from core.editing import Edit, ReadingForm, given
 from core.errors import Conflict, PreconditionFailed, ValidationFailed
@@ -109,6 +110,7 @@ def _draft_form(patient: Patient) -> str:
 
 
 def _banner(patient: Patient) -> dict[str, Any]:
+    shown([patient.pk])
     return {"age": age_of(patient, timezone.localdate())}
 
 

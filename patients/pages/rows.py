@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from core.audit.subjects import Reading, shown
 from patients.choices import PatientStatus
 from patients.models import Patient
 from patients.names import digits_of, normalise
@@ -62,12 +63,12 @@ def age_of(patient: Patient, today: date) -> str:
 
 def rows_of(patients: Iterable[Patient]) -> list[PatientRow]:
     today = timezone.localdate()
-    return [_row(patient, (), today) for patient in patients]
+    return [_row(patient, (), today, Reading.LIST) for patient in patients]
 
 
 def rows_of_matches(matches: Iterable[PatientMatch]) -> list[PatientRow]:
     today = timezone.localdate()
-    return [_row(match.patient, match.matched, today) for match in matches]
+    return [_row(match.patient, match.matched, today, Reading.SEARCH) for match in matches]
 
 
 def rows_of_duplicates(duplicates: Iterable[Duplicate]) -> list[PatientRow]:
@@ -77,6 +78,7 @@ def rows_of_duplicates(duplicates: Iterable[Duplicate]) -> list[PatientRow]:
             duplicate.patient,
             (),
             today,
+            Reading.SEARCH,
             why=", ".join(str(REASONS[reason]) for reason in duplicate.reasons if reason in REASONS),
             strong=duplicate.strength == "strong",
         )
@@ -84,7 +86,8 @@ def rows_of_duplicates(duplicates: Iterable[Duplicate]) -> list[PatientRow]:
     ]
 
 
-def _row(patient: Patient, matched: Iterable[MatchedTerm], today: date, **more: Any) -> PatientRow:
+def _row(patient: Patient, matched: Iterable[MatchedTerm], today: date, reading: Reading, **more: Any) -> PatientRow:
+    shown([patient.pk], reading)
     by_field: dict[str, list[MatchedTerm]] = {}
     for match in matched:
         by_field.setdefault(match.field, []).append(match)

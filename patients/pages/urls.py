@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from patients.pages import documents, finding, record, registering
+from patients.pages import accesses, changes, documents, export, finding, record, registering
 
 app_name = "patients"
 urlpatterns = [
@@ -14,9 +14,12 @@ urlpatterns = [
     path("patients/register/duplicates/", registering.duplicates, name="duplicates"),
     path("patients/<uuid:patient_id>/", record.detail, name="detail"),
     path("patients/<uuid:patient_id>/edit/", record.edit, name="edit"),
+    path("patients/<uuid:patient_id>/changes/", changes.changes, name="changes"),
+    path("patients/<uuid:patient_id>/accesses/", accesses.accesses, name="accesses"),
     path("patients/<uuid:patient_id>/documents/", documents.all_documents, name="documents"),
     path("patients/<uuid:patient_id>/documents/add/", documents.add, name="document-add"),
     path("patients/<uuid:patient_id>/documents/<uuid:document_id>/content/", documents.content, name="document-content"),
     path("patients/<uuid:patient_id>/documents/<uuid:document_id>/error/", documents.enter_in_error, name="document-error"),
+    path("patients/<uuid:patient_id>/export/", export.take_copy, name="export"),
     path("my-record/", record.own, name="own"),
 ]

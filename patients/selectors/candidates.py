@@ -49,6 +49,18 @@ def all_tokens_ids(clinic_id: UUID, *groups: Iterable[tuple[str, str]]) -> Ids:
     return _intersection([any_token_ids(clinic_id, group) for group in groups])
 
 
+def unread_fields(clinic_id: UUID, codes: Iterable[str], ids: Iterable[UUID]) -> dict[UUID, dict[str, str]]:
+    """Of these records, in which an encrypted number is one of the codes: record -> code -> field. One query."""
+    meant = {
+        tokens.token(clinic_id, kind, piece): (code, field) for code in codes for field, kind, piece in tokens.unread_pieces(code)
+    }
+    found: dict[UUID, dict[str, str]] = {}
+    for patient_id, token in PatientToken.objects.filter(token__in=meant, patient_id__in=ids).values_list("patient_id", "token"):
+        code, field = meant[token]
+        found.setdefault(patient_id, {})[code] = field
+    return found
+
+
 def _as_typed(clinic_id: UUID, term: Term) -> Ids:
     match term:
         case NameTerm(word) if len(word) < tokens.SHORTEST_PREFIX:
@@ -61,7 +73,7 @@ def _as_typed(clinic_id: UUID, term: Term) -> Ids:
         case DateTerm(days):
             return _with(_birth_tokens(clinic_id, days))
         case CodeTerm(record, identity):
-            return any_token_ids(clinic_id, [(tokens.RECORD, record), (tokens.IDENTITY, identity)])
+            return any_token_ids(clinic_id, [(tokens.RECORD, record), *_unread(identity)])
         case EmailTerm(address):
             return _with(tokens.tokens_for(clinic_id, tokens.EMAIL, [address]))
 
@@ -75,13 +87,17 @@ def _misspelt(clinic_id: UUID, term: Term) -> Ids:
 
 
 def _by_number(clinic_id: UUID, term: NumberTerm) -> Ids:
-    pieces = [(tokens.RECORD, term.digits.lstrip("0") or "0"), (tokens.IDENTITY, term.digits)]
+    pieces = [(tokens.RECORD, term.digits.lstrip("0") or "0"), *_unread(term.digits)]
     pieces += [(tokens.PHONE, ending) for ending in tokens.phone_endings(term.digits)[:1]]
     found = [_with([tokens.token(clinic_id, *piece) for piece in pieces] + _birth_tokens(clinic_id, term.days))]
     for year in term.years:
         born = Patient.objects.filter(date_of_birth__gte=date(year, 1, 1), date_of_birth__lte=date(year, 12, 31))
         found.append(born.values_list("id"))
     return _union(found)
+
+
+def _unread(code: str) -> list[tuple[str, str]]:
+    return [(kind, piece) for _field, kind, piece in tokens.unread_pieces(code)]
 
 
 def _birth_tokens(clinic_id: UUID, days: Iterable[date]) -> list[int]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Literal
+from typing import ClassVar, Literal
 from uuid import UUID
 
 from core.accounts.actor import Actor
@@ -32,6 +32,8 @@ class Duplicate:
 
     `reasons` is what agrees: mrn, national_id, phone, email, name, similar_name, date_of_birth.
     """
+
+    subject_path: ClassVar[str] = "patient.pk"
 
     patient: Patient
     reasons: list[str]

@@ -1,7 +1,9 @@
 """How well a record answers what was typed. Exact before beginning before misspelt; family name before given name."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+from uuid import UUID
 
 import jellyfish
 
@@ -12,7 +14,11 @@ from patients.selectors.terms import CodeTerm, DateTerm, EmailTerm, NameTerm, Nu
 
 Kind = Literal["exact", "prefix", "fuzzy"]
 WEIGHTS: dict[Kind, int] = {"exact": 100, "prefix": 75, "fuzzy": 45}
-FIELD_BONUS = {"mrn": 20, "national_id": 20, "email": 10, "phone": 10, "date_of_birth": 10, "family_name": 6, "given_name": 3}
+FIELD_BONUS = {
+    "mrn": 20, "national_id": 20, "insurance_policy_number": 20, "email": 10, "phone": 10, "date_of_birth": 10,
+    "family_name": 6, "given_name": 3,
+}  # fmt: skip
+type Unread = Mapping[UUID, Mapping[str, str]]  # record -> code typed -> the encrypted field that it is
 CLOSE = 0.80  # Jaro-Winkler above which two words may be the same
 
 
@@ -42,19 +48,35 @@ class PatientMatch:
         return replace(self, patient=Patient.from_row(self.patient))
 
 
-def ranked(patients: list[Any], terms: list[Term], *, at_least: int, misspelt: bool) -> list[PatientMatch]:
+def ranked(
+    patients: list[Any], terms: list[Term], *, at_least: int, misspelt: bool, unread: Unread | None = None
+) -> list[PatientMatch]:
     """The patients (rows of `as_rows`) in whom at least so many of the terms are found, best first.
 
-    `misspelt`: names that are only alike are found as well.
+    `misspelt`: names that are only alike are found as well. `unread`: where an encrypted number is what was typed.
     """
     matches = []
     for patient in patients:
         words = _words_of(patient)
-        matched = [found for term in terms if (found := _matched(patient, words, term, misspelt)) is not None]
+        codes = unread.get(patient.id, {}) if unread else {}
+        matched = [found for term in terms if (found := _matched(patient, words, term, misspelt, codes)) is not None]
         if len(matched) >= at_least:
             score = sum(match.score for match in matched) / len(terms)
             matches.append(PatientMatch(patient, round(score, 1), tuple(matched)))
     return sorted(matches, key=_order)
+
+
+def codes_unfound(patients: list[Any], terms: list[Term]) -> Iterator[str]:
+    """What was typed that may be an encrypted number of one of these: no other field of theirs explains it."""
+    for term in terms:
+        code = code_of(term)
+        if code and any(_matched(patient, [], term, False, {}) is None for patient in patients):
+            yield code
+
+
+def code_of(term: Term) -> str:
+    """The number that a term may be, whole; "" for a name, a date or an address."""
+    return term.identity if isinstance(term, CodeTerm) else term.digits if isinstance(term, NumberTerm) else ""
 
 
 def _order(match: PatientMatch) -> tuple[float, str, str, str]:
@@ -71,19 +93,20 @@ def _words_of(patient: Patient) -> list[tuple[str, frozenset[str]]]:
     ]
 
 
-def _matched(patient: Patient, words: list[tuple[str, frozenset[str]]], term: Term, misspelt: bool) -> MatchedTerm | None:
+def _matched(
+    patient: Patient, words: list[tuple[str, frozenset[str]]], term: Term, misspelt: bool, codes: Mapping[str, str]
+) -> MatchedTerm | None:
     match term:
         case NameTerm(word):
             found = [match for field, known in words if (match := _name_match(field, known, word, misspelt)) is not None]
             return max(found, key=lambda match: match.score, default=None)
         case NumberTerm():
-            return _number_match(patient, term)
+            return _number_match(patient, term) or _unread_match(term.digits, codes)
         case DateTerm(days):
             return MatchedTerm("date_of_birth", "exact", str(patient.date_of_birth)) if patient.date_of_birth in days else None
         case CodeTerm(record, identity):
-            # The national id is not read to compare: its token is exact.
             own = record in tokens.record_pieces(patient.mrn)
-            return MatchedTerm("mrn" if own else "national_id", "exact", identity)
+            return MatchedTerm("mrn", "exact", identity) if own else _unread_match(identity, codes)
         case EmailTerm(address):
             return MatchedTerm("email", "exact", address) if tokens.email_form(patient.email) == address else None
 
@@ -106,6 +129,11 @@ def alike(one: str, other: str) -> bool:
         return True
     sound = tokens.sound(one)
     return bool(sound) and sound == tokens.sound(other) and jellyfish.jaro_winkler_similarity(one, other) >= CLOSE
+
+
+def _unread_match(code: str, codes: Mapping[str, str]) -> MatchedTerm | None:
+    """An encrypted number is not read to compare: its token is exact."""
+    return MatchedTerm(codes[code], "exact", code) if code in codes else None
 
 
 def _number_match(patient: Patient, term: NumberTerm) -> MatchedTerm | None:

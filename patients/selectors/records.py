@@ -4,7 +4,7 @@ from uuid import UUID
 
 from core.accounts.actor import Actor
 from patients.models import Consent, Patient
-from patients.policies import visible_patients
+from patients.policies import visible_documents, visible_patients
 
 
 def recent_patients(*, actor: Actor, limit: int = 10) -> list[Patient]:
@@ -22,3 +22,12 @@ def latest_consents(*, actor: Actor, patient_id: UUID) -> dict[str, Consent]:
         .distinct("kind")
     )
     return {row.kind: row for row in rows}
+
+
+def record_rows(*, actor: Actor, patient_id: UUID) -> list[UUID]:
+    """The rows that make up a patient's record: the patient, the consents, the documents that one may see. One query."""
+    actor.require("patient", "view")
+    patient = visible_patients(actor).filter(pk=patient_id).values_list("pk")
+    consents = Consent.objects.filter(patient_id=patient_id, patient__in=visible_patients(actor)).values_list("pk")
+    documents = visible_documents(actor).filter(patient_id=patient_id).values_list("pk")
+    return [pk for (pk,) in patient.union(consents, documents, all=True)]

@@ -10,12 +10,13 @@ from core.accounts.actor import Actor
 from core.errors import invalid
 from core.tenancy.context import current_clinic_id
 from core.validators import clean_name
+from patients.names import code_form
 from patients.policies import visible_patients
 from patients.querysets import PatientQuerySet
 from patients.selectors import candidates
 from patients.selectors.candidates import FEWEST, MOST
-from patients.selectors.ranking import MatchedTerm, PatientMatch, ranked
-from patients.selectors.terms import NameTerm, Term, terms_of
+from patients.selectors.ranking import MatchedTerm, PatientMatch, code_of, codes_unfound, ranked
+from patients.selectors.terms import CodeTerm, NameTerm, Term, terms_of
 from patients.tokens import SHORTEST_PREFIX
 
 __all__ = ["MatchedTerm", "PatientMatch", "search_patients"]
@@ -28,7 +29,8 @@ def search_patients(*, actor: Actor, text: str, limit: int = 20, within: Patient
     """Patients by what was typed: names in any order, whole, begun or misspelt, end of a phone number, MRN, birth date.
 
     Best first, at most `limit`; empty for an empty text. `within` narrows further. Raises ValidationFailed for text over
-    200 characters or with control characters. Two queries; up to four more when hardly anybody is found.
+    200 characters or with control characters. Two queries, one more when a number was typed that may be an encrypted one; up to
+    seven more when hardly anybody is found.
     """
     actor.require("patient", "search")
     terms = terms_of(_checked(text), today=timezone.localdate())
@@ -39,24 +41,33 @@ def search_patients(*, actor: Actor, text: str, limit: int = 20, within: Patient
     found = _first_pass(terms, rows, MOST if within is not None else max(FEWEST, 2 * limit))
     if len(found) < min(FEW, limit) and any(isinstance(term, NameTerm) and len(term.word) >= SHORTEST_PREFIX for term in terms):
         found = _second_pass(terms, rows, found)
+    if not found and len(terms) > 1 and any(map(code_of, terms)):
+        found = _first_pass([CodeTerm("", code_form(text))], rows, FEWEST)  # “QQ 12 34 56 C”, as it is printed
     return [match.as_record() for match in found[:limit]]
 
 
 def _first_pass(terms: list[Term], rows: PatientQuerySet, most: int) -> list[PatientMatch]:
     patients = _load(rows, candidates.beginning_ids(current_clinic_id(), terms, most))
-    return ranked(patients, terms, at_least=len(terms), misspelt=False)
+    return _rank(patients, terms, at_least=len(terms), misspelt=False)
 
 
 def _second_pass(terms: list[Term], rows: PatientQuerySet, found: list[PatientMatch]) -> list[PatientMatch]:
     """Misspelt; and when even that finds nobody, those in whom only a part was found."""
     known = {match.patient.id for match in found}
     patients = _load(rows, candidates.misspelt_ids(current_clinic_id(), terms))
-    alike = ranked(patients, terms, at_least=len(terms), misspelt=True)
+    alike = _rank(patients, terms, at_least=len(terms), misspelt=True)
     found = found + [match for match in alike if match.patient.id not in known]
     if not found and len(terms) > 1:
         patients = _load(rows, candidates.loose_ids(current_clinic_id(), terms))
-        found = ranked(patients, terms, at_least=1, misspelt=True)
+        found = _rank(patients, terms, at_least=1, misspelt=True)
     return found
+
+
+def _rank(patients: list[Any], terms: list[Term], *, at_least: int, misspelt: bool) -> list[PatientMatch]:
+    """One query when a number was typed that none of the fields read explains: it may be an encrypted one."""
+    codes = list(codes_unfound(patients, terms))
+    unread = candidates.unread_fields(current_clinic_id(), codes, [patient.id for patient in patients]) if codes else None
+    return ranked(patients, terms, at_least=at_least, misspelt=misspelt, unread=unread)
 
 
 def _load(rows: PatientQuerySet, ids: candidates.Ids) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from patients.services.consents import note_consent
 from patients.services.documents import add_document, enter_document_in_error
+from patients.services.export import export_patient
 from patients.services.registration import register_patient, update_patient
 
-__all__ = ["add_document", "enter_document_in_error", "note_consent", "register_patient", "update_patient"]
+__all__ = ["add_document", "enter_document_in_error", "export_patient", "note_consent", "register_patient", "update_patient"]

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from clinics.models import Provider
 from core.accounts.actor import Actor
+from core.audit.subjects import Reading, shown
 from core.errors import Conflict, PreconditionFailed
 from core.tenancy.context import current_clinic_id
 from core.tenancy.models import Clinic
@@ -63,7 +64,7 @@ def update_patient(*, actor: Actor, patient_id: UUID, changes: Mapping[str, Any]
         raise Conflict(_("This record was merged into another. Change that one."))
     clinic = _clinic()
     cleaned, consents = _cleaned(changes, clinic, complete=False, patient=patient)
-    before = tokens.tokens_of(clinic.pk, patient)
+    before = tokens.stored_tokens_of(clinic.pk, patient)
     changed = [name for name, value in cleaned.items() if getattr(patient, name) != value]
     for name in changed:
         setattr(patient, name, cleaned[name])
@@ -124,6 +125,7 @@ def _refuse_duplicates(actor: Actor, cleaned: Mapping[str, Any]) -> None:
         email=cleaned.get("email", ""),
     )
     if any(duplicate.strength == "strong" for duplicate in found):
+        shown((duplicate.patient.pk for duplicate in found), Reading.SEARCH)
         raise DuplicatePatient(
             _("This person seems to be registered already."),
             extra={"duplicates": [_shown(duplicate) for duplicate in found]},

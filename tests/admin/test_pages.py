@@ -19,6 +19,12 @@ OUR_APPS = ("core", "clinics", "patients", "appointments", "hms")
 NOT_REGISTERED = {
     "core.Draft": "what somebody is typing: encrypted, that person's alone",
     "core.IdempotencyRecord": "first answers to requests: encrypted, short-lived, that person's alone",
+    "core.OneTimeCode": "digests that are good for minutes",
+    "core.SecondFactor": "that person's alone; operators remove all of a person's under Users",
+    "core.OutgoingMessage": "what was told to whom: encrypted, and sent by hms_platform alone",
+    "core.AccessEvent": "read on the patient's record and in the oversight pages",
+    "core.AccessedPatient": "read on the patient's record and in the oversight pages",
+    "core.ClinicKey": "wrapped secrets; `manage.py rotate_encryption_keys` is the only hand on them",
     "core.RateCounter": "counts under keyed digests, gone after an hour",
     "patients.PatientToken": "keyed hashes that say nothing to a reader",
     "patients.MrnSequence": "a counter; changing it by hand would give numbers out twice",

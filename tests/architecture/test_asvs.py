@@ -24,6 +24,12 @@ def test_every_item_of_both_levels_is_there_once() -> None:
     assert {state for _, _, state, _ in ROWS} <= STATES
 
 
+def test_the_page_counts_right() -> None:
+    count = Counter(state for *_, state, _ in ROWS)
+    said = "{held} are held, {partly} partly, {later} come later, {operator} are the operator's and {n/a} don't apply."
+    assert f"Of {len(ROWS)} items {said.format_map(count)}" in (SECURITY / "asvs.md").read_text()
+
+
 @pytest.mark.parametrize("number,level,state,words", ROWS, ids=[row[0] for row in ROWS])
 def test_what_an_answer_names_exists(number: str, level: str, state: str, words: str) -> None:
     tests = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", words)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.security.crypto import Undecipherable, decrypt, encrypt, search_key
+from core.security.crypto import Undecipherable, decrypt, derived_search_key, encrypt
 from core.tenancy.ids import new_id
 
 
@@ -45,4 +45,4 @@ def test_a_new_key_takes_over_and_the_old_one_still_reads(settings: Any) -> None
 
 def test_clinics_search_under_different_keys() -> None:
     one, other = new_id(), new_id()
-    assert search_key(one) == search_key(one) != search_key(other)
+    assert derived_search_key(one) == derived_search_key(one) != derived_search_key(other)

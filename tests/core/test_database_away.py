@@ -17,6 +17,7 @@ from core.database.breaker import DatabaseAway
 from core.database.trouble import TroubleFilter, is_transient
 from core.pages.errors import server_error
 from tests.factories.databases import eventually, no_database
+from tests.factories.threads import apart
 from tests.factories.world import Place
 
 
@@ -101,7 +102,7 @@ def test_without_a_database_everybody_is_told_and_afterwards_served(
     riverside: Place, sign_in: Any, api: Any, request: pytest.FixtureRequest
 ) -> None:
     user = riverside.users[Role.RECEPTIONIST]
-    machine, person = api(user, riverside.clinic), sign_in(user)
+    machine, person = apart(lambda: (api(user, riverside.clinic), sign_in(user)))[0]
     person.raise_request_exception = False
     back = request.getfixturevalue("away")
     for _ in range(2):  # the first opens the breaker

@@ -13,6 +13,7 @@ from tests.architecture.catalogue import add_row, any_rows
 
 # Why rows of these stay until somebody deletes them.
 STAYS = {
+    "core_secondfactor": "a person's own, removed by them or by an operator",
     "core_clinic": "made by operators",
     "core_user": "made by administrators; history names people by it",
     "core_membership": "made by administrators",

@@ -120,7 +120,7 @@ def test_it_refuses_to_be_a_part() -> None:
 
 
 def test_a_safe_request_whose_connection_breaks_is_answered_all_the_same(riverside: Place, api: Any) -> None:
-    client = api(riverside.users[Role.RECEPTIONIST], riverside.clinic)
+    client = apart(lambda: api(riverside.users[Role.RECEPTIONIST], riverside.clinic))[0]
     with another("default") as wrapper:
         broken = breaking(wrapper)
         assert client.get("patients").status_code == 200
@@ -128,7 +128,7 @@ def test_a_safe_request_whose_connection_breaks_is_answered_all_the_same(riversi
 
 
 def test_an_unsafe_request_whose_connection_breaks_is_not_repeated(riverside: Place, api: Any) -> None:
-    client = api(riverside.users[Role.RECEPTIONIST], riverside.clinic)
+    client = apart(lambda: api(riverside.users[Role.RECEPTIONIST], riverside.clinic))[0]
     with another("default") as wrapper:
         broken = breaking(wrapper)
         answer = client.post("patients/search", {"search": "nobody"})
@@ -154,7 +154,7 @@ def breaking(wrapper: Any) -> list[str]:
 def test_a_statement_over_its_limit_is_a_503_and_a_lock_a_409(riverside: Place, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from core.tenancy.limits import Limits
 
-    client = api(riverside.users[Role.RECEPTIONIST], riverside.clinic)
+    client = apart(lambda: api(riverside.users[Role.RECEPTIONIST], riverside.clinic))[0]
 
     def slowly(statement: str) -> Any:
         def first(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:

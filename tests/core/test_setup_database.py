@@ -42,6 +42,7 @@ def environment(make: Make) -> dict[str, str]:  # noqa: F811
         "HMS_DATABASE_ADMIN_URL": f"postgresql://postgres:{QUOTED}@127.0.0.1:{port}/postgres",
         "SECRET_KEY": "0123456789-sample-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ",
         "HMS_SEARCH_KEY": "sample-sample-sample-sample-sample-sample",
+        "HMS_TOKEN_KEYS": "1:sample-sample-sample-sample-sample-sample",
         "HMS_ENCRYPTION_KEYS": "1:c2FtcGxlc2FtcGxlc2FtcGxlc2FtcGxlc2FtcGxlc2E=",
     }
     return {**os.environ, **urls}

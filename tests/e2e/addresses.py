@@ -18,14 +18,16 @@ LISTS = {
     "exceptions": "schedule-exceptions",
     "holidays": "holidays",
     "blocks": "schedules",
+    "members": "memberships",
 }
-POST_ONLY = ("/drafts/", "/switch-clinic/", "/sign-out/")
+POST_ONLY = ("/drafts/", "/switch-clinic/", "/sign-out/", "/settings/people/invitations/")
+BY_LETTER = ("/join/",)  # the link stands in an e-mail alone
 
 
 def page_routes() -> list[Route]:
     """Every page that answers GET, sign-in and styleguide included."""
     found = {route.path: route for route in (*routes("page", methods=("GET",)), *routes("open", methods=("GET",)))}
-    return [route for path, route in sorted(found.items()) if not path.startswith(("/api/", "/health", *POST_ONLY))]
+    return [route for path, route in sorted(found.items()) if not path.startswith(("/api/", "/health", *POST_ONLY, *BY_LETTER))]
 
 
 def address(route: Route, request: APIRequestContext) -> str:

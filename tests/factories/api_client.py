@@ -8,6 +8,7 @@ from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from core.accounts.models import User
 from core.accounts.tokens import issue
 from core.tenancy.models import Clinic
+from tests.factories.threads import apart
 
 
 class Form(dict[str, Any]):
@@ -45,6 +46,11 @@ class ApiClient:
 
     def delete(self, path: str, **headers: str) -> Any:
         return self.request("DELETE", path, None, **headers)
+
+
+def committed_client(user: User, clinic: Clinic | None = None) -> ApiClient:
+    """Its session is committed: the client may ask on other connections than the test's."""
+    return apart(lambda: ApiClient(user, clinic))[0]
 
 
 def _encoded(body: Any) -> bytes:

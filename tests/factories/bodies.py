@@ -56,7 +56,10 @@ def appointment(place: Place) -> Body:
 
 BODIES: dict[tuple[str, str], Callable[[Place], Body]] = {
     ("post", "/api/v2/auth/token"): lambda p: {"email": p.users[Role.DOCTOR].email, "password": PASSWORD},
+    ("post", "/api/v2/auth/otp/request"): lambda p: {"identifier": p.users[Role.DOCTOR].email, "channel": "email"},
+    ("post", "/api/v2/auth/otp/verify"): lambda p: {"identifier": p.users[Role.DOCTOR].email, "code": "123 456"},
     ("post", "/api/v2/auth/token/refresh"): lambda p: {"refresh": "x"},
+    ("post", "/api/v2/auth/logout"): lambda p: {},
     ("post", "/api/v2/patients"): patient,
     ("patch", "/api/v2/patients/{}"): patient,
     ("post", "/api/v2/patients/search"): lambda p: {"search": "okafor"},

@@ -1,5 +1,6 @@
 """What the walking tests put where a route has a parameter: one record of each noun, by clinic."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -12,15 +13,22 @@ from django.utils import timezone
 
 from appointments.choices import ExceptionKind
 from appointments.models import Appointment, AppointmentChange, Holiday, Schedule, ScheduleException, Service
-from clinics.models import Department, Location, Provider, Room
+from clinics.models import Department, Invitation, Location, Provider, Room
+from clinics.services.invitations import join_address
+from core.accounts.auth_sessions import AuthSession, Kind, begin_session
 from core.accounts.models import Membership, SignInThrottle
 from core.accounts.roles import Role
+from core.database.roles import connection_apart
+from core.history.models import Seal
+from core.history.sealed import SealedTable
+from core.history.sealing import FIRST, Block, Chain, write
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.context import clinic_scope
 from core.tenancy.models import Clinic
 from hms.demo.models import DemoState
 from patients.models import Consent, Document, Patient, PatientAccount
 from patients.services import add_document
+from tests.factories.access_log import note_looks
 from tests.factories.routes import Route
 from tests.factories.visits import at, book
 from tests.factories.world import Place
@@ -35,6 +43,7 @@ NOUNS = {
     "exceptions": ScheduleException,
     "holidays": Holiday,
     "providers": Provider,
+    "invitations": Invitation,
     "locations": Location,
     "departments": Department,
     "rooms": Room,
@@ -48,6 +57,8 @@ API_NOUNS = {"schedules": Schedule}
 def filled(route: Route, place: Place) -> str:
     """The route's address with the ids of `place`. Fails for a noun that has no case here: add it to NOUNS."""
     path = route.path
+    if path.endswith(("/accesses/", "/access-log")):
+        _look(place)
     for name in route.parameters:
         slot = f"{{{name}}}"
         before = re.search(r"([\w-]+)/" + re.escape(slot), path)
@@ -63,7 +74,9 @@ def _id_of(noun: str, place: Place, route: Route) -> str:
         return "patient-register"
     if noun == "clinics":
         return str(place.clinic.pk)
-    if noun in ("memberships", "staff"):
+    if noun == "join":
+        return _link_to_join(place)
+    if noun in ("memberships", "members", "staff"):
         return str(place.memberships[Role.NURSE].pk)
     model = (API_NOUNS if route.kind.startswith("api") else {}).get(noun) or NOUNS.get(noun)
     assert model is not None, f"no case for {noun!r} in {route.id}: add one to tests/factories/cases.py"
@@ -85,6 +98,12 @@ def _id_in_admin(noun: str, place: Place, route: Route) -> str:
     with clinic_scope(place.clinic, reason="test case"):
         row = model._default_manager.order_by("pk").first() or MAKERS[model](place)
     return str(row.pk)
+
+
+def _look(place: Place) -> None:
+    """At the patient whom `patients` names."""
+    with clinic_scope(place.clinic, reason="test case"):
+        note_looks(place, Patient.objects.order_by("pk")[0].pk)
 
 
 def _holiday(place: Place) -> Holiday:
@@ -132,11 +151,40 @@ def _block(place: Place) -> AddressBlock:
     return AddressBlock.objects.create(network="203.0.113.7/32", until=until, reason="scans us", made_by=by)
 
 
+def _invitation(place: Place) -> Invitation:
+    """Its link has the secret “anybody”."""
+    return Invitation.objects.create(
+        email="ada.moss@example.org",
+        roles=[Role.NURSE],
+        invited_by=place.users[Role.CLINIC_ADMIN],
+        secret_digest=hashlib.sha256(b"anybody").hexdigest(),
+        expires_at=timezone.now() + timedelta(days=7),
+    )
+
+
+def _link_to_join(place: Place) -> str:
+    with clinic_scope(place.clinic, reason="test case"):
+        Invitation.objects.first() or _invitation(place)
+        return join_address("anybody").rstrip("/").rpartition("/")[2]
+
+
 def _document(place: Place) -> Document:
     """Of the patient whom `patients` names. Its file is really there."""
     patient = Patient.objects.order_by("pk")[0]
     actor = place.actor(Role.CLINIC_ADMIN)
     return add_document(actor=actor, patient_id=patient.pk, data={}, content=b"Dear colleague", file_name="letter.txt")
+
+
+def _session(place: Place) -> AuthSession:
+    return begin_session(user=place.users[Role.CLINIC_ADMIN], kind=Kind.PROGRAM, methods=["pwd"])
+
+
+def _seal(place: Place) -> Seal:
+    """Of a table that there isn't: no verification looks at it. Only hms_platform makes seals, so it stays for the run."""
+    chain = Chain(place.clinic.pk, SealedTable("core_nothing", "", ""))
+    with connection_apart("hms_platform") as connection:
+        write(connection, Block(chain, 1, timezone.now(), [1], bytes(32), FIRST))
+    return Seal.objects.get(table_name=chain.table)
 
 
 MAKERS: dict[Any, Callable[[Place], Any]] = {
@@ -145,11 +193,14 @@ MAKERS: dict[Any, Callable[[Place], Any]] = {
     Appointment: _visit,
     AppointmentChange: _change,
     Document: _document,
+    AuthSession: _session,
     DemoState: lambda place: DemoState.objects.create(),
     Holiday: _holiday,
+    Invitation: _invitation,
     LogEntry: _log_entry,
     PatientAccount: _account,
     ScheduleException: _time_off,
+    Seal: _seal,
     SecurityEvent: _event,
     SignInThrottle: _throttle,
 }

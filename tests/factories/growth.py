@@ -9,13 +9,14 @@ from django.utils import timezone
 
 from appointments.choices import ChangeKind, ExceptionKind, Status
 from appointments.models import Appointment, AppointmentChange, Holiday, Schedule, ScheduleException, Service, ServiceProvider
-from clinics.models import Department, Location, Provider, Room
+from clinics.models import Department, Invitation, Location, Provider, Room
 from core.accounts.models import Membership, SignInThrottle, User
 from core.accounts.roles import Role
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.context import clinic_scope
 from patients.choices import ConsentKind
 from patients.models import Consent, Document, Patient, PatientAccount
+from tests.factories.access_log import note_looks
 from tests.factories.world import Place
 
 STATES = (Status.CONFIRMED, Status.CHECKED_IN, Status.IN_PROGRESS, Status.COMPLETED, Status.NO_SHOW, Status.REQUESTED)
@@ -42,6 +43,7 @@ def grow(place: Place, many: int = 30) -> None:
             Document.objects.create(
                 patient=Patient.objects.order_by("pk")[0], title=f"Extra {n}", stored=uuid4(), size=1, added_by=some
             )
+            note_looks(place, patient.pk, Patient.objects.order_by("pk")[0].pk, by=list(place.users)[n % len(place.users)])
             Consent.objects.create(patient=place.patients[0], kind=ConsentKind.MESSAGES, given=bool(n % 2))
 
 
@@ -50,6 +52,13 @@ def _person(place: Place, n: int) -> None:
     user = User.objects.create_user(f"extra{n}@{place.clinic.slug}.test", "Extra-Growth-2026", full_name=f"Extra Person{n:02}")
     Membership.objects.create(clinic=place.clinic, user=user, roles=[Role.NURSE])
     PatientAccount.objects.create(patient=place.patients[0], user=user)
+    Invitation.objects.create(
+        email=f"coming{n}@{place.clinic.slug}.test",
+        roles=[Role.NURSE],
+        invited_by=user,
+        secret_digest=f"extra{n:03}".ljust(64, "0"),
+        expires_at=timezone.now() + timedelta(days=7),
+    )
     SignInThrottle.objects.create(key=f"extra{n:03}".ljust(64, "0"), failures=n)
     address, now = f"198.51.100.{n}", timezone.now()
     SecurityEvent.objects.create(kind=SecurityEvent.Kind.DECOY, address=address, minute=now)

@@ -36,9 +36,14 @@ class Route:
 
 
 # Routes that anybody may call, by design; the rest needs a person.
-OPEN = {"/health", "/sign-in/", "/sign-out/", "/api/v2/auth/token", "/api/v2/auth/token/refresh", "/styleguide/"}
+OPEN = {"/health", "/sign-in/", "/sign-out/", "/api/v2/auth/token", "/api/v2/auth/token/refresh", "/styleguide/", "/join/{token}/"}
 # Routes for any signed-in person, in a clinic or not.
-PERSONAL = {"/switch-clinic/", "/choose-clinic/", "/api/v2/auth/me"}
+PERSONAL = {"/switch-clinic/", "/choose-clinic/", "/account/sessions/", "/api/v2/auth/me"}
+PERSONAL |= {"/api/v2/auth/logout", "/api/v2/auth/sessions", "/api/v2/auth/sessions/{pk}"}
+OPEN |= {f"/sign-in/{step}/" for step in ("second", "second/code", "passkey", "passkey/ask", "forgotten", "new-password")}
+OPEN |= {"/api/v2/auth/otp/request", "/api/v2/auth/otp/verify"}
+PERSONAL |= {"/account/confirm/", "/account/security/"}
+PERSONAL |= {f"/account/security/{what}/" for what in ("app", "code", "passkey", "passkey/ask", "recovery", "remove")}
 # Not walked here: documents, the alias without a version, static files, and what the admin answers with another address.
 OLD, NEW = "/api/v1/", "/api/v2/"
 DOCUMENTS = tuple(f"{version}{what}/" for version in (OLD, NEW) for what in ("schema", "docs"))

@@ -20,6 +20,8 @@ import psycopg
 from django.conf import settings
 from psycopg import sql
 
+from tests.factories.logbook import said_of_patients
+
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
 RUN = """
@@ -65,23 +67,25 @@ def serving(
     commands: Sequence[Sequence[str]] = (),
     variables: dict[str, str] | None = None,
     static: bool = True,
+    host: str = "127.0.0.1",
 ) -> Iterator[Server]:
     """Serve HMS from the new database `hms_<name>`, and take both away afterwards.
 
     `seed` is a function of some module of the tests (it runs in the server's environment, not in ours); `commands` are
     arguments of manage.py, such as `[["seed_demo"]]`, run before it; `variables` are added to the environment; `static`
-    collects the static files, which only pages need.
+    collects the static files, which only pages need; `host` is how browsers call it (passkeys need `localhost`).
+    At the end none of its patients may stand in what the server has written.
     """
     port, database = _free_port(), f"hms_{name}"
     environment = os.environ | _database_variables(database) | {
         "PORT": str(port),
         "HMS_BIND": "127.0.0.1",
-        "HMS_BASE_URL": f"http://127.0.0.1:{port}",
+        "HMS_BASE_URL": f"http://{host}:{port}",
         "DJANGO_SETTINGS_MODULE": "hms.settings",
     }  # fmt: skip
     environment |= variables or {}
     log = Path(tempfile.mkdtemp(prefix="hms-server-")) / "log"
-    server = Server(f"http://127.0.0.1:{port}", database, environment, log)
+    server = Server(f"http://{host}:{port}", database, environment, log)
     _drop(database)
     try:
         if static:
@@ -97,6 +101,7 @@ def serving(
             )  # fmt: skip
         _wait_until_up(server)
         yield server
+        assert not (found := said_of_patients(server)), found
     finally:
         if server.process is not None:
             server.process.terminate()

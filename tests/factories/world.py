@@ -8,6 +8,7 @@ from clinics.models import ClinicSettings, Department, Location, Provider, Room
 from core.accounts.actor import Actor
 from core.accounts.models import Membership, User
 from core.accounts.roles import CLINIC_ROLES, PLATFORM_ROLES, Role
+from core.keys.memory import keys_of, keys_to_write_with
 from core.tenancy.context import clinic_scope
 from core.tenancy.models import Clinic
 from patients.models import Patient
@@ -62,6 +63,9 @@ def _place(slug: str, name: str, zone: str, country: str, currency: str, prefix:
             place.memberships[role] = Membership.objects.create(clinic=clinic, user=place.users[role], roles=[role])
         _furnish(place)
         place.patients = register_people(place.actor(Role.RECEPTIONIST), country)
+        keys_to_write_with(clinic.pk)
+    with clinic_scope(clinic, reason="test world"):
+        keys_of(clinic.pk)  # in memory from now on
     return place
 
 

@@ -146,6 +146,31 @@ def test_who_may_not_search(in_riverside: Place, role: Role) -> None:
         search_patients(actor=in_riverside.actor(role), text="smith")
 
 
+@pytest.mark.parametrize("text", ["qq123456c", "QQ 123456 C", "90210555", "W-884 12", "w88412", "77012345678", "quill 90210555"])
+def test_an_encrypted_number_is_found_by_the_whole_of_it(in_riverside: Place, text: str) -> None:
+    actor = in_riverside.actor(Role.RECEPTIONIST)
+    numbers = [("QQ 12-34-56 C", "90210555"), ("77012345678", "W-88412")]
+    people = [
+        register_patient(
+            actor=actor,
+            data=patient_data(date_of_birth=date(1985, 6, day), national_id=identity, insurance_policy_number=policy),
+            accept_duplicate=True,
+        )
+        for day, (identity, policy) in zip((15, 16), numbers, strict=True)
+    ]
+    wanted = people[0] if text in ("qq123456c", "QQ 123456 C", "90210555", "quill 90210555") else people[1]
+    assert [match.patient.pk for match in search(in_riverside, text)] == [wanted.pk]
+
+
+@pytest.mark.parametrize("text", ["qq12345", "q123456c", "9021055", "0210555", "7701234567", "12345678"])
+def test_a_part_of_an_encrypted_number_finds_nobody(in_riverside: Place, text: str) -> None:
+    actor = in_riverside.actor(Role.RECEPTIONIST)
+    for identity, policy in (("QQ123456C", "90210555"), ("77012345678", "W-88412")):
+        data = patient_data(national_id=identity, insurance_policy_number=policy)
+        register_patient(actor=actor, data=data, accept_duplicate=True)
+    assert search(in_riverside, text) == []
+
+
 def test_another_clinics_patients_are_not_found(in_riverside: Place, hillcrest: Place) -> None:
     assert search(in_riverside, "HC-0000001") == []
     assert search(in_riverside, hillcrest.patients[0].phone) == []

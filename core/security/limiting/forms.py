@@ -42,6 +42,16 @@ def sign_in_try(request: HMSRequest, email: str) -> Iterator[Callable[[], None]]
         raise
 
 
+def count_letter(request: HMSRequest, email: str) -> None:
+    """A page is about to send somebody a letter: counted for the address and for the account, whether there is one or not.
+
+    Raises RateLimited.
+    """
+    rate = page_tries()
+    _count(request, "letters of an address", address_of(request), rate)
+    _count(request, "letters to an account", normalise_email(email), configured("HMS_RATE_AUTH"))
+
+
 def search_page(view: View) -> View:
     """A page's decorator, the outermost: patients are looked for here. Searches of one person count together, whatever the page.
 

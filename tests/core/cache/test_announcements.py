@@ -14,10 +14,17 @@ from tests.factories.world import World
 
 # What nothing is ever cached of, and why. A table comes onto this list with a reason, or its model says @announces.
 NEVER_CACHED = {
+    "clinics_invitation": "read rarely, and as it is",
+    "core_change": "read rarely, and as it is",
+    "core_seal": "read by the verification alone",
+    "core_accessevent": "written by every read; who reads it wants the newest",
+    "core_accessedpatient": "the same",
     "core_ratecounter": "counts itself; nothing of it is ever shown",
     "core_signinthrottle": "read and written by one sign-in; a stale counter would let guesses through",
     "core_securityevent": "written by everybody, read in the administration alone",
     "core_addressstanding": "read and written by what changes it",
+    "core_onetimecode": "tried once, under a lock",
+    "core_outgoingmessage": "hms_app may only add to it",
     "core_draft": "read once, by the person who typed it",
     "core_idempotencyrecord": "read under a lock",
     "patients_patienttoken": "follows the patient: its tags cover it",

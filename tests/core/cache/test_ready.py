@@ -10,7 +10,7 @@ from core.accounts.roles import Role
 from core.api.renderers import AnswerResponse
 from core.tenancy.context import clinic_scope
 from tests.core.cache.conftest import eventually
-from tests.factories.api_client import ApiClient
+from tests.factories.api_client import committed_client
 from tests.factories.cases import filled
 from tests.factories.routes import Route, routes
 from tests.factories.threads import apart
@@ -37,7 +37,7 @@ def is_ready(answer: Any) -> bool:
 
 def asker(user: Any, clinic: Any = None) -> Callable[..., Any]:
     """Asks on connections of its own, so that what it reads may be kept."""
-    client = ApiClient(user, clinic)
+    client = committed_client(user, clinic)
     return lambda path, **headers: apart(lambda: client.get(path, **headers))[0]
 
 

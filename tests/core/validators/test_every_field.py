@@ -41,7 +41,7 @@ MADE_BY_HMS = {
     "MrnSequence": {"last_number"},
     "User": {"password"},
 }
-KEPT_BY_MACHINES = {"Draft", "IdempotencyRecord", "SignInThrottle"}
+KEPT_BY_MACHINES = {"Change", "Draft", "IdempotencyRecord", "Seal", "SignInThrottle"}
 
 
 def written_models() -> list[type[models.Model]]:

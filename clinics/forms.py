@@ -1,0 +1,77 @@
+"""What browsers send about people, turned into what services take. The rules are the services'."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from clinics.selectors import department_choices, location_choices
+from core.accounts.models import Membership
+from core.accounts.roles import CLINIC_ROLES, Role
+from core.editing import ReadingForm
+from core.forms import TypedChoice, TypedChoices, TypedField
+
+WORDS_OF_PLACES = {"location_ids": "locations", "department_id": "department"}
+
+
+def form_name(field: str) -> str:
+    """The form's name of a service's field."""
+    return WORDS_OF_PLACES.get(field, field)
+
+
+class PlaceOfWorkForm(forms.Form):
+    """What somebody is in the clinic."""
+
+    roles = TypedChoices(
+        label=_("Roles"),
+        choices=[(role.value, role.label) for role in Role if role in CLINIC_ROLES - {Role.PATIENT}],
+        widget=forms.CheckboxSelectMultiple,
+    )
+    locations = TypedChoices(
+        label=_("Locations"), required=False, widget=forms.CheckboxSelectMultiple, help_text=_("None ticked means every location.")
+    )
+    department = TypedChoice(label=_("Department"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["locations"].choices = location_choices()  # type: ignore[attr-defined]
+        self.fields["department"].choices = [("", _("Every department")), *department_choices()]  # type: ignore[attr-defined]
+
+    def place_of_work(self) -> dict[str, Any]:
+        """As services take it."""
+        data = self.cleaned_data
+        return {"roles": data["roles"], "location_ids": data["locations"], "department_id": data["department"] or None}
+
+
+class InviteForm(PlaceOfWorkForm):
+    """Whom to ask."""
+
+    email = TypedField(label=_("E-mail"), widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+    full_name = TypedField(
+        label=_("Full name"), required=False, widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text=_("They can change it when they join."),
+    )  # fmt: skip
+
+    field_order = ("email", "full_name", "roles", "locations", "department")
+
+
+class MemberForm(ReadingForm, PlaceOfWorkForm):
+    """Somebody who works here, or did."""
+
+    state = TypedChoice(label=_("Works here"), choices=Membership.State.choices, widget=forms.RadioSelect)
+
+
+class JoinForm(forms.Form):
+    """Somebody without an account joins."""
+
+    full_name = TypedField(label=_("Your name"), widget=forms.TextInput(attrs={"autocomplete": "name"}))
+    password = TypedField(
+        label=_("New password"), widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("At least 12 characters."),
+    )  # fmt: skip
+
+
+class JoinWithPasswordForm(forms.Form):
+    """Somebody who has an account joins with it."""
+
+    password = TypedField(label=_("Your password"), widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}))

@@ -1,0 +1,30 @@
+"""What a clinic writes to people who may come to work there."""
+
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from clinics.models import Invitation
+from core.messaging.models import Channel, Kind
+from core.messaging.services import post
+
+WORDS = gettext_noop("""%(by)s invites you to work with %(clinic)s in HMS.
+
+Open this link to join:
+%(address)s
+
+It is valid until %(until)s, and once only. If you don't expect this, do nothing: without the link nobody joins in your name.""")
+
+
+def ask_to_join(invitation: Invitation, *, by: str, address: str) -> None:
+    """The invitation itself, with its link: sent after the commit, and not kept once it is out. One statement."""
+    clinic = invitation.own_clinic()
+    until = formats.date_format(timezone.localtime(invitation.expires_at, clinic.zone), "j F Y H:i")
+    post(
+        kind=Kind.INVITATION,
+        to={Channel.EMAIL: invitation.email},
+        channels=[Channel.EMAIL],
+        subject=_("Join %(clinic)s") % {"clinic": clinic.name},
+        text=_(WORDS) % {"by": by, "clinic": clinic.name, "address": address, "until": until},
+        expires_at=invitation.expires_at,
+    )

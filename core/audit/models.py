@@ -1,0 +1,71 @@
+"""The access log's tables: who read whose data. Written once, in batches; never changed, dropped by whole months."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from core.audit.subjects import Reading
+from core.tenancy.models import Clinic
+from core.tenancy.querysets import ClinicManager, ClinicQuerySet
+
+READINGS = {
+    Reading.VIEW: _("looked at"),
+    Reading.LIST: _("in a list"),
+    Reading.SEARCH: _("in a search"),
+    Reading.PRINT: _("printed"),
+    Reading.EXPORT: _("taken out"),
+}
+
+
+class AccessEvent(models.Model):
+    """One request that showed somebody's data. People are ids without a reference: a log outlives whom it names."""
+
+    table_kind = "clinic"
+    sealed_columns = (
+        "clinic_id", "at", "event_id", "user_id", "route", "method", "status", "address", "request_id", "why", "reading",
+    )  # fmt: skip
+
+    pk = models.CompositePrimaryKey("clinic_id", "at", "event_id")
+    clinic = models.ForeignKey(Clinic, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
+    at = models.DateTimeField(_("at"))
+    event_id = models.UUIDField(editable=False)
+    user_id = models.UUIDField(_("person"), null=True)
+    route = models.CharField(_("route"), max_length=200, help_text=_("The route's name, never an address."))
+    method = models.CharField(_("method"), max_length=8)
+    status = models.PositiveSmallIntegerField(_("status"))
+    address = models.CharField(_("address"), max_length=45)
+    request_id = models.CharField(_("request"), max_length=64)
+    why = models.CharField(_("why"), max_length=300, blank=True)
+    reading = models.CharField(_("reading"), max_length=8, choices=[(one.value, words) for one, words in READINGS.items()])
+
+    objects = ClinicManager.from_queryset(ClinicQuerySet["AccessEvent"])()
+
+    class Meta:
+        base_manager_name = "objects"
+        verbose_name = _("access event")
+        verbose_name_plural = _("access events")
+
+    def __str__(self) -> str:
+        return str(self.event_id)
+
+
+class AccessedPatient(models.Model):
+    """One patient whom an event showed."""
+
+    table_kind = "clinic"
+    sealed_columns = ("clinic_id", "patient_id", "at", "event_id")
+
+    pk = models.CompositePrimaryKey("clinic_id", "patient_id", "at", "event_id")
+    clinic = models.ForeignKey(Clinic, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
+    patient_id = models.UUIDField()
+    at = models.DateTimeField(_("at"))
+    event_id = models.UUIDField(editable=False)
+
+    objects = ClinicManager.from_queryset(ClinicQuerySet["AccessedPatient"])()
+
+    class Meta:
+        base_manager_name = "objects"
+        verbose_name = _("accessed patient")
+        verbose_name_plural = _("accessed patients")
+
+    def __str__(self) -> str:
+        return str(self.event_id)

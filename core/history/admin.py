@@ -1,0 +1,90 @@
+"""The kept changes in the administration: read, never written."""
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy
+
+from core.accounts.models import User
+from core.admin_site import ScopedAdmin
+from core.history.models import Change, Seal
+
+
+@admin.register(Change)
+class ChangeAdmin(ScopedAdmin):
+    """What was changed in the clinic, also by raw SQL. Values stand on an entry's own page, encrypted ones as they are kept."""
+
+    resource = "history"
+    read_only = True
+    list_display = ("at", "table_name", "row", "operation", "person", "by_role")
+    list_filter = ("operation",)
+    search_fields = ("=row_id",)
+    search_help_text = gettext_lazy("The id of a row.")
+    ordering = ("-id",)
+    fields = (
+        "at", "table_name", "row_id", "operation", "person", "actor_id", "by_role", "request_id", "reason", "before",
+        "after", "xid",
+    )  # fmt: skip
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Change]:
+        name = User.objects.filter(pk=OuterRef("actor_id")).values("full_name")[:1]
+        rows: QuerySet[Change] = super().get_queryset(request).annotate(person=Subquery(name))
+        return rows
+
+    @admin.display(description=gettext_lazy("row"))
+    def row(self, obj: Change) -> str:
+        return str(obj.row_id)[-12:]
+
+    @admin.display(description=gettext_lazy("by"))
+    def person(self, obj: Any) -> str:
+        return obj.person or "–"
+
+    @admin.display(description=gettext_lazy("before"))
+    def before(self, obj: Change) -> SafeString:
+        return _as_text(obj.old_values)
+
+    @admin.display(description=gettext_lazy("after"))
+    def after(self, obj: Change) -> SafeString:
+        return _as_text(obj.new_values)
+
+
+@admin.register(Seal)
+class SealAdmin(ScopedAdmin):
+    """The blocks that seal the history. `manage.py verify_audit` checks them."""
+
+    resource = "history"
+    read_only = True
+    list_display = ("sealed_at", "table_name", "number", "rows", "key_number")
+    list_filter = ("table_name",)
+    ordering = ("-sealed_at", "-number")
+    fields = ("sealed_at", "table_name", "number", "rows", "first", "last", "own_hash", "key_number")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer("row_digests")
+
+    @admin.display(description=gettext_lazy("rows"))
+    def rows(self, obj: Seal) -> int:
+        return len(obj.row_ids)
+
+    @admin.display(description=gettext_lazy("first row"))
+    def first(self, obj: Seal) -> int:
+        return obj.row_ids[0]
+
+    @admin.display(description=gettext_lazy("last row"))
+    def last(self, obj: Seal) -> int:
+        return obj.row_ids[-1]
+
+    @admin.display(description=gettext_lazy("hash"))
+    def own_hash(self, obj: Seal) -> str:
+        return bytes(obj.hash).hex()
+
+
+def _as_text(values: Any) -> SafeString:
+    return format_html("<pre>{}</pre>", json.dumps(values, ensure_ascii=False, indent=1, sort_keys=True) if values else "–")

@@ -1,0 +1,53 @@
+"""How the API answers and how its description is made. Nothing of it comes from the environment."""
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["core.api.authentication.RequestUserAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["core.api.permissions.MatrixPermission"],
+    "DEFAULT_RENDERER_CLASSES": ["core.api.renderers.EnvelopeRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["core.api.parsers.StrictJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "core.api.pagination.Pagination",
+    "DEFAULT_VERSIONING_CLASS": "core.api.versioning.FoundVersion",
+    "DEFAULT_SCHEMA_CLASS": "core.api.schema.HMSSchema",
+    "EXCEPTION_HANDLER": "core.api.errors.exception_handler",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "core.api.renderers.AlwaysJSON",
+    "URL_FORMAT_OVERRIDE": None,
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "HMS API",
+    "DESCRIPTION": "Clinics, patients, appointments. One object is `{data, meta}`, an error is `{error}`.",  # a list: by version
+    "VERSION": None,
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "DEFAULT_GENERATOR_CLASS": "core.api.generator.HMSSchemaGenerator",
+    "ENUM_NAME_OVERRIDES": {
+        "ClinicState": "core.tenancy.models.Clinic.State",
+        "MembershipState": "core.accounts.models.Membership.State",
+        "RoomKind": "clinics.models.Room.Kind",
+        "ProviderKind": "clinics.models.Provider.Kind",
+        "ConsentKind": "patients.choices.ConsentKind",
+        "PatientStatus": "patients.choices.PatientStatus",
+        "DocumentCategory": "patients.choices.DocumentCategory",
+        "DocumentStatus": "patients.choices.DocumentStatus",
+        "WritablePatientStatus": "patients.api.serializers.WRITABLE_STATUS",
+        "ReminderChannel": "patients.choices.Channel",
+        "TimeOfDay": "patients.choices.TimeOfDay",
+        "Sex": "patients.choices.Sex",
+        "BloodType": "patients.choices.BloodType",
+        "Role": "core.accounts.roles.Role",
+        "AppointmentStatus": "appointments.choices.Status",
+        "ChangeKind": "appointments.choices.ChangeKind",
+        "ExceptionKind": "appointments.choices.ExceptionKind",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "core.api.schema.add_shared_parts",
+    ],
+}

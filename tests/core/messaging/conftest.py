@@ -1,0 +1,39 @@
+"""This process's channels end in letterboxes of the test."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from core.messaging.models import OutgoingMessage
+from core.tenancy.context import platform_scope
+from tests.factories.letters import Letterbox, gateway, smtp_server
+
+
+@pytest.fixture
+def mail(settings: Any) -> Iterator[Letterbox]:
+    with smtp_server() as box:
+        options = {"host": "127.0.0.1", "port": box.port, "timeout": 5}
+        settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}}
+        yield box
+
+
+@pytest.fixture
+def texts(settings: Any) -> Iterator[Letterbox]:
+    with gateway() as box:
+        settings.HMS_MESSAGE_GATEWAYS = {"sms": f"http://127.0.0.1:{box.port}/send", "whatsapp": ""}
+        settings.HMS_MESSAGE_GATEWAY_TOKENS = {"sms": "a-token"}
+        yield box
+
+
+@pytest.fixture
+def ledger(world: object) -> Iterator[Any]:
+    """ledger() -> all messages, as hms_platform sees them; what a test leaves committed is taken away."""
+
+    def rows() -> list[OutgoingMessage]:
+        with platform_scope(reason="test"):
+            return list(OutgoingMessage.objects.order_by("created_at"))
+
+    yield rows
+    with platform_scope(reason="test"):
+        OutgoingMessage.objects.all().delete()

@@ -1,0 +1,133 @@
+"""Where messages arrive in tests: an SMTP server and an HTTP gateway on loopback, both real enough to be refused by."""
+
+import json
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.policy import default
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+WAIT = 15
+
+
+@dataclass
+class Letterbox:
+    """What has arrived, in the order of arrival. `refuse` is the status with which the next ones are refused."""
+
+    port: int = 0
+    refuse: int = 0
+    arrived: list[dict[str, Any]] = field(default_factory=list)
+    tried: int = 0
+    _news: threading.Condition = field(default_factory=threading.Condition)
+
+    def put(self, letter: dict[str, Any]) -> None:
+        with self._news:
+            self.arrived.append(letter)
+            self._news.notify_all()
+
+    def wait_for(self, address: str, *, after: int = 0) -> dict[str, Any]:
+        """The first letter to this address among those behind the first `after`."""
+
+        def found() -> dict[str, Any] | None:
+            return next((letter for letter in self.arrived[after:] if letter["to"] == address), None)
+
+        with self._news:
+            assert self._news.wait_for(found, WAIT), f"nothing came for {address}: {self.arrived[after:]}"
+        letter = found()
+        assert letter
+        return letter
+
+
+@contextmanager
+def smtp_server() -> Iterator[Letterbox]:
+    """An SMTP server that takes everything, or refuses with `box.refuse` after the content."""
+    box = Letterbox()
+
+    class Session(socketserver.StreamRequestHandler):
+        def say(self, line: str) -> None:
+            self.wfile.write(f"{line}\r\n".encode())
+
+        def handle(self) -> None:
+            self.say("220 letters")
+            to = ""
+            while line := self.rfile.readline():
+                verb = line.strip().upper()
+                if verb.startswith((b"EHLO", b"HELO")):
+                    self.say("250 letters")
+                elif verb.startswith(b"RCPT TO"):
+                    to = line.split(b"<")[1].split(b">")[0].decode()
+                    self.say("250 ok")
+                elif verb == b"DATA":
+                    self.say("354 go on")
+                    self._content(to)
+                elif verb == b"QUIT":
+                    self.say("221 bye")
+                    return
+                else:
+                    self.say("250 ok")
+
+        def _content(self, to: str) -> None:
+            lines = []
+            while (line := self.rfile.readline()) not in (b".\r\n", b""):
+                lines.append(line.removeprefix(b"."))
+            box.tried += 1
+            if box.refuse:
+                self.say(f"{box.refuse} no")
+                return
+            mail = message_from_bytes(b"".join(lines), policy=default)
+            box.put({"to": to, "subject": mail["Subject"], "text": mail.get_content(), "id": mail["Message-ID"]})  # type: ignore[attr-defined]
+            self.say("250 taken")
+
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session)
+    server.daemon_threads = True
+    with _running(server, box):
+        yield box
+
+
+@contextmanager
+def gateway() -> Iterator[Letterbox]:
+    """A gateway for text messages. It remembers idempotency keys, and refuses with `box.refuse`."""
+    box = Letterbox()
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            box.tried += 1
+            key = self.headers["Idempotency-Key"]
+            if not box.refuse and all(letter["key"] != key for letter in box.arrived):
+                box.put({**body, "key": key, "authorization": self.headers["Authorization"]})
+            self.send_response(box.refuse or 202)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Quiet."""
+
+    with _running(ThreadingHTTPServer(("127.0.0.1", 0), Answer), box):
+        yield box
+
+
+@contextmanager
+def _running(server: socketserver.TCPServer, box: Letterbox) -> Iterator[None]:
+    box.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+def closed_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
