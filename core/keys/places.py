@@ -181,7 +181,7 @@ def columns() -> list[Column]:
     """Every encrypted column of every model."""
     fields: Iterator[Any] = (field for model in apps.get_models() for field in model._meta.local_concrete_fields)
     found = [Column(field.model, field.column, field.context) for field in fields if getattr(field, "is_encrypted", False)]
-    return found + [Column(apps.get_model(model), *said, bound) for model, *said, bound in _odd_columns]
+    return found + [Column(apps.get_model(model), column, context, bound) for model, column, context, bound in _odd_columns]
 
 
 def places_of_clinics() -> list[Place]:

@@ -30,7 +30,8 @@ class NotProved(ValueError):
 def available() -> bool:
     """Do browsers allow passkeys here? Only over https, and on localhost."""
     base = urlsplit(settings.HMS_BASE_URL)
-    return base.scheme == "https" or settings.HMS_BASE_DOMAIN == "localhost"
+    domain: str = settings.HMS_BASE_DOMAIN
+    return base.scheme == "https" or domain == "localhost"
 
 
 def ask_to_make(user: User, known: Sequence[SecondFactor]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -17,7 +17,7 @@ from core.accounts.roles import MATRIX, Role
 from core.database.detector import Detector
 from core.tenancy.context import clinic_scope
 from patients.models import Patient
-from tests.factories.visits import at, book, make_patient
+from tests.factories.visits import at, book, make_patient, move_to_noon
 from tests.factories.world import Place
 
 
@@ -176,10 +176,11 @@ def test_a_free_stretch_of_the_calendar_prefills_the_panel(reception: Client, ri
 
 
 def test_a_walk_in_waits_at_once(reception: Client, riverside: Place, amara: Patient) -> None:
+    move_to_noon(riverside)
     with clinic_scope(riverside.clinic, reason="test"):
         Schedule.objects.filter(provider=riverside.providers[0]).update(start_time=time(0), end_time=time(0), slot_minutes=5)
-    now = timezone.now()
-    start = (now + timedelta(minutes=5)).replace(minute=(now + timedelta(minutes=5)).minute // 5 * 5, second=0, microsecond=0)
+    soon = timezone.now() + timedelta(minutes=5)
+    start = soon.replace(minute=soon.minute // 5 * 5, second=0, microsecond=0)
     body = filled(riverside, amara, walk_in="1", slot=slot_value(start, riverside.providers[0].pk), next="/")
     assert reception.post("/appointments/book/", body).status_code == 303
     (visit,) = visits_of(riverside, amara)
