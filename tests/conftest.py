@@ -1,6 +1,7 @@
 """The ground under every test: a real PostgreSQL with HMS's own roles, two clinics, and a person of every role."""
 
 import os
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -137,10 +138,17 @@ def spool_apart(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
-def world(django_db_setup: None, django_db_blocker: Any) -> World:
-    """Riverside and Hillcrest, committed once for the whole run; each test's own changes are rolled back."""
+def built_world(django_db_setup: None, django_db_blocker: Any) -> bytes:
+    """The world's rows are committed once for the whole run."""
     with django_db_blocker.unblock():
-        return build_world(PASSWORD)
+        return pickle.dumps(build_world(PASSWORD))
+
+
+@pytest.fixture
+def world(built_world: bytes) -> World:
+    """Riverside and Hillcrest: each test has its own copy, and its changes of their rows are rolled back."""
+    copy: World = pickle.loads(built_world)  # noqa: S301 these bytes are ours
+    return copy
 
 
 @pytest.fixture

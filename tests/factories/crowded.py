@@ -13,6 +13,7 @@ from django.http import QueryDict
 from core.accounts.roles import Role
 from core.drafts.services import keep_draft
 from core.tenancy.context import clinic_scope
+from tests.factories.cases import MAKERS
 from tests.factories.crowd import crowd
 from tests.factories.growth import grow
 from tests.factories.visits import at, book
@@ -47,6 +48,9 @@ def crowded(place: Place) -> Iterator[None]:
                 keep_draft(actor=place.actor(Role.CLINIC_ADMIN), form="patient-register", typed=QueryDict("city=Leeds"))
                 for number in range(VISITS):
                     book(place, at(place, 3 + number // 8, 9 + number % 8))
+                for model, make in MAKERS.items():
+                    if not model._default_manager.exists():
+                        make(place)
             for table in _tables():
                 _copy_rows(cursor, table, place)
             cursor.execute("ANALYZE")

@@ -89,7 +89,7 @@ def serving(
     _drop(database)
     try:
         if static:
-            _collect_static_files(environment)
+            collect_static_files(environment)
         for command in (["setup_database"], ["migrate", "-v0"], *commands):
             _run([sys.executable, "manage.py", *command], environment)
         if seed is not None:
@@ -127,7 +127,7 @@ def database_of_its_own(name: str) -> Iterator[tuple[dict[str, str], str]]:
         _drop(database)
 
 
-def _collect_static_files(environment: dict[str, str]) -> None:
+def collect_static_files(environment: dict[str, str]) -> None:
     """Once in a run: the folder is one for all workers, and a second collection would pull files from under a server."""
     mark, run = settings.VAR_DIR / "static-of-run", os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
     with (settings.VAR_DIR / "static-of-run.lock").open("w") as lock:

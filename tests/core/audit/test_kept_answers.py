@@ -6,13 +6,17 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from appointments.models import Appointment, AppointmentChange
 from core.accounts.roles import Role
 from core.api.renderers import AnswerResponse
+from core.database.roles import connected_as
+from core.tenancy.context import clinic_scope
 from tests.core.cache.conftest import eventually, listening, redis_of_the_run, with_redis
 from tests.core.cache.test_ready_pages import browser, is_ready
 from tests.factories.access_log import Written, taken_events
 from tests.factories.api_client import ApiClient, committed_client
 from tests.factories.threads import apart
+from tests.factories.visits import at, book
 from tests.factories.world import Place
 
 __all__ = ["listening", "redis_of_the_run", "with_redis"]
@@ -99,9 +103,6 @@ def test_what_is_refused_or_leads_elsewhere_shows_nobody(riverside: Place, sign_
 @pytest.fixture
 def visit_today(riverside: Place) -> Any:
     """Committed, for what is kept has to be."""
-    from core.tenancy.context import clinic_scope
-    from tests.factories.visits import at, book
-
     def make() -> Any:
         with clinic_scope(riverside.clinic, reason="test"):
             visit = book(riverside, at(riverside, 35, 11), patient_id=riverside.patients[1].pk)
@@ -111,10 +112,10 @@ def visit_today(riverside: Place) -> Any:
             return visit
 
     def undo() -> None:
-        with clinic_scope(riverside.clinic, reason="test"):
-            visit.status = "cancelled"
-            visit.save()
-            visit.claims.all().delete()
+        """The owner takes it away: no later test shall find it."""
+        with connected_as("hms_owner"), clinic_scope(riverside.clinic, reason="test"):
+            AppointmentChange.objects.filter(appointment=visit).delete()
+            Appointment.objects.filter(pk=visit.pk).delete()
 
     (visit,) = apart(make)
     yield visit

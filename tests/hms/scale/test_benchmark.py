@@ -17,7 +17,7 @@ from hms.scale.goals import goals_of
 from hms.scale.over_http import lists
 from hms.scale.run import Run, compared
 from hms.scale.scenarios import SCENARIOS
-from tests.factories.server import _run
+from tests.factories.server import _run, collect_static_files
 
 pytestmark = pytest.mark.xdist_group("scale")
 WANTED = [
@@ -41,6 +41,7 @@ SCENARIOS_WANTED = {
 @pytest.fixture(scope="module")
 def run(scale: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a short run found, as it is kept."""
+    collect_static_files(dict(os.environ))
     kept = tmp_path_factory.mktemp("benchmark") / "run.json"
     options = ["--database", scale, "--against", scale, "--seconds", "0.3", "--output", str(kept), "--operation", *WANTED]
     printed = _run([sys.executable, "manage.py", "benchmark", *options], dict(os.environ))
