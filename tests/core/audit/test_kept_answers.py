@@ -103,6 +103,7 @@ def test_what_is_refused_or_leads_elsewhere_shows_nobody(riverside: Place, sign_
 @pytest.fixture
 def visit_today(riverside: Place) -> Any:
     """Committed, for what is kept has to be."""
+
     def make() -> Any:
         with clinic_scope(riverside.clinic, reason="test"):
             visit = book(riverside, at(riverside, 35, 11), patient_id=riverside.patients[1].pk)
