@@ -1,6 +1,7 @@
 """Signing in beyond the password: the second step, passkeys alone."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -41,20 +42,27 @@ def after_password(request: HMSRequest, user: User, target: str) -> HttpResponse
         return let_in(request, user, target, ("pwd",))
     begin_second_step(request, user, target)
     if kinds == {Kind.CODE}:
-        try:
-            _send(request, user)
-        except RateLimited:  # they have a code already, or ask for one when they may
-            return redirect("pages:second-step")
+        try_to_send(request, user)
     return redirect("pages:second-step")
 
 
+def try_to_send(request: HMSRequest, user: User) -> None:
+    """A code is on its way, unless there were too many: they have one already, or ask for one when they may."""
+    with suppress(RateLimited):
+        _send(request, user)
+
+
 def let_in(request: HMSRequest, user: User, target: str, methods: tuple[str, ...]) -> HttpResponse:
-    """The session begins; a browser that the person never used before is told to them. Up to three statements of ours."""
+    return admit(request, user, methods, lambda: redirect(target))
+
+
+def admit(request: HMSRequest, user: User, methods: tuple[str, ...], answer: Callable[[], HttpResponse]) -> HttpResponse:
+    """The session begins, and then the answer is made; a browser that the person never used before is told to them."""
     first_time = user.last_login is None
     end_second_step(request)
     enter(request, user, methods=methods)
     note_proved(request)
-    response = redirect(target)
+    response = answer()
     tell_of_new_device(request, user, response, first_time=first_time)
     return response
 

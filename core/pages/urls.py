@@ -3,13 +3,14 @@
 from django.conf import settings
 from django.urls import path
 
-from core.pages import account, passwords, second_step, sessions, views
+from core.pages import account, again, passwords, second_step, sessions, views
 
 app_name = "pages"
 urlpatterns = [
     path("sign-in/", views.sign_in, name="sign-in"),
     path("sign-in/second/", second_step.second_step, name="second-step"),
     path("sign-in/second/code/", second_step.send_code, name="send-code"),
+    path("sign-in/again/", again.sign_in_again, name="sign-in-again"),
     path("sign-in/passkey/", second_step.passkey, name="passkey"),
     path("sign-in/passkey/ask/", second_step.ask_passkey, name="ask-passkey"),
     path("sign-in/forgotten/", passwords.forgotten, name="forgotten"),

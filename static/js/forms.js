@@ -16,7 +16,6 @@ export function keepDraft(form) {
   form.dataset.kept = "yes";
   const words = document.querySelector("#words").dataset;
   const note = document.querySelector("[data-draft-note]");
-  const token = form.querySelector("[name=csrfmiddlewaretoken]").value;
   let timer;
   let last = typed(form).toString();
 
@@ -24,8 +23,8 @@ export function keepDraft(form) {
     const body = typed(form);
     if (body.toString() === last || form.dataset.sending) return;
     try {
-      const answer = await fetch(form.dataset.draft, { method: "POST", body, headers: { "X-CSRFToken": token }, redirect: "manual", ...options });
-      if (answer.type === "opaqueredirect") return trouble(words.signedOut, () => send());
+      const answer = await fetch(form.dataset.draft, { method: "POST", body, headers: { "X-CSRFToken": form.querySelector("[name=csrfmiddlewaretoken]").value }, redirect: "manual", ...options });
+      if (answer.type === "opaqueredirect") return document.dispatchEvent(new CustomEvent("hms:signed-out", { detail: { retry: () => send() } }));
       if (!answer.ok) throw new Error(answer.status);
       last = body.toString();
       if (note) note.textContent = `${note.dataset.word} ${new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false })}`;

@@ -14,6 +14,14 @@ document.addEventListener("submit", (event) => {
   form.dataset.sending = "yes";
   setTimeout(() => release(form), 30_000); // the answer never came, or loading was stopped: it may be sent again
   (event.submitter ?? form.querySelector("[type=submit]"))?.setAttribute("aria-busy", "true");
+  if (asked.delete(form) || !holdsWords(form)) return;
+  event.preventDefault(); // sent into a session that is over, they would be lost: ask first
+  const go = () => {
+    asked.add(form);
+    release(form);
+    form.requestSubmit(event.submitter);
+  };
+  backIn(go, () => release(form));
 });
 
 function release(form) {
@@ -29,6 +37,28 @@ document.addEventListener("htmx:afterRequest", (event) => {
   const form = event.target.closest?.("form");
   if (form) release(form);
 });
+
+/* --- The session may have ended meanwhile: the person signs in again in a dialog, then what they typed is sent on ----------- */
+
+const asked = new WeakSet(); // forms of which the next submit is sent without asking
+const TYPED = "textarea, input:not([type=hidden], [type=checkbox], [type=radio], [type=button], [type=submit])";
+
+function holdsWords(form) {
+  return words.again && form.method === "post" && [...form.querySelectorAll(TYPED)].some((field) => field.value);
+}
+
+/** Calls `retry` once the person is signed in; else says why not, offers to try again, and calls `otherwise`. */
+function backIn(retry, otherwise) {
+  const stay = (text) => {
+    otherwise?.();
+    trouble(text, () => backIn(retry, otherwise));
+  };
+  import("./again.js")
+    .then(({ signInAgain }) => signInAgain())
+    .then((isIn) => (isIn ? retry() : stay(words.signedOut)))
+    .catch(() => stay(words.offline));
+}
+document.addEventListener("hms:signed-out", (event) => backIn(event.detail.retry));
 
 /* --- Dialogs: data-dialog="id" opens, data-close closes -------------------------------------------------------------- */
 
@@ -84,13 +114,14 @@ document.addEventListener("htmx:sendError", (event) => trouble(words.offline, ag
 document.addEventListener("htmx:responseError", (event) => {
   const { xhr } = event.detail;
   if (xhr.getResponseHeader("HX-Trigger")?.includes("hms:trouble")) return; // the answer said itself what is wrong
-  trouble(xhr.status === 401 ? words.signedOut : words.failed, again(event));
+  if (xhr.status === 401) backIn(again(event));
+  else trouble(words.failed, again(event));
 });
 document.addEventListener("htmx:beforeOnLoad", (event) => {
   // A fragment was asked for and a whole sign-in page came: the session is over. Keep what was typed.
   if (event.detail.xhr.responseURL.includes("/sign-in/")) {
     event.preventDefault();
-    trouble(words.signedOut, again(event));
+    backIn(again(event));
   }
 });
 document.addEventListener("htmx:load", (event) => {

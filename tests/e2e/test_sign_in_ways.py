@@ -1,4 +1,4 @@
-"""Every way in, in a real browser: passkey, app, recovery code, a code that is sent, a new password, who must have one."""
+"""Every way in, in a real browser: passkey, app, recovery code, a code that is sent, a new password; a session that ends midway."""
 
 import re
 import time
@@ -219,3 +219,68 @@ def test_a_new_password_by_the_letter_s_link(visitor: Callable[[], Page], mail: 
     is_in(page)
     page.goto(link[0])
     expect(page.get_by_text("This link is no longer good")).to_be_visible()
+
+
+def fill_in(page: Page, family: str) -> None:
+    page.goto("/patients/register/")
+    form = page.locator("#record")
+    form.locator("[name=given_name]").fill("Mila")
+    form.locator("[name=family_name]").fill(family)
+    form.locator("[name=date_of_birth]").fill("1984-03-07")
+    form.get_by_label("Female", exact=True).check()
+
+
+def end_all_sessions(house: Server) -> None:
+    with house.connect() as connection:
+        connection.execute("UPDATE core_authsession SET ended_at = now(), ended_reason = 'by_operator' WHERE ended_at IS NULL")
+
+
+def is_registered(page: Page, family: str) -> None:
+    page.wait_for_url(re.compile(r"/patients/[0-9a-f-]{36}/$"))
+    expect(page.get_by_role("heading", name=re.compile(family))).to_be_visible()
+
+
+def test_a_session_that_ends_in_the_middle_of_a_form_loses_nothing(visitor: Callable[[], Page], house: Server) -> None:
+    email, family = "clinic-admin@riverside.demo", "Zwischenzeit"
+    page = visitor()
+    give_password(page, email)
+    is_in(page)
+    fill_in(page, family)
+    end_all_sessions(house)
+    page.locator("#record").get_by_role("button", name="Register", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Sign in again")
+    expect(dialog.get_by_label("E-mail")).to_be_focused()
+    page.keyboard.type("doctor@hillcrest.demo")
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_text("This page belongs to somebody else")).to_be_visible()
+    dialog.get_by_label("E-mail").fill(email)
+    dialog.get_by_label("Password").fill("wrong-wrong-wrong")
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_text("This page belongs to somebody else")).to_have_count(0)
+    expect(dialog.get_by_role("alert")).to_be_visible()
+    dialog.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    is_registered(page, family)
+
+
+def test_who_closes_the_dialog_keeps_what_they_typed_and_is_asked_again(visitor: Callable[[], Page], house: Server) -> None:
+    email, family = "clinic-admin@riverside.demo", "Bedenkzeit"
+    page = visitor()
+    give_password(page, email)
+    is_in(page)
+    fill_in(page, family)
+    end_all_sessions(house)
+    page.locator("#record").get_by_role("button", name="Register", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Sign in again")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(page.locator("#record [name=family_name]")).to_have_value(family)
+    page.get_by_text("You were signed out. What you typed is still here.").wait_for()
+    page.get_by_role("button", name="Try again").click()
+    dialog.get_by_label("E-mail").fill(email)
+    dialog.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    is_registered(page, family)

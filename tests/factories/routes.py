@@ -40,7 +40,7 @@ OPEN = {"/health", "/sign-in/", "/sign-out/", "/api/v2/auth/token", "/api/v2/aut
 # Routes for any signed-in person, in a clinic or not.
 PERSONAL = {"/switch-clinic/", "/choose-clinic/", "/account/sessions/", "/api/v2/auth/me"}
 PERSONAL |= {"/api/v2/auth/logout", "/api/v2/auth/sessions", "/api/v2/auth/sessions/{pk}"}
-OPEN |= {f"/sign-in/{step}/" for step in ("second", "second/code", "passkey", "passkey/ask", "forgotten", "new-password")}
+OPEN |= {f"/sign-in/{step}/" for step in ("second", "second/code", "passkey", "passkey/ask", "forgotten", "new-password", "again")}
 OPEN |= {"/api/v2/auth/otp/request", "/api/v2/auth/otp/verify"}
 PERSONAL |= {"/account/confirm/", "/account/security/"}
 PERSONAL |= {f"/account/security/{what}/" for what in ("app", "code", "passkey", "passkey/ask", "recovery", "remove")}
