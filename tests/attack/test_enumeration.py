@@ -36,6 +36,7 @@ def api(path: str, name: str = "identifier", **sent: str) -> Callable[[str, str]
 
 ENTRANCES = {
     "page: password": page("/sign-in/", password="wrong"),
+    "page: password again": page("/sign-in/again/", password="wrong"),
     "page: new password": page("/sign-in/forgotten/"),
     "api: password": api("auth/token", "email", password="wrong"),
     "api: password and code": api("auth/token", "email", password="wrong", otp="123456"),

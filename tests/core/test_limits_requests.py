@@ -32,7 +32,7 @@ CLASSES = {  # addresses, or one method of an address
     RouteClass.AUTH: {"/api/v2/auth/token", "/api/v2/auth/otp/request", "/api/v2/auth/otp/verify"},
     RouteClass.REFRESH: {"/api/v2/auth/token/refresh"},
     RouteClass.SIGN_IN: {
-        "/sign-in/", "/sign-in/second/", "/sign-in/second/code/", "/sign-in/passkey/", "/sign-in/passkey/ask/",
+        "/sign-in/", "/sign-in/again/", "/sign-in/second/", "/sign-in/second/code/", "/sign-in/passkey/", "/sign-in/passkey/ask/",
         "/sign-in/forgotten/", "/sign-in/new-password/", "/join/{token}/",
     },
     RouteClass.UPLOAD: {"POST /api/v2/patients/{id}/documents", "POST /patients/{patient_id}/documents/add/"},
