@@ -1,6 +1,7 @@
 """Where messages arrive in tests: an SMTP server and an HTTP gateway on loopback, both real enough to be refused by."""
 
 import json
+import re
 import socket
 import socketserver
 import threading
@@ -30,11 +31,12 @@ class Letterbox:
             self.arrived.append(letter)
             self._news.notify_all()
 
-    def wait_for(self, address: str, *, after: int = 0) -> dict[str, Any]:
-        """The first letter to this address among those behind the first `after`."""
+    def wait_for(self, address: str, *, after: int = 0, saying: str = "") -> dict[str, Any]:
+        """The first letter to this address, with this pattern in its text, among those behind the first `after`."""
 
         def found() -> dict[str, Any] | None:
-            return next((letter for letter in self.arrived[after:] if letter["to"] == address), None)
+            fitting = (one for one in self.arrived[after:] if one["to"] == address and re.search(saying, one["text"]))
+            return next(fitting, None)
 
         with self._news:
             assert self._news.wait_for(found, WAIT), f"nothing came for {address}: {self.arrived[after:]}"
