@@ -207,7 +207,7 @@ def test_a_new_password_by_the_letter_s_link(visitor: Callable[[], Page], mail: 
     page.get_by_label("E-mail").fill(email)
     page.get_by_role("button", name="Send the link").click()
     expect(page.get_by_text("is on its way")).to_be_visible()
-    link = re.search(r"http://localhost\S+", mail.wait_for(email, saying="http")["text"])
+    link = re.search(r"http://localhost\S+", mail.wait_for(email, saying="new-password")["text"])
     assert link
     page.goto(link[0])
     page.get_by_label("New password").fill("Four-Words-Nobody-Guesses")
