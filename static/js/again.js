@@ -15,10 +15,9 @@ async function ask() {
   const before = document.activeElement;
   const dialog = document.createElement("dialog");
   dialog.setAttribute("aria-labelledby", "again-title");
-  const content = await answer.text();
+  await show(dialog, answer);
   document.body.append(dialog);
   dialog.showModal();
-  show(dialog, content);
   return new Promise((done) => {
     dialog.addEventListener("close", () => {
       const isIn = dialog.returnValue === "in";
@@ -45,7 +44,7 @@ async function send(dialog, form, button) {
       renew((await answer.json()).token);
       dialog.close("in");
     } else {
-      show(dialog, await answer.text());
+      await show(dialog, answer);
     }
   } catch {
     button?.removeAttribute("aria-busy");
@@ -53,8 +52,8 @@ async function send(dialog, form, button) {
   }
 }
 
-function show(dialog, html) {
-  dialog.innerHTML = html;
+async function show(dialog, answer) {
+  dialog.innerHTML = await answer.text();
   (dialog.querySelector("[aria-invalid=true], [autofocus]") ?? dialog.querySelector("input:not([type=hidden])"))?.focus();
 }
 
