@@ -13,7 +13,7 @@ from core.accounts.actor import Actor
 from core.accounts.auth_sessions import Ended, end_sessions
 from core.accounts.models import Membership, User, normalise_email
 from core.accounts.roles import CLINIC_ROLES, PLATFORM_ROLES, Role
-from core.errors import Detail, NotAllowed, NotFound, ValidationFailed
+from core.errors import Detail, NotAllowed, NotFound, ValidationFailed, invalid
 from core.tenancy.context import current_clinic_id
 from core.validators import details_of
 
@@ -69,6 +69,18 @@ def reset_own_password(*, user: User, password: str) -> None:
     user.set_password(password)
     user.save(update_fields=["password"])
     throttle.note_success(user.email)
+
+
+def change_own_password(*, user: User, password: str) -> None:
+    """Somebody who has just given their present password chooses a new one. Raises ValidationFailed.
+
+    Callers keep the browser that asks (`core.accounts.entry.stay`): every other session and token ends by the new password.
+    """
+    if user.check_password(password):
+        raise invalid("password", "same", _("That is your present password. Choose another one."))
+    _strong(password, user)
+    user.set_password(password)
+    user.save(update_fields=["password"])
 
 
 def unlock_sign_in(*, actor: Actor, users: Iterable[User]) -> int:

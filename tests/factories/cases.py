@@ -15,6 +15,9 @@ from appointments.choices import ExceptionKind
 from appointments.models import Appointment, AppointmentChange, Holiday, Schedule, ScheduleException, Service
 from clinics.models import Department, Invitation, Location, Provider, Room
 from clinics.services.invitations import join_address
+from core.accounts.actor import system_actor
+from core.accounts.api_keys.models import ApiKey
+from core.accounts.api_keys.services import make_api_key
 from core.accounts.auth_sessions import AuthSession, Kind, begin_session
 from core.accounts.models import Membership, SignInThrottle
 from core.accounts.roles import Role
@@ -50,6 +53,7 @@ NOUNS = {
     "consents": Consent,
     "documents": Document,
     "blocks": Schedule,
+    "api-keys": ApiKey,
 }
 API_NOUNS = {"schedules": Schedule}
 
@@ -175,6 +179,10 @@ def _document(place: Place) -> Document:
     return add_document(actor=actor, patient_id=patient.pk, data={}, content=b"Dear colleague", file_name="letter.txt")
 
 
+def _api_key(place: Place) -> ApiKey:
+    return make_api_key(actor=system_actor(place.clinic.pk), name="Laboratory", scopes=["clinic:view"])[0]
+
+
 def _session(place: Place) -> AuthSession:
     return begin_session(user=place.users[Role.CLINIC_ADMIN], kind=Kind.PROGRAM, methods=["pwd"])
 
@@ -190,6 +198,7 @@ def _seal(place: Place) -> Seal:
 MAKERS: dict[Any, Callable[[Place], Any]] = {
     AddressBlock: _block,
     AddressStanding: _standing,
+    ApiKey: _api_key,
     Appointment: _visit,
     AppointmentChange: _change,
     Document: _document,
