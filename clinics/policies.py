@@ -16,7 +16,7 @@ def visible_clinics(actor: Actor | None, memberships: list[Membership]) -> Query
     if actor is not None and actor.is_platform:
         return clinics
     if actor is not None and actor.scopes is not None:
-        return clinics.filter(pk=actor.clinic_id)
+        return clinics.filter(pk__in=[actor.clinic_id])
     return clinics.filter(pk__in=[membership.clinic_id for membership in memberships])
 
 

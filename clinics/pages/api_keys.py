@@ -12,8 +12,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 from clinics.forms import ApiKeyForm
 from core.accounts.api_keys.models import ApiKey
 from core.accounts.api_keys.scopes import givable, in_words
-from core.accounts.api_keys.services import api_keys as keys_of_clinic
 from core.accounts.api_keys.services import api_key, end_api_key, make_api_key
+from core.accounts.api_keys.services import api_keys as keys_of_clinic
 from core.errors import DomainError
 from core.forms import show_problems
 from core.pages.access import page, proved

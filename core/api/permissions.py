@@ -28,7 +28,8 @@ READS = {
 class MatrixPermission(BasePermission):
     """Needs a signed-in person, a clinic (unless `clinic_optional`), and the matrix's yes for `resource` x action.
 
-    What has no `resource` is a person's own, so no API key gets there. A view names its `resource`, and in `matrix_actions` what its own actions are called in the matrix.
+    A view names its `resource`, and in `matrix_actions` what its own actions are called in the matrix. What has no `resource` is
+    a person's own, so no API key gets there.
     """
 
     def has_permission(self, request: Request, view: "APIView") -> bool:

@@ -83,7 +83,9 @@ def test_a_made_up_key_is_charged_and_an_expired_one_is_not(riverside: Place) ->
             return sum(events.values_list("count", flat=True))
 
     def ask(text: str) -> int:
-        return int(Client(REMOTE_ADDR="203.0.113.94").get("/api/v2/clinics", headers={"Authorization": f"Api-Key {text}"}).status_code)
+        return int(
+            Client(REMOTE_ADDR="203.0.113.94").get("/api/v2/clinics", headers={"Authorization": f"Api-Key {text}"}).status_code
+        )
 
     key, text = made_key(riverside)
     assert (ask(new_text(key.user_id)), charged()) == (401, 1)

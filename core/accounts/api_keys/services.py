@@ -13,7 +13,7 @@ from core.accounts.actor import Actor
 from core.accounts.api_keys.models import ApiKey, ApiKeyQuerySet
 from core.accounts.api_keys.scopes import givable
 from core.accounts.api_keys.text import new_text
-from core.accounts.models import Membership, User
+from core.accounts.models import KEY_DOMAIN, Membership, User
 from core.accounts.roles import Role
 from core.accounts.tokens import digest_of
 from core.errors import NotFound, invalid
@@ -25,11 +25,10 @@ from core.tenancy.models import Clinic
 from core.validators import Problems, clean_fields
 
 USUAL_DAYS, MOST_DAYS = 90, 365
-ADDRESS = "{}@api-key.invalid"  # RFC 2606: nothing is ever sent there
 
 
 def make_api_key(*, actor: Actor, name: Any, scopes: Collection[str], days: int = USUAL_DAYS) -> tuple[ApiKey, str]:
-    """A key of the scope's clinic, and its text, which is told now and never again. Eight statements, and one for each administrator.
+    """A key of the scope's clinic, and its text, which is told now and never again. Five statements, and one per administrator.
 
     Raises ValidationFailed naming every wrong field: `name`, `scopes` (some, and none that the maker may not do), `days`.
     """
@@ -92,7 +91,7 @@ def _check_scopes(actor: Actor, scopes: Collection[str], problems: Problems) -> 
 
 def _save(user: User, key: ApiKey) -> None:
     """The key and whom it acts as: an account that is closed and has no password, so there is no other door to it."""
-    user.email = ADDRESS.format(user.pk.hex)
+    user.email = f"{user.pk.hex}@{KEY_DOMAIN}"
     user.set_unusable_password()
     try:
         with transaction.atomic():

@@ -1,4 +1,4 @@
-"""How a key is written: `hms_<account>_<secret and check>`, so that scanners find a leaked one and a mistyped one costs no query."""
+"""How a key is written: `hms_<account>_<secret and check>`, so that scanners find a leaked one and a slip costs no query."""
 
 import re
 import secrets

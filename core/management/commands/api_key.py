@@ -21,7 +21,9 @@ class Command(BaseCommand):
         create = kinds.add_parser("create", help="Make a key. The clinic's administrators are told by e-mail.")
         create.add_argument("--name", required=True, help="The system it is for, as it shall stand in the history.")
         create.add_argument("--scopes", required=True, help=f"Separated by commas: {', '.join(sorted(SCOPES))}")
-        create.add_argument("--days", type=int, default=USUAL_DAYS, help=f"How long it is valid: 1 to {MOST_DAYS}, by default {USUAL_DAYS}.")
+        create.add_argument(
+            "--days", type=int, default=USUAL_DAYS, help=f"How long it is valid: 1 to {MOST_DAYS}, by default {USUAL_DAYS}."
+        )
         show = kinds.add_parser("list", help="What keys there are, those that are over too.")
         end = kinds.add_parser("end", help="End a key for ever. It is refused from its next request on.")
         end.add_argument("id", type=UUID, help="As `list` shows it.")
