@@ -152,6 +152,8 @@ def key_id(server: Server) -> str:
 def test_an_ended_key_is_refused_at_once_in_every_process(server: Server, system: Any) -> None:
     ask = lambda: system.get("/api/v2/services", Authorization=f"Api-Key {system.key}")  # noqa: E731
     eventually(lambda: all(ask().queries == 0 for _ in range(OFTEN)))  # every process knows it by heart
+    other = server.manage("api_key", "create", "--clinic=riverside", "--name=Day job", "--scopes=clinic:view").strip()
+    assert {system.get("/api/v2/services", Authorization=f"Api-Key {other}").status for _ in range(OFTEN)} == {403}
     server.manage("api_key", "end", key_id(server), "--clinic=riverside")
     eventually(lambda: all(ask().status == 401 for _ in range(OFTEN)))
     assert {ask().status for _ in range(OFTEN)} == {401}

@@ -27,6 +27,7 @@ from core.audit.subjects import Reading, Shown
 from core.errors import NotAllowed, NotFound, ValidationFailed
 from core.history.models import Change
 from core.redaction import redacted
+from core.security.models import SecurityEvent
 from core.tenancy.context import clinic_scope
 from core.tenancy.ids import new_id
 from core.tenancy.models import Clinic
@@ -35,7 +36,7 @@ from tests.factories.access_log import taken_events
 from tests.factories.api_client import ApiClient
 from tests.factories.api_keys import api_key, made_key, turn_back
 from tests.factories.routes import routes
-from tests.factories.world import Place
+from tests.factories.world import Place, World
 
 CLINICS = "clinics"
 
@@ -145,11 +146,11 @@ def test_it_reads_as_its_scopes_say(riverside: Place) -> None:
     assert "patient:create" in refused.json()["error"]["message"]
 
 
-def test_keys_with_other_scopes_are_given_no_answer_that_is_kept_for_them(riverside: Place) -> None:
-    may, may_not = api_key(riverside, "patient:view"), api_key(riverside, "patient:create")
-    for _ in range(3):
-        assert ApiClient(key=may).get("patients").status_code == 200
-        assert ApiClient(key=may_not).get("patients").status_code == 403
+def test_what_a_key_may_decides_what_it_is_shown() -> None:
+    """`seen_as` is in the key of every kept answer."""
+    one, other, nobody = (Actor(None, "A system", None, frozenset(), scopes=scopes) for scopes in
+                          (frozenset({"patient:view"}), frozenset({"patient:create"}), None))  # fmt: skip
+    assert len({one.seen_as, other.seen_as, nobody.seen_as}) == 3
 
 
 def test_it_sees_its_own_clinic_alone(riverside: Place, hillcrest: Place) -> None:
@@ -249,6 +250,16 @@ def test_history_and_access_log_name_the_key(riverside: Place) -> None:
         stored([AccessRecord(new_id(), timezone.now(), key.user_id, riverside.clinic.pk, *look[4:9], _shown(patient.pk)).packed()])
         (said,) = accesses_of(actor=riverside.actor(Role.AUDITOR), patient_id=patient.pk, limit=1)
     assert (said.person, said.roles) == ("Laboratory system", ())
+
+
+def test_the_security_log_names_the_key(riverside: Place, world: World) -> None:
+    key, _ = made_key(riverside, name="Laboratory system")
+    event = SecurityEvent.objects.create(
+        kind=SecurityEvent.Kind.RATE_LIMITED, address="203.0.113.95", minute=timezone.now(), person_id=key.user_id
+    )
+    browser = Client()
+    browser.force_login(world.platform[Role.SUPER_ADMIN])
+    assert f"Laboratory system, {key.user_id}" in browser.get(f"/admin/core/securityevent/{event.pk}/change/").text
 
 
 def _shown(patient_id: UUID) -> Shown:

@@ -28,7 +28,7 @@ USUAL_DAYS, MOST_DAYS = 90, 365
 
 
 def make_api_key(*, actor: Actor, name: Any, scopes: Collection[str], days: int = USUAL_DAYS) -> tuple[ApiKey, str]:
-    """A key of the scope's clinic, and its text, which is told now and never again. Five statements, and one per administrator.
+    """A key of the scope's clinic, and its text, which is told now and never again. Six statements, and one per administrator.
 
     Raises ValidationFailed naming every wrong field: `name`, `scopes` (some, and none that the maker may not do), `days`.
     """
@@ -53,7 +53,7 @@ def make_api_key(*, actor: Actor, name: Any, scopes: Collection[str], days: int 
         expires_at=timezone.now() + timedelta(days=days),
     )
     _save(user, key)
-    _tell_administrators(key, by=actor.name)
+    _tell_administrators(key)
     return key, text
 
 
@@ -105,8 +105,8 @@ def _name_taken() -> str:
     return _("There is a key of this name. End it first, or name this one otherwise.")
 
 
-def _tell_administrators(key: ApiKey, *, by: str) -> None:
-    """So that a key that somebody makes in their name is noticed. Two statements, and one for each."""
+def _tell_administrators(key: ApiKey) -> None:
+    """So that a key that somebody makes in their name is noticed. Three statements, and one for each; two for an operator's key."""
     clinic = Clinic.objects.get(pk=key.clinic_id)
     here = Membership.objects.filter(clinic=clinic, state=Membership.State.ACTIVE, roles__contains=[Role.CLINIC_ADMIN])
     text = _(
@@ -114,7 +114,7 @@ def _tell_administrators(key: ApiKey, *, by: str) -> None:
         "With it another system can do this:\n%(scopes)s\n\n"
         "If nobody of you wanted that, end the key at once (Settings, API keys) and change your passwords."
     ) % {
-        "by": by,
+        "by": key.made_by.email if key.made_by else _("An operator"),
         "clinic": clinic.name,
         "name": key.name,
         "until": f"{key.expires_at.astimezone(clinic.zone):%Y-%m-%d}",
