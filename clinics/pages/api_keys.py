@@ -1,5 +1,6 @@
 """The keys of other systems: what there are, making one, showing it once, ending it."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -29,9 +30,8 @@ OVER_SHOWN = 20  # of those that have ended or expired, the newest
 def api_keys(request: ClinicRequest) -> HttpResponse:
     """Those in use, and the last that were. Two queries."""
     every = keys_of_clinic().select_related("made_by", "ended_by")
-    live = every.live()
-    over = every.exclude(pk__in=live.values("pk")).order_by("-made_at")[:OVER_SHOWN]
-    return render(request, "clinics/api_keys.html", {"live": _shown(live), "over": _shown(over)})
+    shown = {"live": _shown(every.live()), "over": _shown(every.over()[:OVER_SHOWN])}
+    return render(request, "clinics/api_keys.html", shown)
 
 
 @require_http_methods(["GET", "POST"])
@@ -63,5 +63,5 @@ def end(request: ClinicRequest, key_id: UUID) -> HttpResponse:
     return go(request, reverse("clinics:api-keys"))
 
 
-def _shown(keys: Any) -> list[dict[str, Any]]:
-    return [{"key": key, "scopes": in_words(key.scopes), "dialog": f"end-{key.pk}"} for key in keys if isinstance(key, ApiKey)]
+def _shown(keys: Iterable[ApiKey]) -> list[dict[str, Any]]:
+    return [{"key": key, "scopes": in_words(key.scopes), "dialog": f"end-{key.pk}"} for key in keys]

@@ -107,6 +107,11 @@ def test_a_key_has_no_account_to_look_after(key: str, path: str) -> None:
     assert status(f"Api-Key {key}", path) == 403
 
 
+@pytest.mark.parametrize("path", ["/patients/", "/", "/account/security/", "/admin/", "/sign-in/"])
+def test_a_key_opens_no_page_whatever_its_scopes(key: str, path: str) -> None:
+    assert Client().get(path, headers={"Authorization": f"Api-Key {key}"}).status_code == 403
+
+
 def test_a_key_gets_no_tokens_and_ends_no_session(key: str) -> None:
     client = ApiClient(key=key)
     assert client.post("auth/logout").status_code == 403

@@ -22,6 +22,7 @@ from core.accounts.auth_sessions import NOTED_EVERY
 from core.accounts.models import User
 from core.accounts.roles import MATRIX, Role
 from core.accounts.services import change_user, set_password
+from core.api.versioning import IN_PATHS
 from core.audit.events import AccessRecord, stored
 from core.audit.subjects import Reading, Shown
 from core.errors import NotAllowed, NotFound, ValidationFailed
@@ -35,6 +36,7 @@ from patients.selectors.accesses import accesses_of
 from tests.factories.access_log import taken_events
 from tests.factories.api_client import ApiClient
 from tests.factories.api_keys import api_key, made_key, turn_back
+from tests.factories.openapi import document
 from tests.factories.routes import routes
 from tests.factories.world import Place, World
 
@@ -327,3 +329,20 @@ def test_another_clinics_key_is_not_found(riverside: Place, hillcrest: Place) ->
     key, _ = made_key(hillcrest)
     with clinic_scope(riverside.clinic, reason="test"), pytest.raises(NotFound):
         end_api_key(actor=riverside.actor(Role.CLINIC_ADMIN), key_id=key.pk)
+
+
+@pytest.mark.parametrize("version", IN_PATHS)
+def test_the_description_names_the_scope_of_each_operation(version: str) -> None:
+    said = {
+        one["ApiKey"][0]
+        for path in document(version)["paths"].values()
+        for operation in path.values()
+        if isinstance(operation, dict)
+        for one in operation.get("security", ())
+        if "ApiKey" in one
+    }
+    assert said == SCOPES
+    scheme = document(version)["components"]["securitySchemes"]["ApiKey"]
+    assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "Authorization")
+    own = document(version)["paths"][f"/api/{IN_PATHS[version]}/auth/me"]["get"]["security"]
+    assert own == [{"bearer": []}]

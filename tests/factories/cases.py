@@ -17,7 +17,7 @@ from clinics.models import Department, Invitation, Location, Provider, Room
 from clinics.services.invitations import join_address
 from core.accounts.actor import system_actor
 from core.accounts.api_keys.models import ApiKey
-from core.accounts.api_keys.services import make_api_key
+from core.accounts.api_keys.services import api_keys, make_api_key
 from core.accounts.auth_sessions import AuthSession, Kind, begin_session
 from core.accounts.models import Membership, SignInThrottle
 from core.accounts.roles import Role
@@ -53,7 +53,6 @@ NOUNS = {
     "consents": Consent,
     "documents": Document,
     "blocks": Schedule,
-    "api-keys": ApiKey,
 }
 API_NOUNS = {"schedules": Schedule}
 
@@ -82,6 +81,9 @@ def _id_of(noun: str, place: Place, route: Route) -> str:
         return _link_to_join(place)
     if noun in ("memberships", "members", "staff"):
         return str(place.memberships[Role.NURSE].pk)
+    if noun == "api-keys":
+        with clinic_scope(place.clinic, reason="test case"):
+            return str((api_keys().first() or _api_key(place)).pk)
     model = (API_NOUNS if route.kind.startswith("api") else {}).get(noun) or NOUNS.get(noun)
     assert model is not None, f"no case for {noun!r} in {route.id}: add one to tests/factories/cases.py"
     with clinic_scope(place.clinic, reason="test case"):
@@ -198,7 +200,6 @@ def _seal(place: Place) -> Seal:
 MAKERS: dict[Any, Callable[[Place], Any]] = {
     AddressBlock: _block,
     AddressStanding: _standing,
-    ApiKey: _api_key,
     Appointment: _visit,
     AppointmentChange: _change,
     Document: _document,

@@ -22,6 +22,10 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         """Those that can be used now."""
         return self.filter(ended_at=None, expires_at__gt=timezone.now())
 
+    def over(self) -> "ApiKeyQuerySet":
+        """Those that can't be used any more."""
+        return self.exclude(ended_at=None, expires_at__gt=timezone.now())
+
 
 @keeps_history(secret=["digest"], without=["last_used_at", "last_used_from"])
 @announces(across_clinics=True, api_key=["user_id"])
