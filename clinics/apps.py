@@ -17,3 +17,5 @@ class ClinicsConfig(AppConfig):
         add_settings_link(SettingsLink(30, _("Places"), words, "panel", "clinics:places", "room"))
         words = _("Who sees patients, and who works here in which role.")
         add_settings_link(SettingsLink(40, _("People"), words, "patients", "clinics:people", "staff"))
+        words = _("Which other systems may read or change the clinic’s records, and what of them.")
+        add_settings_link(SettingsLink(60, _("API keys"), words, "key", "clinics:api-keys", "api_key"))

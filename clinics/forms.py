@@ -1,11 +1,15 @@
 """What browsers send about people, turned into what services take. The rules are the services'."""
 
+import re
+from collections.abc import Collection
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from clinics.selectors import department_choices, location_choices
+from core.accounts.api_keys.scopes import OFFERED
+from core.accounts.api_keys.services import MOST_DAYS, USUAL_DAYS
 from core.accounts.models import Membership
 from core.accounts.roles import CLINIC_ROLES, Role
 from core.editing import ReadingForm
@@ -59,6 +63,42 @@ class MemberForm(ReadingForm, PlaceOfWorkForm):
     """Somebody who works here, or did."""
 
     state = TypedChoice(label=_("Works here"), choices=Membership.State.choices, widget=forms.RadioSelect)
+
+
+class ApiKeyForm(forms.Form):
+    """What another system is called, what it may do, and for how long."""
+
+    name = TypedField(
+        label=_("Name"), widget=forms.TextInput(attrs={"autocomplete": "off", "maxlength": 80}),
+        help_text=_("The system it is for, as it shall stand in the history: Laboratory system."),
+    )  # fmt: skip
+    days = TypedChoice(
+        label=_("Valid for"), initial=USUAL_DAYS,
+        choices=[(30, _("30 days")), (USUAL_DAYS, _("90 days")), (180, _("180 days")), (MOST_DAYS, _("a year"))],
+    )  # fmt: skip
+    scopes = TypedChoices(label=_("What it may do"), widget=forms.CheckboxSelectMultiple)
+
+    def __init__(self, *args: Any, offered: Collection[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.offered = offered
+        self.fields["scopes"].choices = [  # type: ignore[attr-defined]
+            (words, [(scope, label) for action, label in actions.items() if (scope := f"{resource}:{action}") in offered])
+            for resource, (words, actions) in OFFERED.items()
+        ]
+
+    def by_resource(self) -> list[tuple[Any, list[Any]]]:
+        """The check boxes, a row for each kind of record."""
+        boxes = {str(one.data["value"]): one for one in self["scopes"]}
+        rows = [
+            (words, [boxes[scope] for action in actions if (scope := f"{resource}:{action}") in boxes])
+            for resource, (words, actions) in OFFERED.items()
+        ]
+        return [(words, found) for words, found in rows if found]
+
+    def whole_days(self) -> int:
+        """0 for what is no number: the service says what is wrong."""
+        days: str = self.cleaned_data["days"]
+        return int(days) if re.fullmatch(r"[0-9]{1,4}", days) else 0
 
 
 class JoinForm(forms.Form):

@@ -11,10 +11,12 @@ from core.tenancy.models import Clinic
 
 
 def visible_clinics(actor: Actor | None, memberships: list[Membership]) -> QuerySet[Clinic]:
-    """Those one belongs to; all of them for a platform role."""
+    """Those one belongs to; all of them for a platform role; for an API key its own."""
     clinics = Clinic.objects.all()
     if actor is not None and actor.is_platform:
         return clinics
+    if actor is not None and actor.scopes is not None:
+        return clinics.filter(pk__in=[actor.clinic_id])
     return clinics.filter(pk__in=[membership.clinic_id for membership in memberships])
 
 

@@ -2,6 +2,7 @@
 
 from django.contrib.sessions.models import Session
 
+from core.accounts.api_keys.models import ApiKey
 from core.accounts.auth_sessions import AuthSession
 from core.accounts.factors.models import OneTimeCode, SecondFactor
 from core.accounts.models import Membership, SignInThrottle, User
@@ -23,6 +24,7 @@ __all__ = [
     "AccessedPatient",
     "AddressBlock",
     "AddressStanding",
+    "ApiKey",
     "AuthSession",
     "Change",
     "Clinic",

@@ -22,14 +22,15 @@ QUERY = re.compile(r"(?<=[\w/])\?[^\s\"'<>]+")
 EMAIL = re.compile(r"[^\s\"'<>(),:;=\[\]]+@[^\s\"'<>(),:;=\[\]]+")
 # Seven digits and more, however they are grouped: phones, identity numbers, dates of birth. Not within an id.
 NUMBER = re.compile(r"(?<![\w.-])\+?\(?\d(?:[ ()/-]{0,2}\d){6,}(?![\w-])")
+API_KEY = re.compile(r"hms_[0-9a-fA-F]{6,}\w*")  # also half of one
 HIDDEN = "[hidden]"
 # What the interpreter says itself, of names and types in the code. The messages of other exceptions may quote a value.
 OF_CODE = (AttributeError, NameError, ImportError, TypeError, RecursionError, MemoryError, NotImplementedError)
 
 
 def redacted(text: str) -> str:
-    """The text without query strings, mail addresses and long numbers."""
-    return NUMBER.sub(HIDDEN, EMAIL.sub(HIDDEN, QUERY.sub("?" + HIDDEN, text)))
+    """The text without API keys, query strings, mail addresses and long numbers."""
+    return NUMBER.sub(HIDDEN, EMAIL.sub(HIDDEN, QUERY.sub("?" + HIDDEN, API_KEY.sub(HIDDEN, text))))
 
 
 def told(error: BaseException) -> str:

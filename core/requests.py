@@ -8,6 +8,7 @@ from rest_framework.request import Request
 
 if TYPE_CHECKING:
     from core.accounts.actor import Actor
+    from core.accounts.api_keys.known import KnownKey
     from core.accounts.known import KnownSession
     from core.accounts.models import Membership, User
     from core.database.detector import Detector
@@ -28,7 +29,8 @@ class HMSRequest(HttpRequest):
     user: "User"  # or AnonymousUser, until `is_authenticated` has been asked
     auth_method: str
     auth_session: "KnownSession | None"  # None until `user.is_authenticated` has been asked
-    token_clinic_id: UUID | None
+    api_key: "KnownKey | None"  # what another system asks with, in place of a session
+    token_clinic_id: UUID | None  # the clinic that a token or a key names
     memberships: "list[Membership]"
     clinic: "Clinic | None"
     actor: "Actor | None"

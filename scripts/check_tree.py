@@ -12,6 +12,7 @@ SECRETS = {
     "GitHub token": re.compile(r"\bgh[pousr]_[A-Za-z0-9]{36,}\b"),
     "Slack token": re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{10,}\b"),
     "Stripe key": re.compile(r"\b[rs]k_live_[A-Za-z0-9]{16,}\b"),
+    "API key of HMS": re.compile(r"\bhms_[0-9a-f]{32}_[0-9a-f]{40}\b"),
     "Google key": re.compile(r"\bAIza[0-9A-Za-z_-]{35}\b"),
     "JSON web token": re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
 }

@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from django.test import Client, override_settings
 
 from core.accounts.entry import enter
+from core.accounts.proofs import note_proved
 from core.audit.draining import spool, spool_folder
 from core.cache.process import generations
 from core.database.roles import become
@@ -59,6 +60,7 @@ def _enters(client: Client, user: Any, backend: Any = None) -> None:
     request: Any = HttpRequest()
     request.session = client.session
     enter(request, user)
+    note_proved(request)
     request.session.save()
     client._set_login_cookies(request)  # type: ignore[attr-defined]
 
@@ -196,5 +198,6 @@ def api() -> Any:
 def server(django_db_setup: None, worker_id: str) -> Iterator[Server]:
     """HMS with the demo's data behind gunicorn, for tests that need a browser or a socket. One for the whole run."""
     variables = {"HMS_DEMO": "1", "HMS_TRUSTED_PROXIES": "1"}  # a test may call from any address, by X-Forwarded-For
-    with serving(f"served_{worker_id}", commands=[["seed_demo"]], variables=variables) as running:
+    key = ["api_key", "create", "--clinic=riverside", "--name=Laboratory system", "--scopes=patient:view,document:create"]
+    with serving(f"served_{worker_id}", commands=[["seed_demo"], key], variables=variables) as running:
         yield running

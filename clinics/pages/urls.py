@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from clinics.pages import joining, people, settings
+from clinics.pages import api_keys, joining, people, settings
 
 app_name = "clinics"
 urlpatterns = [
@@ -13,5 +13,8 @@ urlpatterns = [
     path("settings/people/members/<uuid:membership_id>/", people.member, name="member"),
     path("settings/people/invitations/<uuid:invitation_id>/withdraw/", people.withdraw, name="withdraw-invitation"),
     path("settings/people/invitations/<uuid:invitation_id>/send-again/", people.send_again, name="send-invitation-again"),
+    path("settings/api-keys/", api_keys.api_keys, name="api-keys"),
+    path("settings/api-keys/make/", api_keys.make, name="make-api-key"),
+    path("settings/api-keys/<uuid:key_id>/end/", api_keys.end, name="end-api-key"),
     path("join/<str:token>/", joining.join, name="join"),
 ]

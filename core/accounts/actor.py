@@ -6,12 +6,15 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from core.accounts.roles import PLATFORM_ROLES, Role, allowed
-from core.errors import NotAllowed
+from core.errors import Detail, NotAllowed
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A person (or HMS itself: `user_id` None) at work. `location_ids` empty means every location of the clinic."""
+    """A person (or HMS itself: `user_id` None) at work. `location_ids` empty means every location of the clinic.
+
+    `scopes` are another system's, with an API key: it has no role, and may do what they name (`resource:action`) alone.
+    """
 
     user_id: UUID | None
     name: str
@@ -19,14 +22,20 @@ class Actor:
     roles: frozenset[Role]
     location_ids: frozenset[UUID] = frozenset()
     membership_id: UUID | None = None
+    scopes: frozenset[str] | None = None
 
     def can(self, resource: str, action: str) -> bool:
-        return allowed(self.roles, resource, action)
+        by_role = allowed(self.roles, resource, action)
+        return by_role if self.scopes is None else f"{resource}:{action}" in self.scopes
 
     def require(self, resource: str, action: str) -> None:
-        """Raise NotAllowed unless the matrix lets one of the roles do it."""
-        if not self.can(resource, action):
+        """Raise NotAllowed unless the matrix lets one of the roles do it, or a key has the scope: else it is named."""
+        if self.can(resource, action):
+            return
+        if self.scopes is None:
             raise NotAllowed(_("Your role does not allow this."))
+        message = _("This API key lacks the scope %(scope)s.") % {"scope": f"{resource}:{action}"}
+        raise NotAllowed(message, [Detail("", "scope_required", message)])
 
     @property
     def is_platform(self) -> bool:
@@ -37,10 +46,11 @@ class Actor:
         return self.roles == frozenset({Role.PATIENT})
 
     @property
-    def seen_as(self) -> tuple[tuple[str, ...], tuple[UUID, ...], UUID | None]:
+    def seen_as(self) -> tuple[tuple[str, ...], tuple[UUID, ...], UUID | None, tuple[str, ...] | None]:
         """What of the person decides which rows and fields are shown: part of the key of whatever is kept for others too."""
         own = self.user_id if self.is_patient_only else None
-        return tuple(sorted(self.roles)), tuple(sorted(self.location_ids)), own
+        scopes = None if self.scopes is None else tuple(sorted(self.scopes))
+        return tuple(sorted(self.roles)), tuple(sorted(self.location_ids)), own, scopes
 
 
 def system_actor(clinic_id: UUID | None = None) -> Actor:

@@ -1,4 +1,4 @@
-"""Who is asking (session or bearer token), and in which clinic."""
+"""Who is asking (session, bearer token or API key), and in which clinic."""
 
 import logging
 from collections.abc import Callable
@@ -13,13 +13,14 @@ from django.utils.functional import SimpleLazyObject
 
 from core.accounts import tokens
 from core.accounts.actor import Actor
+from core.accounts.api_keys import known as api_keys
 from core.accounts.auth_sessions import NOTED_EVERY, note_seen
 from core.accounts.known import clinic_named, known_memberships, user_of_session
 from core.accounts.models import User
 from core.accounts.roles import Role
 from core.errors import BadRequest, Detail, DomainError, NotAllowed
 from core.requests import HMSRequest
-from core.responses import error_response
+from core.responses import error_response, is_api
 from core.security.recorder import Kind, record
 from core.tenancy.context import narrowed
 from core.tenancy.models import Clinic
@@ -29,9 +30,9 @@ logger = logging.getLogger(__name__)
 
 
 class AuthenticationMiddleware(DjangoAuthentication):
-    """In place of Django's own. Sets `request.user` and `request.auth_method` ("session" or "token").
+    """In place of Django's own. Sets `request.user` and `request.auth_method` ("session", "token" or "key").
 
-    A bad token is refused, not ignored.
+    A bad token or key is refused, not ignored, and so is a key anywhere but at the API.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -40,30 +41,46 @@ class AuthenticationMiddleware(DjangoAuthentication):
 
     def __call__(self, request: HMSRequest) -> HttpResponse:  # type: ignore[override]
         scheme, _, credential = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-        request.token_clinic_id, request.auth_session = None, None
-        if scheme.lower() == "bearer":
+        request.token_clinic_id, request.auth_session, request.api_key = None, None, None
+        if reads := CREDENTIALS.get(scheme.lower()):
             try:
-                request.user, request.auth_session, request.token_clinic_id = tokens.read(credential.strip())
+                reads(request, credential.strip())
             except DomainError as error:
                 if isinstance(error, tokens.ForgedToken):
                     record(request, Kind.TOKEN_REFUSED)
                 return error_response(request, error)
-            request.auth_method, request.person_id = "token", request.user.pk
+            request.person_id = request.user.pk
         else:
             request.user = SimpleLazyObject(lambda: user_of_session(request))  # type: ignore[assignment]
             request.auth_method = "session"
         response = self.answer(request)
-        _note_seen(request)
+        _note_used(request)
         return response
 
 
-def _note_seen(request: HMSRequest) -> None:
+def _read_token(request: HMSRequest, token: str) -> None:
+    request.user, request.auth_session, request.token_clinic_id = tokens.read(token)
+    request.auth_method = "token"
+
+
+def _read_key(request: HMSRequest, text: str) -> None:
+    if not is_api(request):
+        raise NotAllowed("An API key opens the API alone.")
+    request.user, request.api_key = api_keys.read_key(text)
+    request.auth_method, request.token_clinic_id = "key", request.api_key.clinic_id
+
+
+CREDENTIALS = {"bearer": _read_token, "api-key": _read_key}  # by the scheme of `Authorization`, which has no case
+
+
+def _note_used(request: HMSRequest) -> None:
     """Once the answer is there and its transaction over: that a session was used must make no request slower or fail."""
-    session = request.auth_session
-    if session is None or timezone.now() - session.last_seen < NOTED_EVERY:
-        return
+    session, key, now = request.auth_session, request.api_key, timezone.now()
     try:
-        note_seen(session.id, session.user_id)
+        if session is not None and now - session.last_seen >= NOTED_EVERY:
+            note_seen(session.id, session.user_id)
+        if key is not None and (key.last_used_at is None or now - key.last_used_at >= NOTED_EVERY):
+            api_keys.note_used(key, str(request.META.get("REMOTE_ADDR") or ""))
     except (OperationalError, InterfaceError):
         logger.warning("It was not noted that a session was used: the database is in trouble.")
 
@@ -95,6 +112,9 @@ class ClinicMiddleware:
 
     def _enter(self, request: HMSRequest) -> None:
         user: User = request.user
+        if request.api_key is not None:
+            self._enter_with_key(request, request.api_key)
+            return
         request.memberships = known_memberships(user)
         explicit, wanted = wanted_clinic(request)
         membership = next((m for m in request.memberships if wanted in (str(m.clinic_id), m.clinic.slug.lower())), None)
@@ -106,6 +126,14 @@ class ClinicMiddleware:
             self._enter_as_platform(request, user, wanted)
         elif explicit:
             raise NotAllowed("You are not a member of this clinic.")
+
+    def _enter_with_key(self, request: HMSRequest, key: api_keys.KnownKey) -> None:
+        """A key is of one clinic, whatever else is named. No query, or one."""
+        clinic = clinic_named(str(key.clinic_id))
+        if clinic is None or wanted_clinic(request)[1] not in (str(clinic.pk), clinic.slug.lower()):
+            raise NotAllowed("This API key is for another clinic.")
+        request.clinic = clinic
+        request.actor = Actor(key.user_id, request.user.full_name, clinic.pk, frozenset(), scopes=key.scopes)
 
     def _enter_as_platform(self, request: HMSRequest, user: User, wanted: str) -> None:
         roles = frozenset({Role(user.platform_role)})

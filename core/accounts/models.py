@@ -20,6 +20,8 @@ from core.tenancy.models import Clinic
 from core.validators import Rules, clean_choice, clean_email, clean_name
 from core.validators.models import RuledModel
 
+KEY_DOMAIN = "api-key.invalid"  # of the accounts that API keys act as; RFC 2606: nothing is ever sent there
+
 
 def normalise_email(email: str) -> str:
     return email.strip().casefold()
@@ -80,6 +82,11 @@ class User(RuledModel, AbstractBaseUser):
             "full_name": partial(clean_name, max_length=200, required=True),
             "platform_role": partial(clean_choice, choices=["", *PLATFORM_ROLES]),
         }
+
+    @property
+    def is_other_system(self) -> bool:
+        """Is it an API key's (core.accounts.api_keys)? Such an account is closed for ever; nobody signs in to it."""
+        return self.email.endswith(f"@{KEY_DOMAIN}")
 
     @property
     def initials(self) -> str:

@@ -5,12 +5,17 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from core.accounts import tokens
 from core.accounts.auth_sessions import PROGRAM_LIFE, AuthSession, Ended, end_session, mark_of
 from core.accounts.models import User
 from core.errors import NotAuthenticated
+from core.messaging.models import Channel
+from core.messaging.models import Kind as MessageKind
+from core.messaging.services import post
 from core.requests import HMSRequest
+from core.security.limiting.callers import address_of
 from core.security.recorder import Kind, record
 from core.tenancy.context import person_scope, platform_scope
 
@@ -41,16 +46,37 @@ def refreshed(
 
 
 def session_stolen(request: HMSRequest, session: AuthSession) -> None:
-    """Two hold the same refresh token: the session ends for both, and that survives the refusal's rollback.
+    """Two hold the same refresh token: the session ends for both, and its person is told, once.
 
-    The one place that learns of a theft; a notice to the person belongs here.
+    The one place that learns of a theft. What it writes survives the refusal's rollback.
     """
     with platform_scope(reason="a refresh token was used twice"):
-        end_session(session.pk, user_id=session.user_id, why=Ended.REUSED)
+        if end_session(session.pk, user_id=session.user_id, why=Ended.REUSED):
+            _post_notice(session, address_of(request))
     record(request, Kind.TOKEN_REUSED, person_id=session.user_id)
 
 
 # --- Inside ---------------------------------------------------------------------------------------------------------------
+def _post_notice(session: AuthSession, address: str) -> None:
+    text = _(
+        "Hello,\n\na program that was signed in to your HMS account has been signed out, because its refresh token was used twice: "
+        "somebody else may have a copy of it.\n\n"
+        "The program: %(program)s, signed in at %(began)s UTC from the address %(origin)s\n"
+        "The token came again at %(when)s UTC, from the address %(address)s\n\n"
+        "If you know of two programs that share one sign-in, let each sign in for itself. If not, look where you are signed in "
+        "(your menu, Sessions), change your password, and tell your administrator."
+    ) % {
+        "program": session.user_agent or _("unknown"),
+        "began": f"{session.began:%Y-%m-%d %H:%M}",
+        "origin": session.address or _("unknown"),
+        "when": f"{timezone.now():%Y-%m-%d %H:%M}",
+        "address": address,
+    }
+    subject = _("A session of your HMS account may have been stolen")
+    to = {Channel.EMAIL: session.user.email}
+    post(kind=MessageKind.NOTICE, to=to, channels=[Channel.EMAIL], subject=subject, text=text)
+
+
 def _live(claims: tokens.Claims) -> AuthSession | None:
     """Not locked: whoever ends a stolen session does so on another connection."""
     with person_scope(claims.user_id, reason="refresh"):

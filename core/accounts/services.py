@@ -13,7 +13,7 @@ from core.accounts.actor import Actor
 from core.accounts.auth_sessions import Ended, end_sessions
 from core.accounts.models import Membership, User, normalise_email
 from core.accounts.roles import CLINIC_ROLES, PLATFORM_ROLES, Role
-from core.errors import Detail, NotAllowed, NotFound, ValidationFailed
+from core.errors import Detail, NotAllowed, NotFound, ValidationFailed, invalid
 from core.tenancy.context import current_clinic_id
 from core.validators import details_of
 
@@ -31,6 +31,7 @@ def change_user(*, actor: Actor, user_id: UUID, changes: dict[str, Any]) -> User
     user = User.objects.select_for_update().filter(pk=user_id).first()
     if user is None:
         raise NotFound(_("There is no such user."))
+    _refuse_other_system(user)
     _refuse_highest(actor, user.platform_role, changes.get("platform_role", ""))
     if user.pk == actor.user_id and (changes.get("is_active") is False or "platform_role" in changes):
         message = _("You can't change your own role or close your own account.")
@@ -52,6 +53,7 @@ def set_password(*, actor: Actor, user_id: UUID, password: str) -> User:
     """A new password for somebody; it ends all their sessions and tokens."""
     actor.require("user", "change")
     user = User.objects.get(pk=user_id)
+    _refuse_other_system(user)
     _refuse_highest(actor, user.platform_role)
     _strong(password, user)
     user.set_password(password)
@@ -69,6 +71,18 @@ def reset_own_password(*, user: User, password: str) -> None:
     user.set_password(password)
     user.save(update_fields=["password"])
     throttle.note_success(user.email)
+
+
+def change_own_password(*, user: User, password: str) -> None:
+    """Somebody who has just given their present password chooses a new one. Raises ValidationFailed.
+
+    Callers keep the browser that asks (`core.accounts.entry.stay`): every other session and token ends by the new password.
+    """
+    if user.check_password(password):
+        raise invalid("password", "same", _("That is your present password. Choose another one."))
+    _strong(password, user)
+    user.set_password(password)
+    user.save(update_fields=["password"])
 
 
 def unlock_sign_in(*, actor: Actor, users: Iterable[User]) -> int:
@@ -184,6 +198,12 @@ def _refuse_highest(actor: Actor, *platform_roles: str) -> None:
     if Role.SUPER_ADMIN in platform_roles and Role.SUPER_ADMIN not in actor.roles:
         message = _("Only a super administrator may do that to a super administrator.")
         raise NotAllowed(message, [Detail("platform_role", "not_allowed", message)])
+
+
+def _refuse_other_system(user: User) -> None:
+    """An API key's account has no door but the key."""
+    if user.is_other_system:
+        raise NotAllowed(_("This account belongs to an API key. End the key instead, in the clinic’s settings."))
 
 
 def _clinic_roles(roles: Sequence[str]) -> None:

@@ -18,7 +18,12 @@ CODES = (
     Code("VALIDATION_ERROR", 400, "A field is wrong; every wrong field is listed at once.", "Some fields are wrong."),
     Code("BAD_REQUEST", 400, "Malformed JSON, an unknown parameter, a bad cursor, no clinic.", "Unknown parameter: colour."),
     Code("AUTHENTICATION_ERROR", 401, "No, expired or revoked credentials.", "Authentication credentials were not provided."),
-    Code("AUTHORIZATION_ERROR", 403, "The role may not, or the clinic is not one of yours.", "Your role does not allow this."),
+    Code(
+        "AUTHORIZATION_ERROR",
+        403,
+        "The role may not, the API key lacks the scope (detail `scope_required`), or the clinic is not one of yours.",
+        "Your role does not allow this.",
+    ),
     Code("NOT_FOUND", 404, "There is no such record, or it is another clinic's.", "There is no such record."),
     Code("METHOD_NOT_ALLOWED", 405, "The address takes other methods.", 'Method "PUT" not allowed.'),
     Code(

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext as _
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -27,7 +28,8 @@ READS = {
 class MatrixPermission(BasePermission):
     """Needs a signed-in person, a clinic (unless `clinic_optional`), and the matrix's yes for `resource` x action.
 
-    A view names its `resource`, and in `matrix_actions` what its own actions are called in the matrix.
+    A view names its `resource`, and in `matrix_actions` what its own actions are called in the matrix. What has no `resource` is
+    a person's own, so no API key gets there.
     """
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
@@ -36,6 +38,8 @@ class MatrixPermission(BasePermission):
         if not getattr(view, "clinic_optional", False):
             require_clinic(underlying(request))
         resource: str | None = getattr(view, "resource", None)
+        if resource is None and underlying(request).api_key is not None:
+            raise NotAllowed(_("This is for people: an API key has no account to look after."))
         if resource is None or not matrix_action(view):
             return True  # without an action the view has no such method: it answers 405 itself
         actor = underlying(request).actor

@@ -8,10 +8,12 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
+from core.accounts.api_keys.scopes import SCOPES
 from core.api import headers
 from core.api.codes import CODES, STATUSES, of_status
 from core.api.examples import add_examples, error_example
 from core.api.pagination import PAGINATIONS
+from core.api.permissions import matrix_action
 from core.api.serializers import InputSerializer, WallTime
 from core.api.versioning import BY_PATH, DEPRECATED_SINCE
 from core.api.views import ClinicViewSet, KnownParameters
@@ -218,13 +220,22 @@ class WallTimes(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-cal
 
 
 class SignInScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Bearer tokens; the browser's session works as well."""
+    """Bearer tokens, and API keys where a scope opens the operation; the browser's session works as well."""
 
     target_class = "core.api.authentication.RequestUserAuthentication"
-    name = "bearer"
+    name = ["bearer", "ApiKey"]
 
-    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
-        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[Any]]]:
+        """Either of them. Beside the key stands the scope that it needs (OpenAPI 3.1, Security Requirement Object)."""
+        scope = f"{getattr(auto_schema.view, 'resource', None)}:{matrix_action(auto_schema.view)}"
+        return [{"bearer": []}, *([{"ApiKey": [scope]}] if scope in SCOPES else [])]
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
+        key = "`Api-Key hms_…`: a key that an administrator of the clinic has made, with the scopes that the operations name."
+        return [
+            {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            {"type": "apiKey", "in": "header", "name": "Authorization", "description": key},
+        ]
 
 
 def add_shared_parts(result: dict[str, Any], generator: Any, **_: Any) -> dict[str, Any]:

@@ -12,10 +12,11 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
+from core.accounts.proofs import recently_proved
 from core.errors import DomainError, NotAllowed
 from core.pages.navigation import start_for
 from core.requests import ClinicRequest, HMSRequest
-from core.responses import error_response
+from core.responses import HttpResponseSeeOther, error_response
 from core.tenancy.models import Clinic
 
 View = Callable[..., HttpResponse]
@@ -41,6 +42,23 @@ def signed_in(view: View) -> View:
         except DomainError as error:
             transaction.set_rollback(True)
             return error_response(request, error)
+
+    return guarded
+
+
+def proved(view: View, *, back: str = "") -> View:
+    """For what a stolen session must not do: the password was given within the last minutes, or is asked for first.
+
+    Afterwards who sent a form too late finds the page that has it: the one named `back`, by default the same address.
+    """
+
+    @signed_in
+    @wraps(view)
+    def guarded(request: HMSRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if recently_proved(request):
+            return view(request, *args, **kwargs)
+        target = reverse(back) if back and request.method != "GET" else request.path
+        return HttpResponseSeeOther(f"{reverse('pages:confirm')}?next={quote(target)}")
 
     return guarded
 

@@ -3,9 +3,8 @@
 import base64
 import json
 from collections.abc import Callable
-from functools import wraps
+from functools import partial
 from typing import Any
-from urllib.parse import quote
 from uuid import UUID
 
 from django.contrib import messages
@@ -19,13 +18,13 @@ from core.accounts.factors import app, codes, passkeys
 from core.accounts.factors import services as factors
 from core.accounts.factors.known import Kind, demanded_by, factors_of
 from core.accounts.factors.models import SecondFactor
-from core.accounts.proofs import keep_asked, note_proved, recently_proved, take_asked
+from core.accounts.proofs import keep_asked, note_proved, take_asked
 from core.accounts.sign_in import SignInRefused, check_credentials
 from core.errors import DomainError, NotFound, RateLimited
 from core.forms import show_problems
 from core.messaging.channels import configured
 from core.messaging.models import Channel
-from core.pages.access import safe_next, signed_in
+from core.pages.access import proved, safe_next, signed_in
 from core.pages.forms import AppForm, CodeProofForm, CodeWaysForm, ConfirmForm, PasskeyForm
 from core.requests import HMSRequest
 from core.responses import HttpResponseSeeOther, come_back
@@ -35,20 +34,7 @@ from core.security.limiting.forms import count_letter, sign_in_try
 View = Callable[[HMSRequest], HttpResponse]
 NEW_APP, NEW_CODE = "new_app", "new_code"  # in the session, encrypted, until it is proved
 PROVE_PHONE = "prove"
-
-
-def _proved(view: View) -> View:
-    """Who changes how the account is opened has proved within the last minutes that it is theirs."""
-
-    @signed_in
-    @wraps(view)
-    def guarded(request: HMSRequest) -> HttpResponse:
-        if recently_proved(request):
-            return view(request)
-        back = request.path if request.method == "GET" else reverse("pages:security")
-        return HttpResponseSeeOther(f"{reverse('pages:confirm')}?next={quote(back)}")
-
-    return guarded
+_proved = partial(proved, back="pages:security")  # who changes how the account is opened
 
 
 @signed_in

@@ -46,6 +46,14 @@ class NewPasswordForm(forms.Form):
     )
 
 
+class OwnPasswordForm(NewPasswordForm):
+    """The present password as proof, and the new one."""
+
+    current = password_field(_("Present password"))
+
+    field_order = ("current", "password")
+
+
 class ConfirmForm(forms.Form):
     password = password_field()
 

@@ -1,4 +1,4 @@
-"""A new password by e-mail, without saying who has an account."""
+"""A new password: by e-mail, without saying who has an account, and by whoever is signed in."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -15,18 +15,22 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from core.accounts.entry import stay
 from core.accounts.factors.services import tell_change
 from core.accounts.models import User, normalise_email, user_by_id
-from core.accounts.services import reset_own_password
+from core.accounts.proofs import note_proved
+from core.accounts.services import change_own_password, reset_own_password
+from core.accounts.sign_in import SignInRefused, check_credentials
 from core.errors import DomainError, RateLimited
 from core.forms import show_problems
 from core.messaging.models import Channel, Kind
 from core.messaging.services import post
-from core.pages.forms import ForgottenForm, NewPasswordForm
+from core.pages.access import signed_in
+from core.pages.forms import ForgottenForm, NewPasswordForm, OwnPasswordForm
 from core.requests import HMSRequest
 from core.responses import HttpResponseSeeOther, come_back
 from core.security.limiting.classes import RouteClass, route_class
-from core.security.limiting.forms import count_letter
+from core.security.limiting.forms import count_letter, sign_in_try
 
 _tokens = PasswordResetTokenGenerator()
 
@@ -68,6 +72,39 @@ def new_password(request: HMSRequest) -> HttpResponse:
             return HttpResponseSeeOther(reverse("pages:sign-in"))
     context = {"form": form, "token": token, "email": user.email}
     return render(request, "core/new_password.html", context, status=200 if request.method == "GET" else 422)
+
+
+@signed_in
+@require_http_methods(["GET", "POST"])
+def own_password(request: HMSRequest) -> HttpResponse:
+    """The present password, then a new one: this browser stays signed in, everything else of the person's is signed out."""
+    form = OwnPasswordForm(request.POST if request.method == "POST" else None)
+    if request.method == "GET" or not form.is_valid():
+        return render(request, "core/own_password.html", {"form": form}, status=200 if request.method == "GET" else 422)
+    given, email, status, wait = form.cleaned_data, request.user.email, 422, 0
+    try:
+        with sign_in_try(request, email) as count:
+            user = check_credentials(request, email=email, password=given["current"], count=count)
+        change_own_password(user=user, password=given["password"])
+    except (SignInRefused, RateLimited) as error:
+        locked = isinstance(error, RateLimited) or error.retry_after
+        form.add_error("current", str(error.message) if locked else _("This is not your present password."))
+        status, wait = error.status if isinstance(error, RateLimited) else 422, error.retry_after
+    except DomainError as error:
+        show_problems(form, error)
+    else:
+        return _password_changed(request, user)
+    response = render(request, "core/own_password.html", {"form": form}, status=status)
+    come_back(response, wait)
+    return response
+
+
+def _password_changed(request: HMSRequest, user: User) -> HttpResponse:
+    stay(request, user)
+    note_proved(request)
+    tell_change(user, _("The password was changed on your account's page."))
+    messages.success(request, _("Your password is changed. You are signed out everywhere else."))
+    return HttpResponseSeeOther(reverse("pages:security"))
 
 
 def _send_link(email: str) -> None:

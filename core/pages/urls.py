@@ -22,6 +22,7 @@ urlpatterns = [
     path("account/security/passkey/ask/", account.ask_passkey, name="ask-new-passkey"),
     path("account/security/recovery/", account.new_recovery_codes, name="new-recovery-codes"),
     path("account/security/remove/", account.remove_factor, name="remove-factor"),
+    path("account/password/", passwords.own_password, name="own-password"),
     path("account/confirm/", account.confirm, name="confirm"),
     path("sign-out/", views.sign_out, name="sign-out"),
     path("switch-clinic/", views.switch_clinic, name="switch-clinic"),

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from core.accounts.models import User
 from core.admin_site import ScopedAdmin, ServiceForm, actor_of
 from core.security.blocking import block_network, lift_block
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
@@ -40,12 +41,18 @@ class SecurityEventAdmin(_OfThePlatform):
     date_hierarchy = "minute"
     search_fields = ("address", "request_id", "route")
     ordering = ("-minute",)
-    fields = ("minute", "kind", "address", "count", "points", "rules", "route", "person_id", "in_clinic", "request_id")
+    fields = ("minute", "kind", "address", "count", "points", "rules", "route", "person", "in_clinic", "request_id")
     readonly_fields = fields
 
     @admin.display(description=gettext_lazy("rules"))
     def rules(self, obj: SecurityEvent) -> str:
         return ", ".join(obj.matched)
+
+    @admin.display(description=gettext_lazy("person"))
+    def person(self, obj: SecurityEvent) -> str:
+        """The name, of another system the key's; with the id, by which history and access log know them. One query, or none."""
+        name = User.objects.filter(pk=obj.person_id).values_list("full_name", flat=True).first() if obj.person_id else None
+        return f"{name or _('unknown')}, {obj.person_id}" if obj.person_id else ""
 
 
 @admin.register(AddressStanding)

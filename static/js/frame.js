@@ -72,6 +72,16 @@ document.addEventListener("click", (event) => {
   event.target.closest("[data-dismiss]")?.closest(".toast")?.remove();
 });
 
+/* --- Copying: data-copy="id" puts that element's text into the clipboard; without a script it is selected by hand -------- */
+
+document.querySelectorAll("[data-copy]").forEach((button) => {
+  button.hidden = !navigator.clipboard;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+    button.querySelector("[aria-live]").textContent = button.dataset.copied;
+  });
+});
+
 /* --- Toasts: they stay while somebody reads or reaches for Undo -------------------------------------------------------- */
 
 function letGo(toast) {

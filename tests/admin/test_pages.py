@@ -24,6 +24,7 @@ NOT_REGISTERED = {
     "core.OutgoingMessage": "what was told to whom: encrypted, and sent by hms_platform alone",
     "core.AccessEvent": "read on the patient's record and in the oversight pages",
     "core.AccessedPatient": "read on the patient's record and in the oversight pages",
+    "core.ApiKey": "made and ended in the clinic's settings, where the key is shown once",
     "core.ClinicKey": "wrapped secrets; `manage.py rotate_encryption_keys` is the only hand on them",
     "core.RateCounter": "counts under keyed digests, gone after an hour",
     "patients.PatientToken": "keyed hashes that say nothing to a reader",

@@ -29,6 +29,7 @@ POLICIES = {
 }
 PERSONAL_POLICIES = {
     "core_authsession": {"person"},
+    "core_apikey": {"clinic", "person_reads"},
     "core_membership": {"clinic", "person_reads"},
     "core_draft": {"person"},
     "core_idempotencyrecord": {"person"},

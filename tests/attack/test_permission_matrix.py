@@ -1,18 +1,23 @@
 """Every route x every role of the matrix, strangers included: exactly those get in whom the matrix lets in."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
 
+from core.accounts.api_keys.scopes import SCOPES
 from core.accounts.roles import CLINIC_ROLES, MATRIX, Role
 from tests.factories.api_client import ApiClient
-from tests.factories.cases import filled
-from tests.factories.routes import PERSONAL, Route, all_routes, routes
+from tests.factories.api_keys import api_key
+from tests.factories.cases import filled, secrets_of
+from tests.factories.routes import NEW, OLD, PERSONAL, Route, all_routes, routes
 from tests.factories.world import Place, World
 
 GUARDED = [route for route in all_routes() if route.kind in ("api", "page")]
 REFUSED = (401, 403)
+# Where nobody is asked who they are: what is sent there decides, and a key beside it adds nothing.
+ANYBODYS = {"/health"} | {f"/api/v2/auth/{one}" for one in ("token", "token/refresh", "otp/request", "otp/verify")}
 
 
 def by_id(route: Route) -> str:
@@ -69,6 +74,41 @@ def test_every_role_gets_what_the_matrix_says(route: Route, world: World) -> Non
             assert answer.status_code != 401  # sees own rows only; others' are not found
         else:
             assert answer.status_code not in REFUSED, f"{role} may {route.action} {route.resource}: {answer.content[:300]!r}"
+
+
+@pytest.mark.parametrize("route", routes("api"), ids=by_id)
+def test_a_key_gets_what_its_scopes_say(route: Route, world: World) -> None:
+    """With the scope alone it is let in; with all others it is refused, and told which it lacks."""
+    scope, path = f"{route.resource}:{route.action}", filled(route, world.riverside)
+    body = None if route.method in ("GET", "DELETE") else {}
+    right = ApiClient(key=api_key(world.riverside, scope)).request(route.method, path, body)
+    assert right.status_code < 500 and right.status_code not in REFUSED, right.content[:300]
+    wrong = ApiClient(key=api_key(world.riverside, *SCOPES - {scope})).request(route.method, path, body)
+    error = wrong.json()["error"]
+    assert (wrong.status_code, [one["code"] for one in error["details"]]) == (403, ["scope_required"])
+    assert scope in error["message"]
+
+
+@pytest.mark.parametrize("route", routes("api"), ids=by_id)
+def test_a_key_of_another_clinic_finds_nothing(route: Route, world: World) -> None:
+    path, body = filled(route, world.riverside), None if route.method in ("GET", "DELETE") else {}
+    client = ApiClient(key=api_key(world.hillcrest, *SCOPES))
+    assert client.request(route.method, path, body, X_Clinic_ID=world.riverside.clinic.slug).status_code == 403
+    answer = client.request(route.method, path, body)
+    assert answer.status_code < 500
+    assert "{" not in route.path or answer.status_code in (400, 404), answer.content[:300]
+    assert [one for one in secrets_of(world.riverside) if one in answer.text] == []
+
+
+@pytest.mark.parametrize("route", [one for one in all_routes() if one.kind not in ("api", "api-v1")], ids=by_id)
+def test_a_key_opens_no_page_and_nothing_of_a_persons(route: Route, world: World) -> None:
+    given = {"Authorization": f"Api-Key {api_key(world.riverside, *SCOPES)}"}
+    path = route.path.format(pk=uuid4()) if route.path.startswith("/api/") else filled(route, world.riverside)
+    answer = Client(raise_request_exception=False).generic(route.method, path, headers=given)
+    if route.path.replace(OLD, NEW) in ANYBODYS:
+        assert answer.status_code < 500
+    else:
+        assert answer.status_code == 403, f"{answer.status_code} {answer.content[:200]!r}"
 
 
 @pytest.mark.parametrize("route", GUARDED, ids=by_id)

@@ -221,6 +221,12 @@ def ended(server: Server, program: Program) -> str:
         return str(why)
 
 
+def notices(server: Server) -> int:
+    with server.connect() as connection:
+        (count,) = connection.execute("SELECT count(*) FROM core_outgoingmessage WHERE kind = 'notice'").fetchone()  # type: ignore[misc]
+        return int(count)
+
+
 def age(server: Server, program: Program) -> None:
     """As if the last refresh had been longer ago than answers get lost."""
     with server.connect() as connection:
@@ -241,6 +247,7 @@ def test_a_stolen_refresh_token_ends_the_session_for_thief_and_owner(server: Ser
     program.take(program.refreshed(stolen))
     warmed(program)
     age(server, program)
+    before = notices(server)
     answer = program.refreshed(stolen)
     assert (answer.status, answer.body["error"]["code"]) == (401, "AUTHENTICATION_ERROR")
     assert ended(server, program) == "reused"
@@ -251,6 +258,8 @@ def test_a_stolen_refresh_token_ends_the_session_for_thief_and_owner(server: Ser
             "SELECT route FROM core_securityevent WHERE kind = 'token_reused' AND person_id = %s", [claims(program.token)["sub"]]
         ).fetchall()
     assert found == [("POST /api/v2/auth/token/refresh",)]
+    assert {program.refreshed(stolen).status for _ in range(3)} == {401}
+    assert notices(server) == before + 1, "the person is told once, whatever comes of the request"
 
 
 @pytest.mark.slow

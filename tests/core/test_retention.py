@@ -16,6 +16,7 @@ STAYS = {
     "core_secondfactor": "a person's own, removed by them or by an operator",
     "core_clinic": "made by operators",
     "core_user": "made by administrators; history names people by it",
+    "core_apikey": "made by administrators, ended and never removed; history names other systems by it",
     "core_membership": "made by administrators",
     "auth_group": "unused: rights come from the permission matrix",
     "auth_group_permissions": "unused: rights come from the permission matrix",

@@ -1,4 +1,4 @@
-"""An integrator's client: bearer token, JSON in and out."""
+"""An integrator's client: bearer token or API key, JSON in and out."""
 
 from typing import Any
 
@@ -16,13 +16,15 @@ class Form(dict[str, Any]):
 
 
 class ApiClient:
-    """`ApiClient(user).post("patients", {...})`; paths are below /api/v2/. Without a user: anonymous."""
+    """`ApiClient(user).post("patients", {...})`; paths are below /api/v2/. Without a user or a key: anonymous."""
 
-    def __init__(self, user: User | None = None, clinic: Clinic | None = None) -> None:
+    def __init__(self, user: User | None = None, clinic: Clinic | None = None, *, key: str = "") -> None:
         self.client = Client(raise_request_exception=False)
         self.headers = {}
         if user is not None:
             self.headers["Authorization"] = f"Bearer {issue(user, clinic_id=clinic.pk if clinic else None).access}"
+        if key:
+            self.headers["Authorization"] = f"Api-Key {key}"
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         url = path if path.startswith("/") else f"/api/v2/{path}"

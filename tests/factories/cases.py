@@ -15,6 +15,9 @@ from appointments.choices import ExceptionKind
 from appointments.models import Appointment, AppointmentChange, Holiday, Schedule, ScheduleException, Service
 from clinics.models import Department, Invitation, Location, Provider, Room
 from clinics.services.invitations import join_address
+from core.accounts.actor import system_actor
+from core.accounts.api_keys.models import ApiKey
+from core.accounts.api_keys.services import api_keys, make_api_key
 from core.accounts.auth_sessions import AuthSession, Kind, begin_session
 from core.accounts.models import Membership, SignInThrottle
 from core.accounts.roles import Role
@@ -78,6 +81,9 @@ def _id_of(noun: str, place: Place, route: Route) -> str:
         return _link_to_join(place)
     if noun in ("memberships", "members", "staff"):
         return str(place.memberships[Role.NURSE].pk)
+    if noun == "api-keys":
+        with clinic_scope(place.clinic, reason="test case"):
+            return str((api_keys().first() or _api_key(place)).pk)
     model = (API_NOUNS if route.kind.startswith("api") else {}).get(noun) or NOUNS.get(noun)
     assert model is not None, f"no case for {noun!r} in {route.id}: add one to tests/factories/cases.py"
     with clinic_scope(place.clinic, reason="test case"):
@@ -173,6 +179,10 @@ def _document(place: Place) -> Document:
     patient = Patient.objects.order_by("pk")[0]
     actor = place.actor(Role.CLINIC_ADMIN)
     return add_document(actor=actor, patient_id=patient.pk, data={}, content=b"Dear colleague", file_name="letter.txt")
+
+
+def _api_key(place: Place) -> ApiKey:
+    return make_api_key(actor=system_actor(place.clinic.pk), name="Laboratory", scopes=["clinic:view"])[0]
 
 
 def _session(place: Place) -> AuthSession:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from appointments.choices import ChangeKind, ExceptionKind, Status
 from appointments.models import Appointment, AppointmentChange, Holiday, Schedule, ScheduleException, Service, ServiceProvider
 from clinics.models import Department, Invitation, Location, Provider, Room
+from core.accounts.api_keys.models import ApiKey
 from core.accounts.models import Membership, SignInThrottle, User
 from core.accounts.roles import Role
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
@@ -58,6 +59,18 @@ def _person(place: Place, n: int) -> None:
         invited_by=user,
         secret_digest=f"extra{n:03}".ljust(64, "0"),
         expires_at=timezone.now() + timedelta(days=7),
+    )
+    system = User.objects.create_user(f"system{n}@{place.clinic.slug}.test", full_name=f"Extra system {n:02}", is_active=False)
+    ApiKey.objects.create(
+        clinic=place.clinic,
+        user=system,
+        name=system.full_name,
+        digest=f"extra{n:03}".ljust(64, "0"),
+        scopes=["patient:view", "slot:view"],
+        made_by=user,
+        expires_at=timezone.now() + timedelta(days=7),
+        ended_at=timezone.now() if n % 2 else None,
+        ended_by=user if n % 2 else None,
     )
     SignInThrottle.objects.create(key=f"extra{n:03}".ljust(64, "0"), failures=n)
     address, now = f"198.51.100.{n}", timezone.now()

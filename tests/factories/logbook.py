@@ -1,10 +1,11 @@
-"""Reads along what every test makes HMS log, as it leaves for operators: nobody of the tests' world may stand in it."""
+"""Reads along what every test makes HMS log, as it leaves for operators: nobody of the tests' world may stand in it, and no key."""
 
 import logging
 from typing import TYPE_CHECKING, override
 
 import psycopg
 
+from core.accounts.api_keys.text import SHAPE
 from tests.factories.leaks import traces_of
 from tests.factories.patients import NUMBERS, OTHERS, PEOPLE
 
@@ -38,9 +39,11 @@ class Logbook(logging.Handler):
         self.lines.append(self.format(record))
 
     def found(self) -> list[str]:
-        """What the lines since the last call say of patients."""
+        """What the lines since the last call say of patients, and API keys in them."""
         lines, self.lines = self.lines, []
-        return [f"{one} stands in the log" for one in traces_of(OF_PATIENTS, {"log": "\n".join(lines).encode()})] if lines else []
+        text = "\n".join(lines)
+        keys = [f"the API key of account {one[1]} stands in the log" for one in SHAPE.finditer(text)]
+        return keys + [f"{one} stands in the log" for one in traces_of(OF_PATIENTS, {"log": text.encode()})] if lines else []
 
 
 logbook = Logbook()

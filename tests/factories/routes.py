@@ -42,7 +42,7 @@ PERSONAL = {"/switch-clinic/", "/choose-clinic/", "/account/sessions/", "/api/v2
 PERSONAL |= {"/api/v2/auth/logout", "/api/v2/auth/sessions", "/api/v2/auth/sessions/{pk}"}
 OPEN |= {f"/sign-in/{step}/" for step in ("second", "second/code", "passkey", "passkey/ask", "forgotten", "new-password", "again")}
 OPEN |= {"/api/v2/auth/otp/request", "/api/v2/auth/otp/verify"}
-PERSONAL |= {"/account/confirm/", "/account/security/"}
+PERSONAL |= {"/account/confirm/", "/account/password/", "/account/security/"}
 PERSONAL |= {f"/account/security/{what}/" for what in ("app", "code", "passkey", "passkey/ask", "recovery", "remove")}
 # Not walked here: documents, the alias without a version, static files, and what the admin answers with another address.
 OLD, NEW = "/api/v1/", "/api/v2/"

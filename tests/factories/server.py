@@ -58,6 +58,10 @@ class Server:
         """The server's database, as a role. The default one sees every clinic."""
         return psycopg.connect(_url_of(role, self.database))
 
+    def manage(self, *arguments: str) -> str:
+        """What a command of manage.py writes to standard output, run beside the server."""
+        return _run([sys.executable, "manage.py", *arguments], self.environment)
+
 
 @contextmanager
 def serving(
