@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from core.security.limiting.rates import RATE_VARIABLES
 from core.tenancy.context import clinic_scope
 from core.tenancy.limits import Limits
 from hms import views
+from tests.architecture.catalogue import connected
 from tests.factories import statements
 from tests.factories.logbook import logbook
 from tests.factories.server import Server, serving
@@ -141,6 +143,16 @@ def world(django_db_setup: None, django_db_blocker: Any) -> World:
     """Riverside and Hillcrest, committed once for the whole run; each test's own changes are rolled back."""
     with django_db_blocker.unblock():
         return build_world(PASSWORD)
+
+
+@pytest.fixture
+def seals_apart(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """What the test's commands seal is taken away after it; their anchors go to this folder."""
+    monkeypatch.setattr(settings, "HMS_AUDIT_ANCHORS_DIR", tmp_path)
+    yield tmp_path
+    with connected("postgres") as connection:
+        connection.execute("DELETE FROM core_seal")
+        connection.commit()
 
 
 @pytest.fixture
