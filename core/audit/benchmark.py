@@ -76,15 +76,15 @@ def compared(email: str) -> dict[str, tuple[float, float, float]]:
 
 def sealing() -> dict[str, float]:
     """What is done -> rows in a second, for the rows of a clinic that isn't there; all of it is rolled back."""
-    given, found = {"clinic": new_id(), "count": SEALED}, {}
+    clinic, found = new_id(), {}
     with connection_apart("hms_platform") as connection, connection.transaction(force_rollback=True):
         for statement in (LOOKS, PATIENTS):
-            connection.execute(statement, given)
+            connection.execute(statement, {"clinic": clinic, "count": SEALED})
         started = time.perf_counter()
-        blocks = seal(connection, clinic_id=given["clinic"]).blocks
+        blocks = seal(connection, clinic_id=clinic).blocks
         found[f"sealed in {blocks} blocks"] = 2 * SEALED / (time.perf_counter() - started)
         started, verified = time.perf_counter(), Verified()
-        wrong = list(verify(connection, verified, clinic_id=given["clinic"]))
+        wrong = list(verify(connection, verified, clinic_id=clinic))
         if wrong or verified.rows != 2 * SEALED:
             raise RuntimeError(f"{len(wrong)} findings, {verified.rows} rows")
         found["verified"] = verified.rows / (time.perf_counter() - started)

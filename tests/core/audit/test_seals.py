@@ -27,6 +27,9 @@ ADD = """
 INSERT INTO core_accessevent (clinic_id, at, event_id, route, method, status, address, request_id, why, reading)
 VALUES (%(clinic)s, %(at)s, %(event)s, 'patients:detail', 'GET', 200, '', '', '', 'view')
 """
+SIZES = """
+SELECT cardinality(row_ids), to_char(month, 'YYYY-MM') FROM core_seal WHERE clinic_id = %s AND table_name = %s ORDER BY number
+"""
 ADD_PATIENT = (
     "INSERT INTO core_accessedpatient (clinic_id, patient_id, at, event_id) VALUES (%(clinic)s, %(patient)s, %(at)s, %(event)s)"
 )
@@ -66,9 +69,7 @@ class Log:
                             "AND number = %(block)s", table=table, block=block, n=position))  # fmt: skip
 
     def sizes(self, table: str = EVENT) -> list[tuple[int, str]]:
-        found = self.connection.execute("SELECT cardinality(row_ids), to_char(month, 'YYYY-MM') FROM core_seal "
-                                        "WHERE clinic_id = %s AND table_name = %s ORDER BY number", [self.clinic_id, table])  # fmt: skip
-        return found.fetchall()
+        return self.connection.execute(SIZES, [self.clinic_id, table]).fetchall()
 
     def found(self, verified: Verified | None = None) -> list[tuple[str, int, int | None, str]]:
         findings = list(verify(self.connection, verified or Verified(), anchors=read_anchors(self.folder)))
