@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from core.anonymity import anonymised
 from core.audit.partitions import oldest_kept
 from core.audit.subjects import Reading
 from core.history.sealed import Dropped, sealed
@@ -63,6 +64,7 @@ class AccessEvent(models.Model):
         return str(self.event_id)
 
 
+@anonymised(keep=["patient_id", "at", "event_id", "seq"])
 @sealed("seq", "clinic_id", "patient_id", "at", "event_id", number="seq", dropped=BY_MONTHS)
 class AccessedPatient(models.Model):
     """One patient whom an event showed."""
