@@ -118,7 +118,7 @@ def _anonymised(patient: Patient, *, by_id: UUID | None, **said: Any) -> Anonymi
     counts |= {model._meta.db_table: count for model in about if (count := _clear(model, about[model]))} | {"patients_patient": 1}
     LogEntry.objects.filter(object_id=str(patient.pk)).update(object_repr=patient.mrn)
     made = Anonymisation.objects.create(patient=patient, by_id=by_id, counts=counts, left=left, **said)
-    logger.info("The patient %s was anonymised by %s (%s).", patient.pk, by_id, made.kind)
+    logger.info("Anonymisation of the patient %s by %s (%s).", patient.pk, by_id, made.kind)
     transaction.on_commit(partial(_finish, current_clinic_id(), made.pk))
     return made
 

@@ -62,4 +62,4 @@ class Command(BaseCommand):
 
 
 def _rule(years: int | None) -> str:
-    return f"records are kept for {years} years" if years else "records are kept for ever"
+    return f"records are kept for {years} {'year' if years == 1 else 'years'}" if years else "records are kept for ever"
