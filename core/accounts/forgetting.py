@@ -34,7 +34,7 @@ THEIRS = (
 )
 
 
-def forget_account(connection: psycopg.Connection[Any], user_id: UUID, *, reason: str) -> bool:
+def forget_account(connection: psycopg.Connection[Any], user_id: UUID, *, reason: str, by: UUID | None = None) -> bool:
     """Close the account for ever and empty it, with its history, as hms_maintenance. The caller has seen that it opens no record.
 
     False, and nothing happens, when the person is more than a patient, or is forgotten already. Nine statements.
@@ -46,5 +46,5 @@ def forget_account(connection: psycopg.Connection[Any], user_id: UUID, *, reason
     for statement in (EMPTIED, LEFT, ENDED, *THEIRS):
         connection.execute(statement, given)
     forget_messages(connection, [digest_of(found[0])])
-    erase_history_in(connection, clinic_id=None, row_ids=[user_id], reason=reason)
+    erase_history_in(connection, clinic_id=None, row_ids=[user_id], reason=reason, user_id=by)
     return True

@@ -73,7 +73,12 @@ def anonymise_patient(
 
 def _checked(patient: Patient, *, mrn: str, kind: str, reason: str) -> dict[str, str]:
     problems, rules = Problems(), anonymising_rules()
-    said = {"kind": problems.check("kind", rules["kind"], kind), "reason": problems.check("reason", rules["reason"], reason)}
+    if not kind:
+        problems.add("kind", "required", _("Say which of the two it is."))
+    said = {
+        "kind": problems.check("kind", rules["kind"], kind) if kind else "",
+        "reason": problems.check("reason", rules["reason"], reason),
+    }
     if str(mrn).strip().upper() != patient.mrn.upper():
         problems.add("mrn", "mismatch", _("This is not the MRN of this record."))
     if said["reason"] and names_somebody(patient, said["reason"]):

@@ -55,7 +55,7 @@ def finish_anonymisation(*, clinic_id: UUID, anonymisation_id: UUID) -> bool:
             return False
         patient_id, kind, by_id, counts, left, xid = found
         connection.execute("SELECT set_config('hms.user_id', %s, true)", [str(by_id or "")])
-        counts |= _Rest(connection, clinic_id, patient_id, f"anonymised: {kind}").remove(left, xid)
+        counts |= _Rest(connection, clinic_id, patient_id, by_id, f"anonymised: {kind}").remove(left, xid)
         done = (AnonymisingState.DONE.value, Jsonb(counts), clinic_id, anonymisation_id)
         connection.execute(DONE, done)
     return True
@@ -64,8 +64,11 @@ def finish_anonymisation(*, clinic_id: UUID, anonymisation_id: UUID) -> bool:
 class _Rest:
     """One patient's; each part says what it touched as table -> rows."""
 
-    def __init__(self, connection: psycopg.Connection[Any], clinic_id: UUID, patient_id: UUID, reason: str) -> None:
-        self.connection, self.clinic_id, self.patient_id, self.reason = connection, clinic_id, patient_id, reason
+    def __init__(
+        self, connection: psycopg.Connection[Any], clinic_id: UUID, patient_id: UUID, by_id: UUID | None, reason: str
+    ) -> None:
+        self.connection, self.clinic_id, self.patient_id = connection, clinic_id, patient_id
+        self.by_id, self.reason = by_id, reason
 
     def remove(self, left: dict[str, list[str]], xid: int) -> dict[str, int]:
         about = ids_about(self.patient_id)
@@ -83,7 +86,7 @@ class _Rest:
         counts["core_user"] = sum(self._forget(UUID(user)) for user in left.get("users", ()))
         erased = [*ids, *(UUID(pk) for pk in left.get("accounts", ()))]
         counts["core_change"] = erase_history_in(
-            self.connection, clinic_id=self.clinic_id, row_ids=erased, reason=self.reason, user_id=None
+            self.connection, clinic_id=self.clinic_id, row_ids=erased, reason=self.reason, user_id=self.by_id
         )
         return {name: count for name, count in {**counts, "files": len(files)}.items() if count}
 
@@ -107,4 +110,4 @@ class _Rest:
 
     def _forget(self, user_id: UUID) -> bool:
         (opens,) = self.connection.execute(OPENS_A_RECORD, [user_id]).fetchone() or (True,)
-        return not opens and forget_account(self.connection, user_id, reason=self.reason)
+        return not opens and forget_account(self.connection, user_id, reason=self.reason, by=self.by_id)
