@@ -11,7 +11,10 @@ class AppointmentsConfig(AppConfig):
 
     def ready(self) -> None:
         from appointments import hot, operations
+        from appointments.selectors.contacts import visits_as_contacts
+        from patients.selectors.contacts import counts_as_contact
 
+        counts_as_contact(visits_as_contacts)
         operations.register()
         hot.register()
         add_menu_item(MenuItem(10, _("Today"), "today", "appointments:today", "appointment"))

@@ -13,6 +13,7 @@ from appointments.choices import ChangeKind, ExceptionKind, ResourceKind, Source
 from appointments.querysets import AppointmentQuerySet
 from appointments.validators import exception_rules, holiday_rules, schedule_rules, service_rules, visit_rules
 from clinics.models import Location, Provider, Room
+from core.anonymity import anonymised
 from core.history.keeping import keeps_history
 from core.tenancy.announcements import announces
 from core.tenancy.ids import new_id
@@ -178,6 +179,13 @@ class Holiday(Record):
         return holiday_rules()
 
 
+@anonymised(
+    keep=[
+        "patient", "service", "provider", "location", "room", "start", "end", "time_zone", "local_day", "status", "source",
+        "is_urgent", "checked_in_at", "started_at", "completed_at",
+    ],
+    blank=["notes"],
+)  # fmt: skip
 @keeps_history()
 @announces(appointment=["id"], appointments=["clinic_id", "local_day"], visits=["patient_id"])
 class Appointment(Record):
@@ -220,6 +228,13 @@ class Appointment(Record):
         return {"notes": visit_rules()["notes"]}
 
 
+@anonymised(
+    keep=[
+        "appointment", "at", "kind", "actor", "actor_name", "from_status", "to_status", "from_start", "to_start", "from_provider",
+        "to_provider",
+    ],
+    blank=["reason"],
+)  # fmt: skip
 @keeps_history()
 @announces(history=["appointment_id"])
 class AppointmentChange(ClinicModel):
@@ -250,6 +265,7 @@ class AppointmentChange(ClinicModel):
         return {"reason": visit_rules()["reason"]}
 
 
+@anonymised(keep=["resource_kind", "resource_id", "during", "starts_at", "ends_at", "appointment"])
 @announces(claims=["clinic_id", "days(starts_at, ends_at)"])
 class Claim(models.Model):
     """A provider, room or patient taken for a time, buffers included. No two claims of one resource overlap."""

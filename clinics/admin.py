@@ -77,8 +77,8 @@ class PlaceAdmin(ScopedAdmin):
 class ClinicSettingsAdmin(ScopedAdmin):
     resource = "clinic"
     form = ClinicSettingsForm
-    fields = ("wait_warn_minutes", "wait_late_minutes", *RECORD)
-    list_display = ("__str__", "wait_warn_minutes", "wait_late_minutes", "updated_at")
+    fields = ("wait_warn_minutes", "wait_late_minutes", "retention_years", *RECORD)
+    list_display = ("__str__", "wait_warn_minutes", "wait_late_minutes", "retention_years", "updated_at")
     readonly_fields = RECORD
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

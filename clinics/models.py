@@ -30,6 +30,12 @@ class ClinicSettings(Record):
         _("wait turns red after (minutes)"), default=30, validators=[MinValueValidator(1), MaxValueValidator(480)]
     )
 
+    retention_years = models.PositiveSmallIntegerField(
+        _("records are kept for (years)"), null=True, blank=True, default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(validators.LONGEST_RETENTION)],
+        help_text=_("After the last visit; then they are anonymised. Empty: for ever."),
+    )  # fmt: skip
+
     class Meta(Record.Meta):
         verbose_name = _("clinic settings")
         verbose_name_plural = _("clinic settings")

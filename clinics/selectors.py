@@ -10,6 +10,12 @@ def clinic_settings(*, actor: Actor) -> ClinicSettings:
     return ClinicSettings.objects.first() or ClinicSettings()
 
 
+def retention_years() -> int | None:
+    """For how long the scope's clinic keeps a record after the last visit; None: for ever. One query."""
+    settings = ClinicSettings.objects.first() or ClinicSettings()
+    return settings.retention_years
+
+
 def locations_in_use(*, actor: Actor) -> list[Location]:
     """Where this person works: their locations, or all when they have none of their own. One query."""
     actor.require("location", "view")

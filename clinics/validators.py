@@ -13,9 +13,11 @@ from core.validators import (
     clean_text,
     clean_time_zone,
     clean_whole_number,
+    optional,
 )
 
 LONGEST_WARNING, LONGEST_LATE = 240, 480  # minutes
+LONGEST_RETENTION = 100  # years
 
 
 def location_rules(country: str) -> dict[str, Rule]:
@@ -53,6 +55,7 @@ def settings_rules(country: str) -> dict[str, Rule]:
     return {
         "wait_warn_minutes": partial(clean_whole_number, least=1, most=LONGEST_WARNING),
         "wait_late_minutes": partial(clean_whole_number, least=1, most=LONGEST_LATE),
+        "retention_years": partial(optional, partial(clean_whole_number, least=1, most=LONGEST_RETENTION)),
     }
 
 

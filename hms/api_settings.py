@@ -36,7 +36,7 @@ SPECTACULAR_SETTINGS = {
         "PatientStatus": "patients.choices.PatientStatus",
         "DocumentCategory": "patients.choices.DocumentCategory",
         "DocumentStatus": "patients.choices.DocumentStatus",
-        "WritablePatientStatus": "patients.api.serializers.WRITABLE_STATUS",
+        "WritablePatientStatus": "patients.choices.CHOSEN_STATUS",
         "ReminderChannel": "patients.choices.Channel",
         "TimeOfDay": "patients.choices.TimeOfDay",
         "Sex": "patients.choices.Sex",

@@ -14,7 +14,7 @@ from core.accounts.models import Membership, User, normalise_email
 from core.accounts.roles import Role
 from core.admin_site import PrivateSearchAdmin, ScopedAdmin, ServiceForm, actor_of
 from core.errors import invalid
-from patients.choices import Channel, PatientStatus
+from patients.choices import CHOSEN_STATUS, Channel
 from patients.models import Consent, Document, Patient, PatientAccount
 from patients.policies import visible_patients
 from patients.selectors.search import search_patients
@@ -45,9 +45,7 @@ class PatientForm(ServiceForm):
             if "read_version" in self.fields:
                 self.fields["read_version"].initial = self.instance.version
         if "status" in self.fields:
-            self.fields["status"].choices = [
-                (value, label) for value, label in PatientStatus.choices if value != PatientStatus.MERGED
-            ]
+            self.fields["status"].choices = CHOSEN_STATUS
 
     def save_by_service(self) -> Patient:
         data = dict(self.cleaned_data)

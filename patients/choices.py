@@ -30,6 +30,25 @@ class PatientStatus(models.TextChoices):
     INACTIVE = "inactive", _("Inactive")
     DECEASED = "deceased", _("Deceased")
     MERGED = "merged", _("Merged into another record")
+    ANONYMISED = "anonymised", _("Anonymised")
+
+
+CLOSED = (PatientStatus.MERGED, PatientStatus.ANONYMISED)  # nobody's record any more: never chosen, never changed
+CHOSEN_STATUS = [(status.value, status.label) for status in PatientStatus if status not in CLOSED]
+
+
+class AnonymisingKind(models.TextChoices):
+    """Why a record is made nobody's."""
+
+    RETENTION = "retention", _("The clinic’s time of keeping is over")
+    REQUEST = "request", _("The person asked for it")
+
+
+class AnonymisingState(models.TextChoices):
+    """`pending`: committed, and what only maintenance may do is still to be done (`manage.py anonymise_patients`)."""
+
+    PENDING = "pending", _("Under way")
+    DONE = "done", _("Done")
 
 
 class ExportReason(models.TextChoices):

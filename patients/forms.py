@@ -14,7 +14,7 @@ from core.editing import READ, ReadingForm
 from core.forms import TypedBoolean, TypedChoice, TypedChoices, TypedField, TypedFile
 from core.uploads.rules.kinds import KINDS
 from core.validators import clean_birth_date, clean_phone
-from patients.choices import BloodType, Channel, ConsentKind, DocumentCategory, ExportReason, Sex, TimeOfDay
+from patients.choices import AnonymisingKind, BloodType, Channel, ConsentKind, DocumentCategory, ExportReason, Sex, TimeOfDay
 from patients.models import Consent, Patient
 from patients.validators import REASON_LENGTH, TITLE_LENGTH, ClinicRules
 
@@ -153,10 +153,32 @@ class DocumentErrorForm(forms.Form):
     version = TypedField(widget=forms.HiddenInput, required=False)
 
 
+class AnonymiseForm(forms.Form):
+    """Why a record is made nobody's, and its MRN once more; `version` is the one that was read."""
+
+    kind = TypedChoice(label=_("Why"), choices=AnonymisingKind.choices, widget=forms.RadioSelect)
+    reason = _line(
+        _("Reason"), required=True, help_text=_("Stays for ever. Without names and numbers of the person."), maxlength=REASON_LENGTH
+    )
+    mrn = _line(_("Type the MRN of this record"), required=True, help_text=_("There is no way back."), spellcheck="false")
+    version = TypedField(widget=forms.HiddenInput, required=False)
+
+    def given(self) -> dict[str, Any]:
+        """For `anonymise_patient`."""
+        said = {name: self.cleaned_data.get(name, "") for name in ("kind", "reason", "mrn")}
+        return {**said, "expected_version": read_version(self)}
+
+
 class ExportForm(forms.Form):
     """Why a copy of the record is taken."""
 
     reason = TypedChoice(label=_("Reason"), required=True, choices=[("", "–"), *ExportReason.choices])
+
+
+def read_version(form: forms.Form) -> int:
+    """The version that was read. Something else than a number matches none."""
+    typed = str(form.cleaned_data.get("version", ""))
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else 0
 
 
 def detail_to_field(name: str) -> str:

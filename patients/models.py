@@ -1,5 +1,6 @@
 """The patient, how a patient is found, and who may look as the patient."""
 
+import secrets
 from datetime import date
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from clinics.models import Provider
+from core.anonymity import anonymised
 from core.cache.rows import thawed
 from core.history.keeping import keeps_history
 from core.security.fields import EncryptedTextField
@@ -17,11 +19,42 @@ from core.tenancy.models import ClinicForeignKey, ClinicModel, Record
 from core.tenancy.querysets import ClinicManager, ClinicQuerySet
 from core.uploads.store import StoredFileField
 from core.validators import Rules
-from patients.choices import BloodType, Channel, ConsentKind, DocumentCategory, DocumentStatus, PatientStatus, Sex, TimeOfDay
+from patients.choices import (
+    AnonymisingKind,
+    AnonymisingState,
+    BloodType,
+    Channel,
+    ConsentKind,
+    DocumentCategory,
+    DocumentStatus,
+    PatientStatus,
+    Sex,
+    TimeOfDay,
+)
 from patients.querysets import DocumentQuerySet, PatientQuerySet
-from patients.validators import ClinicRules, consent_rules, document_rules, patient_rules
+from patients.validators import ClinicRules, anonymising_rules, consent_rules, document_rules, patient_rules
+
+NOBODY = "Anonymised"  # where a name is needed
 
 
+@anonymised(
+    keep=["sex"],
+    becomes={
+        "mrn": lambda patient: f"ANON-{secrets.token_hex(6).upper()}",
+        "family_name": NOBODY,
+        "given_name": "",
+        "family_norm": "",
+        "given_norm": "",
+        "date_of_birth": lambda patient: date(patient.date_of_birth.year, 1, 1),
+        "status": PatientStatus.ANONYMISED,
+    },
+    blank=[
+        "middle_name", "preferred_name", "gender", "blood_type", "phone", "phone_alt", "email", "address_line1", "address_line2",
+        "city", "region", "postal_code", "country", "national_id", "insurance_provider", "insurance_policy_number",
+        "insurance_valid_until", "emergency_name", "emergency_relationship", "emergency_phone", "language", "needs_interpreter",
+        "reminder_channels", "quiet_from", "quiet_until", "preferred_provider", "preferred_time_of_day", "notes",
+    ],
+)  # fmt: skip
 @keeps_history(inner=["family_norm", "given_norm"])
 @announces(patient=["id"])
 class Patient(Record):
@@ -97,6 +130,10 @@ class Patient(Record):
         return {name: rule for name, rule in rules.items() if name not in ("preferred_provider_id", "status")}
 
     @property
+    def is_anonymised(self) -> bool:
+        return self.status == PatientStatus.ANONYMISED
+
+    @property
     def full_name(self) -> str:
         return f"{self.given_name} {self.family_name}".strip()
 
@@ -106,6 +143,7 @@ class Patient(Record):
         return day.year - self.date_of_birth.year - before
 
 
+@anonymised(removed=True)
 @follows(Patient)
 class PatientToken(models.Model):
     """One way to find one patient: a keyed hash of a piece of name, phone, number or birth date.
@@ -142,6 +180,7 @@ class MrnSequence(ClinicModel):
         constraints = [models.UniqueConstraint(fields=["clinic"], name="patients_mrn_sequence_once")]
 
 
+@anonymised(removed=True)
 @keeps_history()
 @announces(patient_accounts=["user_id"])
 class PatientAccount(ClinicModel):
@@ -158,6 +197,7 @@ class PatientAccount(ClinicModel):
         constraints = [models.UniqueConstraint(fields=["clinic", "user", "patient"], name="patients_account_once")]
 
 
+@anonymised(keep=["patient", "kind", "given", "noted_by"])
 @keeps_history()
 @announces(consents=["patient_id"])
 class Consent(Record):
@@ -181,10 +221,19 @@ class Consent(Record):
         return consent_rules()
 
 
+@anonymised(
+    keep=["patient", "category", "status", "content_type", "added_by"],
+    blank=["title", "date", "file_name", "sha256"],
+    becomes={"size": 0, "status_reason": NOBODY},
+    files=["stored"],
+)
 @keeps_history(inner=["stored", "sha256"])
 @announces(documents=["patient_id"])
 class Document(Record):
-    """A file about a patient, as it was brought (FHIR DocumentReference). Never deleted; a wrong one is entered in error."""
+    """A file about a patient, as it was brought (FHIR DocumentReference). Never deleted; a wrong one is entered in error.
+
+    Of an anonymised patient's the file is destroyed and `stored` empty: such a row is shown to nobody.
+    """
 
     subject_path = "patient_id"
 
@@ -194,7 +243,7 @@ class Document(Record):
     date = models.DateField(_("date of the document"), null=True, blank=True)
     status = models.CharField(_("status"), max_length=16, choices=DocumentStatus, default=DocumentStatus.CURRENT)
     status_reason = models.CharField(_("reason"), max_length=300, blank=True)
-    stored = StoredFileField(editable=False)
+    stored = StoredFileField(null=True, editable=False)
     content_type = models.CharField(_("kind of file"), max_length=100, editable=False)
     file_name = models.CharField(_("file name"), max_length=200, editable=False)
     size = models.PositiveIntegerField(_("size"), editable=False, help_text=_("In bytes."))
@@ -219,3 +268,38 @@ class Document(Record):
     def field_rules(self) -> Rules:
         clinic = self.own_clinic()
         return document_rules(ClinicRules(country=clinic.country, today=timezone.localdate(timezone=clinic.zone)))
+
+
+@anonymised(keep=["patient", "kind", "reason", "by", "at", "kept_until", "counts", "left", "state", "done_at"])
+@keeps_history(secret=["left"])
+@announces(anonymisations=["patient_id"])
+class Anonymisation(ClinicModel):
+    """That a record was made nobody's: who did it, when and why, and how many rows it touched. Nothing of the person.
+
+    The application adds rows and changes none. `left` is what maintenance still has to remove, by ids and keyed digests; empty
+    when it is done.
+    """
+
+    subject_path = "patient_id"
+
+    patient = ClinicForeignKey(Patient, related_name="anonymisations", verbose_name=_("patient"))
+    kind = models.CharField(_("kind"), max_length=16, choices=AnonymisingKind)
+    reason = models.CharField(_("reason"), max_length=300)
+    by = models.ForeignKey("core.User", models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("by"))
+    at = models.DateTimeField(_("at"), default=timezone.now)
+    kept_until = models.DateField(
+        _("would have been kept until"), null=True, help_text=_("By the clinic's rule. Empty: it keeps records for ever.")
+    )
+    counts = models.JSONField(_("rows"), default=dict, help_text=_("By table: changed, removed, or emptied in the history."))
+    left = models.JSONField(default=dict, editable=False)
+    state = models.CharField(_("state"), max_length=8, choices=AnonymisingState, default=AnonymisingState.PENDING)
+    done_at = models.DateTimeField(_("done"), null=True)
+
+    class Meta(ClinicModel.Meta):
+        verbose_name = _("anonymisation")
+        verbose_name_plural = _("anonymisations")
+        constraints = [models.UniqueConstraint(fields=["clinic", "patient"], name="patients_anonymised_once")]
+        indexes = [models.Index(fields=["clinic", "state"], name="patients_anonymising")]
+
+    def field_rules(self) -> Rules:
+        return anonymising_rules()

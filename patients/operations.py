@@ -83,6 +83,7 @@ def _as_new() -> dict[str, Any]:
 
 
 def register() -> None:
+    accept("patients_anonymisation(by_id)", PEOPLE_STAY)
     accept("patients_consent(noted_by_id)", PEOPLE_STAY)
     accept("patients_document(added_by_id)", PEOPLE_STAY)
     accept("patients_patientaccount(user_id)", PEOPLE_STAY)

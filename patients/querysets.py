@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django.db.models import QuerySet
 
 from core.tenancy.querysets import ClinicQuerySet
-from patients.choices import DocumentStatus, PatientStatus
+from patients.choices import CLOSED, DocumentStatus
 
 if TYPE_CHECKING:
     from patients.models import Document, Patient  # noqa: F401  (named in a string)
@@ -18,8 +18,8 @@ LIST_FIELDS = (
 
 class PatientQuerySet(ClinicQuerySet["Patient"]):
     def current(self) -> Self:
-        """Without the records that were merged into another."""
-        return self.exclude(status=PatientStatus.MERGED)
+        """Without the records that are nobody's any more: merged into another, or anonymised."""
+        return self.exclude(status__in=CLOSED)
 
     def for_list(self) -> Self:
         """What a row of a list needs, and not the encrypted fields."""

@@ -29,7 +29,7 @@ from core.validators import (
     clean_time,
     optional,
 )
-from patients.choices import Channel, ConsentKind, DocumentCategory, PatientStatus, Sex, TimeOfDay
+from patients.choices import CHOSEN_STATUS, AnonymisingKind, Channel, ConsentKind, DocumentCategory, Sex, TimeOfDay
 
 NOTES_LENGTH = 4000
 OLDEST_INSURANCE, LATEST_INSURANCE = date(1990, 1, 1), date(2199, 12, 31)
@@ -59,7 +59,7 @@ def _identifier(value: Any) -> UUID:
 
 
 def _status(value: Any) -> str:
-    return clean_choice(value, choices=[word for word in PatientStatus.values if word != PatientStatus.MERGED])
+    return clean_choice(value, choices=[word for word, _label in CHOSEN_STATUS])
 
 
 _FIXED: dict[str, Rule] = {
@@ -165,6 +165,14 @@ def clean_document(data: Mapping[str, Any], rules: ClinicRules, problems: Proble
 
 def _document_date(value: Any, *, today: date) -> date:
     return clean_date_between(clean_past_date(value, today=today), first=OLDEST_DOCUMENT, last=today)
+
+
+def anonymising_rules() -> dict[str, Rule]:
+    """What is said when a record is made nobody's."""
+    return {
+        "kind": partial(clean_choice, choices=AnonymisingKind.values),
+        "reason": partial(clean_text, max_length=REASON_LENGTH, required=True, multiline=True),
+    }
 
 
 def clean_reason(value: Any) -> str:

@@ -3,6 +3,7 @@
 import os
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from core.security.limiting.rates import RATE_VARIABLES
 from core.tenancy.context import clinic_scope
 from core.tenancy.limits import Limits
 from hms import views
+from tests.architecture.catalogue import connected
 from tests.factories import statements
 from tests.factories.logbook import logbook
 from tests.factories.server import Server, serving
@@ -151,6 +153,16 @@ def world(built_world: bytes) -> World:
     """Riverside and Hillcrest: each test has its own copy, and its changes of their rows are rolled back."""
     copy: World = pickle.loads(built_world)  # noqa: S301 these bytes are ours
     return copy
+
+
+@pytest.fixture
+def seals_apart(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """What the test's commands seal is taken away after it; their anchors go to this folder."""
+    monkeypatch.setattr(settings, "HMS_AUDIT_ANCHORS_DIR", tmp_path)
+    yield tmp_path
+    with connected("postgres") as connection:
+        connection.execute("DELETE FROM core_seal")
+        connection.commit()
 
 
 @pytest.fixture

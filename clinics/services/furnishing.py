@@ -84,7 +84,10 @@ def update_provider(
 
 
 def update_settings(*, actor: Actor, changes: Mapping[str, Any], expected_version: int | None = None) -> ClinicSettings:
-    """The clinic's own rules: wait_warn_minutes, wait_late_minutes. Raises PreconditionFailed, ValidationFailed."""
+    """The clinic's own rules: wait_warn_minutes, wait_late_minutes, retention_years (None: records are kept for ever).
+
+    Raises PreconditionFailed, ValidationFailed.
+    """
     actor.require("clinic", "change")
     settings = ClinicSettings.objects.select_for_update().first() or ClinicSettings()
     _check_version(settings, expected_version)

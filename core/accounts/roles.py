@@ -75,6 +75,7 @@ MATRIX: dict[str, dict[str, frozenset[Role]]] = {
         "create": _front_desk | {Role.SUPER_ADMIN},
         "change": _front_desk | {Role.SUPER_ADMIN},
         "export": frozenset({Role.CLINIC_ADMIN, Role.COMPLIANCE_OFFICER}),
+        "anonymise": frozenset({Role.CLINIC_ADMIN, Role.COMPLIANCE_OFFICER}),
     },
     "history": {"view": _front_desk | _oversight | {Role.SUPER_ADMIN}},
     "document": {

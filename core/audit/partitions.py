@@ -60,11 +60,16 @@ def due_partitions(connection: psycopg.Connection[Any], today: date | None = Non
         month = _month(today, ahead)
         if f"{month:%Y%m}" not in there:
             yield _call("hms_make_access_month", month), f"access log of {month:%Y-%m}", "a month that comes"
-    oldest = _month(today, -12 * settings.HMS_ACCESS_LOG_YEARS)
+    oldest = oldest_kept(today)
     for text in sorted(there):
         if (month := date(int(text[:4]), int(text[4:]), 1)) < oldest:
             words = f"access log of {month:%Y-%m} dropped"
             yield _call("hms_drop_access_month", month), words, f"older than {settings.HMS_ACCESS_LOG_YEARS} years"
+
+
+def oldest_kept(today: date | None = None) -> date:
+    """The first day of the oldest month that is not dropped yet."""
+    return _month(today or datetime.now(UTC).date(), -12 * settings.HMS_ACCESS_LOG_YEARS)
 
 
 def _call(function: str, month: date) -> sql.Composed:

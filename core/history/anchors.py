@@ -49,6 +49,11 @@ def anchor(connection: psycopg.Connection[Any], folder: Path) -> int:
     return len(new)
 
 
+def anchor_daily(connection: psycopg.Connection[Any], folder: Path) -> int:
+    """The same, unless today (UTC) has its file already; then 0."""
+    return 0 if (folder / f"{datetime.now(UTC):%Y-%m-%d}.jsonl").exists() else anchor(connection, folder)
+
+
 def _heads(connection: psycopg.Connection[Any], now: datetime) -> Iterator[Anchor]:
     for chain in chains(connection):
         if head := _head(connection, chain):

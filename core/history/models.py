@@ -81,6 +81,7 @@ class Seal(ClinicModel):
     sealed_at = models.DateTimeField(_("sealed"))
     row_ids = ArrayField(models.BigIntegerField(), verbose_name=_("rows"))
     row_digests = models.BinaryField(help_text=_("32 bytes for each row, in the order of row_ids."))
+    month = models.DateField(_("month"), null=True, help_text=_("Of all its rows, which may be dropped with it. Empty: never."))
     previous = models.BinaryField(help_text=_("The hash of the block before."))
     hash = models.BinaryField()
     key_number = models.PositiveSmallIntegerField(_("key"))

@@ -1,38 +1,62 @@
-"""Which tables are sealed: said once at the model. Any table that only grows can be, by a number the database gives out."""
+"""Which tables are sealed: said once at the model. Any table that only grows can be, by a number the database gives out.
+
+Rows that are dropped by whole months when they are old enough are sealed month by month, so that a month can go as a whole.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from datetime import date
+from typing import Any, NamedTuple
 
-from django.db.models import AutoField, BigAutoField, BinaryField, DateTimeField, Model
+from django.db.models import BigAutoField, BigIntegerField, BinaryField, DateTimeField, Model
+
+
+class Dropped(NamedTuple):
+    """Rows go by whole months of this column (in UTC). `oldest`: the first day of the first month that is still kept."""
+
+    column: str
+    oldest: Callable[[], date]
 
 
 @dataclass(frozen=True)
 class SealedTable:
-    """`row_digest`: SQL of the digest of row `r`; `intact`: SQL that says whether what the digest leaves out is as it was."""
+    """`number`: the column in whose order rows are sealed. The rest is SQL about row `r`: its digest, whether what the digest
+    leaves out is as it was, and the month with which it may be dropped (NULL: never)."""
 
     table: str
-    row_digest: str
-    intact: str
+    number: str = "id"
+    row_digest: str = ""
+    intact: str = "true"
+    month: str = "NULL::date"
+    oldest: Callable[[], date] | None = None
+
+    def may_be_gone(self, month: date | None) -> bool:
+        """Have the rows of that month been kept for as long as they should be?"""
+        return month is not None and self.oldest is not None and month < self.oldest()
 
 
 _sealed: dict[str, SealedTable] = {}
 
 
-def sealed[M: type[Model]](*columns: str, intact: str = "true") -> Callable[[M], M]:
-    """Declare that a table's rows are sealed over these columns. Its `id` is a number that the database gives out, rising.
+def sealed[M: type[Model]](
+    *columns: str, number: str = "id", intact: str = "true", dropped: Dropped | None = None
+) -> Callable[[M], M]:
+    """Declare that a table's rows are sealed over these columns, in the order of `number`.
 
-    Columns that may lawfully change (what can be erased) stay out; `intact` can check them against one that doesn't.
+    That is a column with a sequence of its own, so that PostgreSQL gives out its numbers, rising. Columns that may lawfully
+    change (what can be erased) stay out; `intact` can check them against one that doesn't.
     """
 
     def declare(model: M) -> M:
         meta = model._meta
-        if not isinstance(meta.pk, AutoField | BigAutoField) or meta.pk.column != "id":
-            raise TypeError(f"{meta.label} has no number named id, in whose order it could be sealed.")
         fields = {one.column: one for one in meta.local_concrete_fields}
+        if not isinstance(fields.get(number), BigAutoField | BigIntegerField):
+            raise TypeError(f"{meta.label} has no number named {number}, in whose order it could be sealed.")
         parts = ", ".join(_canonical(fields[column]) for column in columns)
         digest = f"sha256(convert_to(jsonb_build_array({parts})::text, 'UTF8'))"
-        _sealed[meta.db_table] = SealedTable(meta.db_table, digest, f"({intact})")
+        month = f"date_trunc('month', r.\"{dropped.column}\" AT TIME ZONE 'UTC')::date" if dropped else "NULL::date"
+        oldest = dropped.oldest if dropped else None
+        _sealed[meta.db_table] = SealedTable(meta.db_table, number, digest, f"({intact})", month, oldest)
         return model
 
     return declare

@@ -11,7 +11,8 @@ import time
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +27,7 @@ BATCH = 1000  # rows in a block: 40 KB of digests and numbers
 PATIENCE = 5.0  # seconds to wait for transactions that may still add rows below the last number
 FIRST = b"\x00" * 32  # stands for the block before the first one
 
-LAST_NUMBER = "SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence(%s, 'id')::regclass), 0)"
+LAST_NUMBER = "SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence(%s, %s)::regclass), 0)"
 WRITERS = """
 SELECT array_agg(virtualtransaction) FROM pg_locks
 WHERE locktype = 'relation' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -42,12 +43,13 @@ SELECT number, hash, row_ids[cardinality(row_ids)] FROM core_seal
 WHERE {clinic} AND table_name = %(table)s ORDER BY number DESC LIMIT 1
 """
 ROWS = """
-SELECT r.id, {digest}, {intact} FROM {table} r
-WHERE {clinic} AND r.id > %(after)s AND r.id <= %(until)s ORDER BY r.id LIMIT %(batch)s
+SELECT r.{number}, {digest}, {intact}, {month} FROM {table} r
+WHERE {clinic} AND r.{number} > %(after)s AND r.{number} <= %(until)s ORDER BY r.{number} LIMIT %(batch)s
 """
 WRITE = """
-INSERT INTO core_seal (id, clinic_id, table_name, number, sealed_at, row_ids, row_digests, previous, hash, key_number, mac)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+INSERT INTO core_seal
+    (id, clinic_id, table_name, number, sealed_at, row_ids, row_digests, month, previous, hash, key_number, mac)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('hms.seal ' || %s, 0))"
 
@@ -69,8 +71,8 @@ class Chain:
     def statement(self, template: str, **parts: sql.Composable) -> sql.Composed:
         clinic = sql.SQL("clinic_id = %(clinic)s") if self.clinic_id else sql.SQL("clinic_id IS NULL")
         return sql.SQL(template).format(
-            clinic=clinic, table=sql.Identifier(self.table), digest=sql.SQL(self.sealed.row_digest),
-            intact=sql.SQL(self.sealed.intact), **parts,
+            clinic=clinic, table=sql.Identifier(self.table), number=sql.Identifier(self.sealed.number),
+            digest=sql.SQL(self.sealed.row_digest), intact=sql.SQL(self.sealed.intact), month=sql.SQL(self.sealed.month), **parts,
         )  # fmt: skip
 
     def values(self, **more: Any) -> dict[str, Any]:
@@ -79,7 +81,7 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What a block's hash covers."""
+    """What a block's hash covers. `month`: of all its rows; None where rows are never dropped."""
 
     chain: Chain
     number: int
@@ -87,12 +89,15 @@ class Block:
     row_ids: list[int]
     row_digests: bytes
     previous: bytes
+    month: date | None = None
 
     def hash(self) -> bytes:
         head = [
             str(self.chain.clinic_id or ""), self.chain.table, self.number, self.sealed_at.astimezone(UTC).isoformat(),
             self.row_ids, hashlib.sha256(self.row_digests).hexdigest(), self.previous.hex(),
         ]  # fmt: skip
+        if self.month is not None:
+            head.append(self.month.isoformat())
         return hashlib.sha256(json.dumps(head, separators=(",", ":")).encode()).digest()
 
 
@@ -120,7 +125,7 @@ def seal(connection: psycopg.Connection[Any], *, clinic_id: UUID | None = None, 
     """
     done = Sealed()
     for sealed in sealed_tables():
-        until = _settled(connection, sealed.table, patience)
+        until = _settled(connection, sealed, patience)
         if until is None:
             done.waiting.append(sealed.table)
             continue
@@ -130,12 +135,13 @@ def seal(connection: psycopg.Connection[Any], *, clinic_id: UUID | None = None, 
     return done
 
 
-def _settled(connection: psycopg.Connection[Any], table: str, patience: float) -> int | None:
+def _settled(connection: psycopg.Connection[Any], sealed: SealedTable, patience: float) -> int | None:
     """The number up to which no more rows can come. None if somebody writes for too long.
 
     A writer locks the table before it draws a number: when those who hold the lock now are gone, all lower numbers are in.
     """
-    (until,) = connection.execute(LAST_NUMBER, [table]).fetchone() or (0,)
+    table = sealed.table
+    (until,) = connection.execute(LAST_NUMBER, [table, sealed.number]).fetchone() or (0,)
     (writers,) = connection.execute(WRITERS, [table]).fetchone() or (None,)
     deadline = time.monotonic() + patience
     while writers and (connection.execute(STILL_WRITING, [table, writers]).fetchone() or (False,))[0]:
@@ -151,23 +157,26 @@ def _seal_chain(connection: psycopg.Connection[Any], chain: Chain, until: int) -
         with connection.transaction():
             if not (connection.execute(TRY_LOCK, [str(chain)]).fetchone() or (False,))[0]:
                 return made
-            count = _seal_batch(connection, chain, until)
-        made += count > 0
-        if count < BATCH:
+            sealed, more = _seal_batch(connection, chain, until)
+        made += sealed
+        if not more:
             return made
 
 
-def _seal_batch(connection: psycopg.Connection[Any], chain: Chain, until: int) -> int:
-    """One block of what comes after the last one; the number of its rows, 0 when there was nothing."""
+def _seal_batch(connection: psycopg.Connection[Any], chain: Chain, until: int) -> tuple[bool, bool]:
+    """One block of what comes after the last one, of one month's rows. Whether there was something, and whether there is more."""
     number, previous, after = connection.execute(chain.statement(HEAD), chain.values()).fetchone() or (0, FIRST, 0)
     if after >= until:
-        return 0
+        return False, False
     given = chain.values(after=after, until=until, batch=BATCH)
-    rows = connection.execute(chain.statement(ROWS), given).fetchall()
-    if rows:
-        digests = b"".join(digest for _, digest, _ in rows)
-        write(connection, Block(chain, number + 1, datetime.now(UTC), [row[0] for row in rows], digests, previous))
-    return len(rows)
+    found = connection.execute(chain.statement(ROWS), given).fetchall()
+    if not found:
+        return False, False
+    month = found[0][3]
+    rows = list(takewhile(lambda row: row[3] == month, found))
+    digests = b"".join(row[1] for row in rows)
+    write(connection, Block(chain, number + 1, datetime.now(UTC), [row[0] for row in rows], digests, previous, month))
+    return True, len(rows) < len(found) or len(found) == BATCH
 
 
 def write(connection: psycopg.Connection[Any], block: Block) -> None:
@@ -178,7 +187,7 @@ def write(connection: psycopg.Connection[Any], block: Block) -> None:
         WRITE,
         [
             new_id(), block.chain.clinic_id, block.chain.table, block.number, block.sealed_at, block.row_ids, block.row_digests,
-            block.previous, found, key_number, mac_of(found, key),
+            block.month, block.previous, found, key_number, mac_of(found, key),
         ],
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,17 +10,17 @@ import psycopg
 
 from core.history.anchors import Anchor
 from core.history.sealed import SealedTable
-from core.history.sealing import BATCH, FIRST, ROWS, Block, Chain, chains, mac_of, seal_keys
+from core.history.sealing import FIRST, ROWS, Block, Chain, chains, mac_of, seal_keys
 
 BLOCKS = """
-SELECT number, sealed_at, row_ids, row_digests, previous, hash, key_number, mac FROM core_seal
+SELECT number, sealed_at, row_ids, row_digests, previous, month, hash, key_number, mac FROM core_seal
 WHERE {clinic} AND table_name = %(table)s AND number > %(number)s ORDER BY number LIMIT 20
 """
 BEFORE = """
 SELECT number, hash, row_ids[cardinality(row_ids)] FROM core_seal
 WHERE {clinic} AND table_name = %(table)s AND sealed_at < %(since)s ORDER BY number DESC LIMIT 1
 """
-UNSEALED = "SELECT count(*) FROM {table} r WHERE {clinic} AND r.id > %(after)s"
+UNSEALED = "SELECT count(*) FROM {table} r WHERE {clinic} AND r.{number} > %(after)s"
 type Anchors = Mapping[tuple[UUID | None, str], Mapping[int, Anchor]]
 
 
@@ -40,10 +40,11 @@ class Finding:
 
 @dataclass(slots=True)
 class Verified:
-    """What was looked at. `unsealed` rows came after the last block."""
+    """What was looked at. `unsealed` rows came after the last block; `dropped` ones went with their month, in due time."""
 
     blocks: int = 0
     rows: int = 0
+    dropped: int = 0
     unsealed: int = 0
 
 
@@ -66,9 +67,7 @@ def verify(
     for (gone, table), own in left.items():
         if clinic_id is None:
             number = max(own)
-            yield Finding(
-                Chain(gone, SealedTable(table, "", "")), number, None, f"its clinic is gone; it was anchored {own[number].at}"
-            )
+            yield Finding(Chain(gone, SealedTable(table)), number, None, f"its clinic is gone; it was anchored {own[number].at}")
 
 
 class _Check:
@@ -95,11 +94,12 @@ class _Check:
         self.verified.unsealed += count
 
     def _block(
-        self, number: int, sealed_at: datetime, ids: list[int], digests: bytes, previous: bytes, hash_: bytes, key: int, mac: bytes
-    ) -> Iterator[Finding]:
+        self, number: int, sealed_at: datetime, ids: list[int], digests: bytes, previous: bytes, month: date | None, hash_: bytes,
+        key: int, mac: bytes,
+    ) -> Iterator[Finding]:  # fmt: skip
         for missing in range(self.number + 1, number):
             yield self._finding(missing, "it is missing")
-        block = Block(self.chain, number, sealed_at, ids, bytes(digests), bytes(previous))
+        block = Block(self.chain, number, sealed_at, ids, bytes(digests), bytes(previous), month)
         if bytes(previous) != self.previous:
             yield self._finding(number, "it does not follow the block before it")
         yield from self._sealed_by_us(block, bytes(hash_), key, bytes(mac))
@@ -125,18 +125,25 @@ class _Check:
         if list(sealed) != sorted(block.row_ids):
             yield self._finding(block.number, "its rows are not in their order")
         found = self._live(block.row_ids[-1])
+        if not found and block.month is not None:
+            if self.chain.sealed.may_be_gone(block.month):
+                self.verified.dropped += len(sealed)
+            else:
+                yield self._finding(
+                    block.number, f"all its {len(sealed)} rows of {block.month:%Y-%m} are missing before their time"
+                )
+            return
         for id_ in sorted(sealed.keys() | found.keys()):
-            if words := _differs(sealed.get(id_), found.get(id_)):
+            if words := _differs(sealed.get(id_), found.get(id_, [])):
                 yield self._finding(block.number, words, id_)
         self.verified.rows += len(sealed)
 
-    def _live(self, until: int) -> dict[int, tuple[bytes, bool]]:
-        """The rows that are there now, from behind the block before up to the block's last."""
-        found: dict[int, tuple[bytes, bool]] = {}
-        after = self.after
-        while rows := self._ask(ROWS, after=after, until=until, batch=BATCH):
-            found |= {id_: (bytes(digest), bool(intact)) for id_, digest, intact in rows}
-            after = rows[-1][0]
+    def _live(self, until: int) -> dict[int, list[tuple[bytes, bool]]]:
+        """The rows that are there now, from behind the block before up to the block's last. A number may be there twice
+        where it is no key."""
+        found: dict[int, list[tuple[bytes, bool]]] = {}
+        for id_, digest, intact, _ in self._ask(ROWS, after=self.after, until=until, batch=None):
+            found.setdefault(id_, []).append((bytes(digest), bool(intact)))
         return found
 
     def _ask(self, statement: str, **values: Any) -> list[Any]:
@@ -146,11 +153,14 @@ class _Check:
         return Finding(self.chain, number, row_id, words)
 
 
-def _differs(sealed: bytes | None, live: tuple[bytes, bool] | None) -> str:
-    if live is None:
+def _differs(sealed: bytes | None, live: list[tuple[bytes, bool]]) -> str:
+    if not live:
         return "it is missing"
     if sealed is None:
         return "it was added"
-    if live[0] != sealed:
+    if len(live) > 1:
+        return "another one was added under its number"
+    digest, intact = live[0]
+    if digest != sealed:
         return "it was changed"
-    return "" if live[1] else "its values were changed"
+    return "" if intact else "its values were changed"

@@ -38,15 +38,23 @@ def keep(content: bytes) -> UUID:
     return stored
 
 
-def content_of(stored: UUID) -> bytes:
-    """The content as it was kept, in memory whole. Raises ContentMissing, Undecipherable for a changed file or another's."""
+def content_of(stored: UUID | None) -> bytes:
+    """The content as it was kept, in memory whole. Raises ContentMissing, also where no file is named any more; Undecipherable
+    for a changed file or another's."""
     clinic_id = current_clinic_id()
+    if stored is None:
+        raise ContentMissing("The file was destroyed.")
     try:
         with folder().open(place_of(clinic_id, stored)) as file:
             sealed = file.read()
     except FileNotFoundError as error:
         raise ContentMissing("The file is missing from the store.") from error
     return unseal(sealed, context=context_of(clinic_id, stored))
+
+
+def destroy(clinic_id: UUID, stored: UUID) -> None:
+    """Remove the file. None there is not an error: it may have been removed before."""
+    folder().delete(place_of(clinic_id, stored))
 
 
 def place_of(clinic_id: UUID, stored: UUID) -> str:

@@ -76,7 +76,7 @@ def _places(clinic_id: UUID) -> Iterator[str]:
 
 def _named(clinic_id: UUID) -> Iterator[str]:
     for model, name in stored_columns():
-        for stored in model._default_manager.values_list(name, flat=True):
+        for stored in model._default_manager.exclude(**{name: None}).values_list(name, flat=True):
             yield place_of(clinic_id, stored)
 
 

@@ -12,9 +12,19 @@ from core.errors import Detail
 from core.validators import Problems, clean_birth_date
 from patients import validators
 from patients.api.names import as_sent, flat
-from patients.choices import BloodType, Channel, ConsentKind, DocumentCategory, DocumentStatus, PatientStatus, Sex, TimeOfDay
+from patients.choices import (
+    CHOSEN_STATUS,
+    AnonymisingKind,
+    BloodType,
+    Channel,
+    ConsentKind,
+    DocumentCategory,
+    DocumentStatus,
+    PatientStatus,
+    Sex,
+    TimeOfDay,
+)
 
-WRITABLE_STATUS = [(value, label) for value, label in PatientStatus.choices if value != PatientStatus.MERGED]
 AS_WRITTEN = "As people write it; kept as E.164."
 
 
@@ -157,7 +167,7 @@ class PatientInput(InputSerializer):
     needs_interpreter = Flag(required=False)
     preferences = PreferencesInput(required=False)
     notes = Text(max_length=validators.NOTES_LENGTH, required=False)
-    status = serializers.ChoiceField(choices=WRITABLE_STATUS, required=False)
+    status = serializers.ChoiceField(choices=CHOSEN_STATUS, required=False)
 
     not_columns: frozenset[str] = frozenset()
 
@@ -217,6 +227,15 @@ class DuplicateOutput(OutputSerializer):
         help_text="What agrees: mrn, national_id, phone, email, name, similar_name, date_of_birth.",
     )
     strength = serializers.ChoiceField(choices=["strong", "weak"])
+
+
+class AnonymiseInput(InputSerializer):
+    mrn = Text(max_length=24, help_text="Of this record, once more: there is no way back.")
+    kind = serializers.ChoiceField(
+        choices=AnonymisingKind.choices,
+        help_text="`retention`: by the clinic's own rule, once its time is over. `request`: any time.",
+    )
+    reason = Text(max_length=validators.REASON_LENGTH, help_text="Stays. Without names and numbers of the person.")
 
 
 class ConsentInput(InputSerializer):

@@ -23,7 +23,7 @@ from core.validators import Problems, clean_phone
 from patients import services
 from patients.api import serializers as shapes
 from patients.api.names import flat, named_as_sent
-from patients.choices import PatientStatus
+from patients.choices import CLOSED, PatientStatus
 from patients.models import Consent, Patient, PatientAccount
 from patients.policies import visible_patients
 from patients.querysets import PatientQuerySet
@@ -57,7 +57,9 @@ class PatientsView(ClinicViewSet):
         query("mrn", {"type": "string", "maxLength": 24}, "The whole number, as RV-0000123."),
         query("phone", {"type": "string", "maxLength": 40}, "The whole number, as people write it."),
         query("date_of_birth", OpenApiTypes.DATE, "YYYY-MM-DD."),
-        query("status", one_or_more(PatientStatus.values), "One or more, separated by commas. Without it: all but merged."),
+        query(
+            "status", one_or_more(PatientStatus.values), "One or more, separated by commas. Without it: all but merged, anonymised."
+        ),
         query("updated_since", OpenApiTypes.DATETIME, "Changed at or after this instant."),
     )
     action_parameters = {
@@ -89,7 +91,7 @@ class PatientsView(ClinicViewSet):
             queryset = queryset.filter(updated_at__gte=since)
         if "status" in self.request.query_params:
             return choice_filter(queryset, self.request, "status", PatientStatus.values)
-        return queryset.exclude(status=PatientStatus.MERGED)
+        return queryset.exclude(status__in=CLOSED)
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Patients, page by page; with `search` those found, best first."""
@@ -119,6 +121,17 @@ class PatientsView(ClinicViewSet):
                 actor=self.actor, patient_id=key, changes=changes, expected_version=self.expected_version()
             )
         return self.one(patient)
+
+    @extend_schema(request=shapes.AnonymiseInput, responses=shapes.PatientOutput)
+    @action(detail=True, methods=["post"], url_path="anonymise")
+    def anonymise(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Make the record nobody's, for ever: visits stay to be counted, all that says who it was goes.
+
+        409 while visits lie ahead, before the time of the clinic's own rule is over, and for one that is nobody's already.
+        """
+        key, given = self.key(), self.body(shapes.AnonymiseInput)
+        services.anonymise_patient(actor=self.actor, patient_id=key, expected_version=self.expected_version(), **given)
+        return self.one(self.row())
 
     @extend_schema(responses=shapes.PatientSummary(many=True), filters=False)
     @action(detail=False, methods=["get"], url_path="search", pagination_class=None)

@@ -28,6 +28,7 @@ PLACES: list[tuple[str, str | Promise]] = [
     ("patients:document", _("Documents")),
     ("patients:edit", _("Record, to change it")),
     ("patients:detail", _("Record")),
+    ("patients:anonymise", _("Record, to anonymise it")),
     ("patients:", _("Patients")),
     ("appointments:today", _("Today")),
     ("appointments:step", _("Today")),

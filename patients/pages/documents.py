@@ -22,7 +22,7 @@ from core.responses import go
 from core.security.limiting.classes import RouteClass, route_class
 from core.uploads.limits import takes_uploads
 from core.uploads.serving import attachment
-from patients.forms import DocumentErrorForm, DocumentForm
+from patients.forms import DocumentErrorForm, DocumentForm, read_version
 from patients.models import Document, Patient
 from patients.pages.rows import age_of
 from patients.policies import visible_documents, visible_patients
@@ -106,7 +106,7 @@ def enter_in_error(request: ClinicRequest, patient_id: UUID, document_id: UUID) 
         try:
             enter_document_in_error(
                 actor=request.actor, patient_id=patient.pk, document_id=document_id,
-                reason=form.cleaned_data.get("reason", ""), expected_version=_version(form),
+                reason=form.cleaned_data.get("reason", ""), expected_version=read_version(form),
             )  # fmt: skip
         except ValidationFailed as error:
             show_problems(form, error)
@@ -141,9 +141,3 @@ def _banner(patient: Patient) -> dict[str, Any]:
 
 def _page_number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and 0 < len(text) < 4 and int(text) else 1
-
-
-def _version(form: DocumentErrorForm) -> int:
-    """The version that was read. Something else than a number matches none."""
-    typed = str(form.cleaned_data.get("version", ""))
-    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else 0

@@ -25,7 +25,7 @@ from patients.forms import CONSENT, EditPatientForm, detail_to_field, initial_of
 from patients.models import Patient
 from patients.pages.documents import documents_panel
 from patients.pages.rows import age_of
-from patients.policies import visible_patients
+from patients.policies import refuse_anonymised, visible_patients
 from patients.selectors import latest_consents
 from patients.services import update_patient
 
@@ -78,8 +78,9 @@ def edit(request: ClinicRequest, patient_id: UUID) -> HttpResponse:
 
 
 def _as_it_is(request: ClinicRequest, patient_id: UUID) -> tuple[Patient, dict[str, Any]]:
-    """The record, and what its form would show of it now. Two queries."""
+    """The record, and what its form would show of it now. Two queries. Raises Conflict for an anonymised one."""
     patient: Patient = visible_patients(request.actor).for_detail().found(pk=patient_id)
+    refuse_anonymised(patient)
     return patient, initial_of(patient, latest_consents(actor=request.actor, patient_id=patient.pk))
 
 
@@ -119,4 +120,5 @@ def _record(request: ClinicRequest, patient: Patient) -> dict[str, Any]:
     known = latest_consents(actor=request.actor, patient_id=patient.pk)
     consents = [{"label": kind.label, "consent": known.get(kind.value)} for kind in ConsentKind]
     reminders = ", ".join(str(Channel(channel).label) for channel in patient.reminder_channels)
-    return {"patient": patient, "consents": consents, "reminders": reminders} | _banner(patient)
+    known_as = {"anonymisation": patient.anonymisations.first()} if patient.is_anonymised else {}
+    return {"patient": patient, "consents": consents, "reminders": reminders} | known_as | _banner(patient)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from patients.pages import accesses, changes, documents, export, finding, record, registering
+from patients.pages import accesses, anonymising, changes, documents, export, finding, record, registering
 
 app_name = "patients"
 urlpatterns = [
@@ -21,5 +21,6 @@ urlpatterns = [
     path("patients/<uuid:patient_id>/documents/<uuid:document_id>/content/", documents.content, name="document-content"),
     path("patients/<uuid:patient_id>/documents/<uuid:document_id>/error/", documents.enter_in_error, name="document-error"),
     path("patients/<uuid:patient_id>/export/", export.take_copy, name="export"),
+    path("patients/<uuid:patient_id>/anonymise/", anonymising.anonymise, name="anonymise"),
     path("my-record/", record.own, name="own"),
 ]

@@ -1,8 +1,9 @@
 """Every row that the database holds about one patient, found by the references between models: tomorrow's table is among them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from django.apps import apps
 from django.db.models import ForeignKey, Model, Q
@@ -14,6 +15,7 @@ from patients.models import Patient
 DERIVED = {
     "patients.PatientToken": "keyed hashes of pieces of the record, for finding it",
     "appointments.Claim": "the visit's time once more, so that nobody is booked twice",
+    "patients.Anonymisation": "that the record is nobody's any more; there is none of anybody",
 }
 
 
@@ -36,15 +38,28 @@ def rows_about(patient: Patient) -> Iterator[tuple[type[Model], list[Any]]]:
         yield model, about[model]
 
 
+def ids_about(patient_id: UUID) -> dict[type[Model], list[Any]]:
+    """The same rows' keys, of all models, also those that are derived. One query a model."""
+    about: dict[type[Model], list[Any]] = {}
+    for model in bound_models():
+        rows = model._default_manager.filter(clinic_id=current_clinic_id())
+        about[model] = list(rows.filter(_is_about(model, about, patient_id)).order_by("pk").values_list("pk", flat=True))
+    return about
+
+
 def _rows(model: type[Model], about: dict[type[Model], list[Any]], patient: Patient) -> Any:
     rows = model._default_manager.filter(clinic_id=current_clinic_id()).order_by("pk")
+    ids = {one: [row.pk for row in found] for one, found in about.items()}
+    return rows.select_related(*_named(model)).filter(_is_about(model, ids, patient.pk))
+
+
+def _is_about(model: type[Model], about: Mapping[type[Model], list[Any]], patient_id: UUID) -> Q:
     if model is Patient:
-        return rows.select_related(*_named(model)).filter(pk=patient.pk)
+        return Q(pk=patient_id)
     wanted = Q()
     for field in _references(model):
-        ids = [row.pk for row in about.get(field.related_model, ())]
-        wanted |= Q(**{f"{field.attname}__in": ids})
-    return rows.select_related(*_named(model)).filter(wanted)
+        wanted |= Q(**{f"{field.attname}__in": about.get(field.related_model, [])})
+    return wanted
 
 
 def _references(model: type[Model]) -> list[Any]:

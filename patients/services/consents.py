@@ -6,7 +6,7 @@ from uuid import UUID
 from core.accounts.actor import Actor
 from core.validators import Problems
 from patients.models import Consent, Patient
-from patients.policies import visible_patients
+from patients.policies import refuse_anonymised, visible_patients
 from patients.validators import clean_consent_kind
 
 
@@ -14,6 +14,7 @@ def note_consent(*, actor: Actor, patient_id: UUID, kind: str, given: bool) -> C
     """Note a yes or no; the newest of a kind counts. Raises NotFound, ValidationFailed."""
     actor.require("patient", "change")
     patient: Patient = visible_patients(actor).found(pk=patient_id)
+    refuse_anonymised(patient)
     problems = Problems()
     kind, given = clean_consent_kind(kind, given, problems)
     problems.raise_if_any()

@@ -16,7 +16,7 @@ from core.uploads.store import keep
 from core.validators import Problems
 from patients.choices import DocumentStatus, PatientStatus
 from patients.models import Document, Patient
-from patients.policies import visible_documents, visible_patients
+from patients.policies import refuse_anonymised, visible_documents, visible_patients
 from patients.validators import TITLE_LENGTH, ClinicRules, clean_document, clean_reason
 
 
@@ -32,6 +32,7 @@ def add_document(
     patient: Patient = visible_patients(actor).found(pk=patient_id)
     if patient.status == PatientStatus.MERGED:
         raise Conflict(_("This record was merged into another. Add it there."))
+    refuse_anonymised(patient)
     clinic = Clinic.objects.get(pk=current_clinic_id())
     problems = Problems()
     rules = ClinicRules(country=clinic.country, today=timezone.localdate(timezone=clinic.zone))

@@ -27,7 +27,7 @@ from core.tenancy.models import Clinic
 from core.uploads.store import content_of
 from patients.choices import ExportReason
 from patients.models import Document, Patient
-from patients.policies import visible_patients
+from patients.policies import refuse_anonymised, visible_patients
 from patients.selectors.everything import rows_about
 
 logger = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ def export_patient(*, actor: Actor, patient_id: UUID, reason: str, most_bytes: i
     patient: Patient = visible_patients(actor).found(pk=patient_id)
     if reason not in ExportReason.values:
         raise invalid("reason", "required", _("Say why it is exported."))
+    refuse_anonymised(patient)
     rows = dict(rows_about(patient))
     documents: list[Document] = rows[Document]
     if most_bytes is not None and sum(one.size for one in documents) > most_bytes:

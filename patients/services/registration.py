@@ -19,7 +19,7 @@ from patients.choices import PatientStatus
 from patients.errors import DuplicatePatient
 from patients.models import MrnSequence, Patient, PatientToken
 from patients.names import sort_form
-from patients.policies import visible_patients
+from patients.policies import refuse_anonymised, visible_patients
 from patients.selectors.duplicates import Duplicate, duplicates_of
 from patients.services.consents import add_consents
 from patients.validators import ClinicRules, check_quiet_hours, clean_consents, clean_patient
@@ -62,6 +62,7 @@ def update_patient(*, actor: Actor, patient_id: UUID, changes: Mapping[str, Any]
         raise PreconditionFailed.at(patient.version, _("Somebody changed this record meanwhile. Read it again."))
     if patient.status == PatientStatus.MERGED:
         raise Conflict(_("This record was merged into another. Change that one."))
+    refuse_anonymised(patient)
     clinic = _clinic()
     cleaned, consents = _cleaned(changes, clinic, complete=False, patient=patient)
     before = tokens.stored_tokens_of(clinic.pk, patient)

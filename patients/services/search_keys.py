@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from uuid import UUID
 
 from core.keys.places import working
+from patients.choices import PatientStatus
 from patients.models import Patient, PatientToken
+from patients.querysets import PatientQuerySet
 from patients.tokens import RECORD, record_pieces, token_under, tokens_under
 
 BATCH = 25  # patients in one transaction: some 750 tokens, and nobody waits long for one of their records
@@ -12,7 +14,10 @@ MOST_PASSES = 20  # over patients whose records somebody holds
 
 
 class PatientTokens:
-    """Every patient has the token of their record number, which never changes: whoever has it under a key has all under it."""
+    """Every patient has the token of their record number, which never changes: whoever has it under a key has all under it.
+
+    But for those who are anonymised: they have no tokens, and get none.
+    """
 
     def build(self, clinic_id: UUID, key: bytes) -> Iterator[int]:
         def lacking(ids: list[UUID]) -> list[UUID]:
@@ -37,7 +42,7 @@ def _until_none(
         for ids in _batches(clinic_id):
             with working():
                 left = chosen(ids)
-                rows = Patient.objects.filter(clinic_id=clinic_id, pk__in=left).order_by("pk")
+                rows = _known(clinic_id).filter(pk__in=left).order_by("pk")
                 patients = list(rows.select_for_update(skip_locked=True, no_key=True)) if left else []
                 if patients:
                     change(patients)
@@ -47,11 +52,17 @@ def _until_none(
             return
 
 
+def _known(clinic_id: UUID) -> PatientQuerySet:
+    """Those who have tokens."""
+    rows: PatientQuerySet = Patient.objects.filter(clinic_id=clinic_id)
+    return rows.exclude(status=PatientStatus.ANONYMISED)
+
+
 def _batches(clinic_id: UUID) -> Iterator[list[UUID]]:
     after = UUID(int=0)
     while True:
         with working():
-            rows = Patient.objects.filter(clinic_id=clinic_id, pk__gt=after).order_by("pk")
+            rows = _known(clinic_id).filter(pk__gt=after).order_by("pk")
             ids = list(rows.values_list("pk", flat=True)[:BATCH])
         if not ids:
             return

@@ -27,6 +27,7 @@ NOT_REGISTERED = {
     "core.ApiKey": "made and ended in the clinic's settings, where the key is shown once",
     "core.ClinicKey": "wrapped secrets; `manage.py rotate_encryption_keys` is the only hand on them",
     "core.RateCounter": "counts under keyed digests, gone after an hour",
+    "patients.Anonymisation": "told on the record's page; only the service makes one, and nobody changes one",
     "patients.PatientToken": "keyed hashes that say nothing to a reader",
     "patients.MrnSequence": "a counter; changing it by hand would give numbers out twice",
     "appointments.ServiceProvider": "who offers a service is chosen in the service's own form",

@@ -56,6 +56,7 @@ APPEND_ONLY = {
     "core_change",
     "core_clinickey",
     "core_seal",
+    "patients_anonymisation",
 }
 OWN_POLICIES = {"core_change": [("history", ["hms_owner"], "ALL", "true", None)]}  # of the functions that write it
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -184,7 +185,7 @@ def size_of(index: str, connection: psycopg.Connection[Any]) -> int:
 
 
 # --- Commands ---------------------------------------------------------------------------------------------------------------
-def test_maintain_says_what_it_would_do_and_what_it_did(worn: str) -> None:
+def test_maintain_says_what_it_would_do_and_what_it_did(worn: str, seals_apart: Path) -> None:
     assert "VACUUM (ANALYZE) planted_worn: 57000 dead rows beside 3000\n" in said("maintain", "--dry-run")
     assert "VACUUM (ANALYZE) planted_worn: 57000 dead rows" in said("maintain")
     assert "VACUUM (ANALYZE) planted_worn" not in said("maintain", "--dry-run")

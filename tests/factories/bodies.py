@@ -64,6 +64,11 @@ BODIES: dict[tuple[str, str], Callable[[Place], Body]] = {
     ("patch", "/api/v2/patients/{}"): patient,
     ("post", "/api/v2/patients/search"): lambda p: {"search": "okafor"},
     ("post", "/api/v2/patients/duplicates"): lambda p: {"given_name": "Ann", "family_name": "Lee", "date_of_birth": "1980-01-01"},
+    ("post", "/api/v2/patients/{}/anonymise"): lambda p: {
+        "mrn": p.patients[0].mrn,
+        "kind": "request",
+        "reason": "Asked for in writing.",
+    },
     ("post", "/api/v2/patients/{}/consents"): lambda p: {"kind": "messages", "given": True},
     ("post", "/api/v2/patients/{}/documents"): lambda p: Form(
         file=SimpleUploadedFile("letter.pdf", pdf()), title="Letter", category="letter", date="2026-01-31"

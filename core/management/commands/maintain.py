@@ -1,17 +1,23 @@
-"""`manage.py maintain`: statistics, vacuum and new indexes where they are due. Reads and writes go on meanwhile."""
+"""`manage.py maintain`: statistics, vacuum and new indexes where they are due, and seals. Reads and writes go on meanwhile."""
 
 import time
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.database.maintenance import Task, carry_out, due, working_role
 from core.database.roles import DatabaseNotFit, connection_apart
+from core.history.anchors import anchor_daily
+from core.history.sealing import seal
 
 
 class Command(BaseCommand):
-    help = "Analyse, vacuum and reindex concurrently what needs it, as hms_maintenance; says what was done and why."
+    help = (
+        "Analyse, vacuum and reindex concurrently what needs it, as hms_maintenance; says what was done and why. Then seal the "
+        "audit trail and the access log, and write the day's anchors unless they are written."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="Say it, don't do it.")
@@ -25,14 +31,19 @@ class Command(BaseCommand):
             elif options["dry_run"]:
                 for task in tasks:
                     self.stdout.write(f"{task.words}: {task.reason}")
-            else:
-                self._do(tasks, role)
-        except (DatabaseNotFit, psycopg.OperationalError) as error:
+            failed = 0 if options["dry_run"] else self._do(tasks, role)
+            if not options["dry_run"]:
+                self._seal()
+        except (DatabaseNotFit, psycopg.OperationalError, ValueError, OSError) as error:
             raise CommandError(str(error)) from error
+        if failed:
+            raise CommandError(f"{failed} of {len(tasks)} could not be done.")
 
-    def _do(self, tasks: list[Task], role: str) -> None:
-        """One after another; what fails is told, the rest is done."""
+    def _do(self, tasks: list[Task], role: str) -> int:
+        """One after another; what fails is told, the rest is done. The number that failed."""
         failed = 0
+        if not tasks:
+            return failed
         with connection_apart(role) as connection:
             for task in tasks:
                 started = time.perf_counter()
@@ -43,5 +54,14 @@ class Command(BaseCommand):
                     failed += 1
                     outcome = f"failed: {str(error).strip()}"
                 self.stdout.write(f"{task.words}: {task.reason}; {outcome}")
-        if failed:
-            raise CommandError(f"{failed} of {len(tasks)} could not be done.")
+        return failed
+
+    def _seal(self) -> None:
+        """After the dropping of old months: a month that went unsealed has nothing to tell."""
+        with connection_apart("hms_platform") as connection:
+            done = seal(connection)
+            heads = anchor_daily(connection, settings.HMS_AUDIT_ANCHORS_DIR)
+        if done.blocks or heads:
+            self.stdout.write(f"{done.blocks} blocks sealed, {heads} heads anchored.")
+        for table in done.waiting:
+            self.stdout.write(f"{table} waits to be sealed: somebody is writing for long.")

@@ -31,8 +31,9 @@ class Command(BaseCommand):
                     self.stderr.write(str(finding))
         except (DatabaseNotFit, psycopg.OperationalError, ValueError) as error:
             raise CommandError(str(error)) from error
+        gone = f" {verified.dropped} rows went when they were old enough." if verified.dropped else ""
         self.stdout.write(
-            f"{verified.blocks} blocks with {verified.rows} rows verified; {verified.unsealed} rows are not sealed yet."
+            f"{verified.blocks} blocks with {verified.rows} rows verified; {verified.unsealed} rows are not sealed yet.{gone}"
         )
         if wrong:
             raise CommandError(f"{wrong} things are not as they were sealed.")

@@ -175,7 +175,7 @@ def change_a_block_s_digests(trail: Trail) -> Any:
 def _digests(trail: Trail, number: int) -> bytes:
     chain, before = trail.chain(), trail.row(number - 1, 4)
     given = chain.values(after=before, until=trail.row(number, 4), batch=5)
-    return b"".join(digest for _, digest, _ in trail.connection.execute(chain.statement(sealing.ROWS), given).fetchall())
+    return b"".join(row[1] for row in trail.connection.execute(chain.statement(sealing.ROWS), given).fetchall())
 
 
 def rewrite_the_chain_without_the_key(trail: Trail) -> Any:
@@ -280,11 +280,9 @@ def test_two_at_once_do_not_seal_twice(world: World) -> None:
         assert seal(other, clinic_id=clinic_id).blocks > 0
 
 
-def test_the_commands(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is sealed here stays for the run: the rows of the world, which no test changes."""
-    monkeypatch.setattr(settings, "HMS_AUDIT_ANCHORS_DIR", tmp_path)
+def test_the_commands(seals_apart: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("seal_audit", "--anchor")
-    assert "heads anchored" in capsys.readouterr().out and len(list(tmp_path.iterdir())) == 1
+    assert "heads anchored" in capsys.readouterr().out and len(list(seals_apart.iterdir())) == 1
     call_command("verify_audit")
     call_command("verify_audit", clinic="riverside", since=datetime(2020, 1, 1, tzinfo=UTC))
     assert "0 rows are not sealed yet" in capsys.readouterr().out
@@ -292,7 +290,7 @@ def test_the_commands(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "0 heads anchored" in capsys.readouterr().out
     with pytest.raises(CommandError, match="no clinic"):
         call_command("verify_audit", clinic="nowhere")
-    (file,) = tmp_path.iterdir()
+    (file,) = seals_apart.iterdir()
     file.write_text(file.read_text().replace('"hash":"', '"hash":"00'))
     with pytest.raises(CommandError, match="not as they were sealed"):
         call_command("verify_audit")

@@ -34,6 +34,7 @@ MADE_BY_HMS = {
     "AppointmentChange": {"kind", "actor_name", "from_status", "to_status"},
     "Appointment": {"time_zone", "status", "source"},
     "Claim": {"resource_kind"},
+    "Anonymisation": {"state"},
     "Document": {"status"},
     "Membership": {"state"},
     "Patient": {"mrn", "family_norm", "given_norm", "status"},
