@@ -11,9 +11,12 @@ class AppointmentsConfig(AppConfig):
 
     def ready(self) -> None:
         from appointments import hot, operations
+        from appointments.policies import Treating
+        from core.audit.restricted import add_way
 
         operations.register()
         hot.register()
+        add_way(Treating())
         add_menu_item(MenuItem(10, _("Today"), "today", "appointments:today", "appointment"))
         add_menu_item(MenuItem(20, _("Calendar"), "calendar", "appointments:calendar", "appointment"))
         unusual = "appointments:unusual-access"

@@ -5,6 +5,7 @@ from django.contrib.sessions.models import Session
 from core.accounts.auth_sessions import AuthSession
 from core.accounts.factors.models import OneTimeCode, SecondFactor
 from core.accounts.models import Membership, SignInThrottle, User
+from core.audit.break_glass import BreakGlass
 from core.audit.models import AccessedPatient, AccessEvent
 from core.drafts.models import Draft
 from core.history.models import Change, Seal
@@ -24,6 +25,7 @@ __all__ = [
     "AddressBlock",
     "AddressStanding",
     "AuthSession",
+    "BreakGlass",
     "Change",
     "Clinic",
     "ClinicKey",

@@ -167,6 +167,15 @@ def _document_date(value: Any, *, today: date) -> date:
     return clean_date_between(clean_past_date(value, today=today), first=OLDEST_DOCUMENT, last=today)
 
 
+def restriction_rules() -> dict[str, Rule]:
+    """Why a record is restricted, or no longer."""
+    return {"reason": partial(clean_text, max_length=REASON_LENGTH, multiline=True)}
+
+
+def clean_restriction_reason(value: Any) -> str:
+    return clean_text(value, max_length=REASON_LENGTH, required=True, multiline=True)
+
+
 def clean_reason(value: Any) -> str:
     """Why a document is in error."""
     return clean_text(value, max_length=REASON_LENGTH, required=True, multiline=True)

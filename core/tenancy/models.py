@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -77,6 +78,13 @@ class Clinic(RuledModel):
         db_default=[],
         blank=True,
         help_text=_("Who has such a role sets up a second factor at the next sign-in, before anything else."),
+    )
+    break_glass_minutes = models.PositiveSmallIntegerField(
+        _("emergency access lasts (minutes)"),
+        default=60,
+        db_default=60,
+        validators=[MinValueValidator(15), MaxValueValidator(240)],
+        help_text=_("How long a restricted record stays open to somebody who said why: 15 to 240."),
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from patients.pages import accesses, changes, documents, export, finding, record, registering
+from patients.pages import (
+    accesses,
+    changes,
+    documents,
+    emergency_accesses,
+    export,
+    finding,
+    record,
+    registering,
+    restriction,
+)
 
 app_name = "patients"
 urlpatterns = [
@@ -21,5 +31,10 @@ urlpatterns = [
     path("patients/<uuid:patient_id>/documents/<uuid:document_id>/content/", documents.content, name="document-content"),
     path("patients/<uuid:patient_id>/documents/<uuid:document_id>/error/", documents.enter_in_error, name="document-error"),
     path("patients/<uuid:patient_id>/export/", export.take_copy, name="export"),
+    path("patients/<uuid:patient_id>/restriction/", restriction.restriction, name="restriction"),
+    path("patients/<uuid:patient_id>/break-glass/", restriction.open_in_emergency, name="break-glass"),
+    path("patients/<uuid:patient_id>/break-glass/end/", restriction.end_now, name="break-glass-end"),
+    path("oversight/emergency-access/", emergency_accesses.queue, name="emergency-accesses"),
+    path("oversight/emergency-access/<uuid:access_id>/", emergency_accesses.one, name="emergency-access"),
     path("my-record/", record.own, name="own"),
 ]

@@ -1,0 +1,112 @@
+"""Which restricted records are open to whom at this moment: asked here by everything that reads, caches or logs.
+
+The reader is the scope's person, whom row-level security knows as well. HMS itself (commands, the clock) has none and reads all.
+The apps say which records are restricted and which ways lead to one; the emergency access is one (core.audit.break_glass).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from django.utils import timezone
+
+from core.cache import TTL, Tag, cached
+from core.tenancy.context import current_scope
+
+GLASS = "break-glass"  # how the reason of an emergency access begins in the access log
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A restricted record that is open to somebody between two moments (None: always). `glass_id` and `category` are those of
+    an emergency access."""
+
+    patient_id: UUID
+    since: datetime | None = None
+    until: datetime | None = None
+    glass_id: UUID | None = None
+    category: str = ""
+
+    def holds(self, now: datetime) -> bool:
+        return (self.since is None or self.since <= now) and (self.until is None or now < self.until)
+
+    @property
+    def why(self) -> str:
+        """The reason as the access log keeps it: break-glass, the category, the id."""
+        return f"{GLASS} {self.category} {self.glass_id}" if self.glass_id else ""
+
+
+class Way(Protocol):
+    """A way to restricted records: who has one, and which tags say that this changed."""
+
+    def openings(self, user_id: UUID, patient_ids: Iterable[UUID]) -> Iterable[Opening]: ...
+
+    def tags(self, user_id: UUID, patient_ids: Iterable[UUID]) -> Iterable[Tag]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Restricted:
+    """Who knows which records of the clinic are restricted, and the tag that says that this changed."""
+
+    ids: Callable[[], Iterable[UUID]]
+    tag: Callable[[], Tag]
+
+
+_known: list[Restricted] = []
+_ways: list[Way] = []
+
+
+def set_restricted(known: Restricted) -> None:
+    _known[:] = [known]
+
+
+def add_way(way: Way) -> None:
+    _ways.append(way)
+
+
+@cached("core.restricted", ttl=TTL.CLINIC, tags=lambda: [one.tag() for one in _known])
+def restricted_records() -> tuple[UUID, ...]:
+    """The clinic's restricted records. No query, or one."""
+    return tuple(sorted(pk for one in _known for pk in one.ids()))
+
+
+def _tags(user_id: UUID) -> list[Tag]:
+    ids = restricted_records()
+    return [*(one.tag() for one in _known), *(tag for way in _ways for tag in way.tags(user_id, ids))]
+
+
+@cached("core.openings", ttl=TTL.APPOINTMENT, tags=_tags)
+def _openings(user_id: UUID) -> tuple[Opening, ...]:
+    """Those of now and of later. One query for each way."""
+    return tuple(opening for way in _ways for opening in way.openings(user_id, restricted_records()))
+
+
+def openings_of(user_id: UUID) -> dict[UUID, Opening]:
+    """What is open to the person now, by patient; the emergency access where there are several. No query while the clinic has no
+    restricted record, else none or one for each way."""
+    if not restricted_records():
+        return {}
+    now = timezone.now()
+    holding = [one for one in _openings(user_id) if one.holds(now)]
+    return {one.patient_id: one for one in sorted(holding, key=lambda one: one.glass_id is not None)}
+
+
+def opening_to_reader(patient_id: UUID) -> Opening | None:
+    """The reader's way to this restricted record, or None."""
+    scope = current_scope()
+    return openings_of(scope.user_id).get(patient_id) if scope and scope.clinic_id and scope.user_id else None
+
+
+def closed_records() -> frozenset[UUID]:
+    """The restricted records that are not open to the reader. Cheap: no query in a clinic that restricts none."""
+    scope = current_scope()
+    if scope is None or scope.clinic_id is None or scope.user_id is None or not (ids := restricted_records()):
+        return frozenset()
+    return frozenset(ids) - openings_of(scope.user_id).keys()
+
+
+def why_of(openings: Mapping[UUID, Opening], patient_ids: Iterable[UUID]) -> str:
+    """The reason under which one of these was read, for the access log; empty without an emergency access."""
+    return next((why for one in patient_ids if (opening := openings.get(one)) and (why := opening.why)), "") if openings else ""
