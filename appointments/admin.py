@@ -17,7 +17,7 @@ from appointments.policies import visible_appointments
 from appointments.services import catalogue, hours, workflow
 from clinics.models import Provider
 from core.admin_site import PrivateSearchAdmin, ReasonActionForm, RecordForm, ScopedAdmin, actor_of
-from core.audit.restricted import closed_records
+from core.audit.restricted import access_of_reader
 from patients.admin import found_ids
 
 
@@ -184,7 +184,7 @@ class ChangeInline(admin.TabularInline):  # type: ignore[type-arg]
     ordering = ("at", "id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AppointmentChange]:
-        return super().get_queryset(request).exclude(appointment__patient_id__in=closed_records())
+        return super().get_queryset(request).exclude(appointment__patient_id__in=access_of_reader().closed)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.actor is not None and request.actor.can("appointment", "history")
@@ -306,7 +306,7 @@ class AppointmentChangeAdmin(ScopedAdmin):
     ordering = ("-at", "-pk")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AppointmentChange]:
-        return super().get_queryset(request).exclude(appointment__patient_id__in=closed_records())
+        return super().get_queryset(request).exclude(appointment__patient_id__in=access_of_reader().closed)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_view_permission(request, obj) and self.may(request, "history")

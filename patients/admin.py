@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from core.accounts.models import Membership, User, normalise_email
 from core.accounts.roles import Role
 from core.admin_site import PrivateSearchAdmin, ScopedAdmin, ServiceForm, actor_of
-from core.audit.restricted import closed_records
+from core.audit.restricted import access_of_reader
 from core.errors import invalid
 from patients.choices import Channel, PatientStatus
 from patients.models import Consent, Document, Patient, PatientAccount
@@ -175,7 +175,7 @@ class ConsentAdmin(ScopedAdmin):
     date_hierarchy = "created_at"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Consent]:
-        return super().get_queryset(request).exclude(patient_id__in=closed_records())
+        return super().get_queryset(request).exclude(patient_id__in=access_of_reader().closed)
 
 
 @admin.register(Document)
@@ -190,7 +190,7 @@ class DocumentAdmin(ScopedAdmin):
     date_hierarchy = "created_at"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
-        return super().get_queryset(request).exclude(patient_id__in=closed_records())
+        return super().get_queryset(request).exclude(patient_id__in=access_of_reader().closed)
 
 
 class PatientAccountForm(ServiceForm):

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from clinics.models import Provider
-from core.audit.restricted import Opening, closed_records, opening_to_reader
+from core.audit.restricted import Opening, access_of_reader
 from core.cache.rows import thawed
 from core.history.keeping import keeps_history
 from core.security.fields import EncryptedTextField
@@ -131,13 +131,14 @@ class Patient(Record):
         """Take out what the reader may not see. No query for a record that was read with `is_restricted` and isn't."""
         if not self.__dict__.get("is_restricted", True):
             return
-        self.is_withheld = self.pk in closed_records()
+        access = access_of_reader()
+        self.is_withheld = self.pk in access.closed
         if self.is_withheld:
             for field in self._meta.concrete_fields:
                 if field.attname in self.__dict__ and field.attname not in ALWAYS_SHOWN:
                     self.__dict__[field.attname] = blank_of(field)
         elif self.__dict__.get("is_restricted"):
-            self.opening = opening_to_reader(self.pk)
+            self.opening = access.openings.get(self.pk)
 
     def field_rules(self) -> Rules:
         clinic = self.own_clinic()

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from core.accounts.actor import Actor
-from core.audit.restricted import Opening, closed_records
+from core.audit.restricted import Opening, access_of_reader
 from core.cache import Tag
 from patients.models import Document, Patient, PatientAccount
 from patients.querysets import DocumentQuerySet, PatientQuerySet
@@ -31,7 +31,7 @@ def visible_documents(actor: Actor) -> DocumentQuerySet:
     documents: DocumentQuerySet = Document.objects.all()
     if not actor.can("document", "view"):
         return documents.none()
-    return documents.exclude(patient_id__in=closed) if (closed := closed_records()) else documents
+    return documents.exclude(patient_id__in=closed) if (closed := access_of_reader().closed) else documents
 
 
 class OwnRecord:

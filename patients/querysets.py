@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import BooleanField, CharField, Field, TextField
 
-from core.audit.restricted import closed_records
+from core.audit.restricted import access_of_reader
 from core.tenancy.querysets import ClinicQuerySet
 from patients.choices import DocumentStatus, PatientStatus
 from patients.errors import RecordRestricted
@@ -48,7 +48,7 @@ class PatientQuerySet(ClinicQuerySet["Patient"]):
 
     def open_to_reader(self) -> Self:
         """Without the restricted records that are not open to the reader: where what is withheld is asked for."""
-        return self.exclude(pk__in=closed) if (closed := closed_records()) else self
+        return self.exclude(pk__in=closed) if (closed := access_of_reader().closed) else self
 
     def for_list(self) -> Self:
         """What a row of a list needs, and not the encrypted fields."""
@@ -59,7 +59,7 @@ class PatientQuerySet(ClinicQuerySet["Patient"]):
 
         What is withheld is blank in them, so that nobody is found by it.
         """
-        closed = closed_records()
+        closed = access_of_reader().closed
         names = {name for name in (*LIST_FIELDS, *also) if name not in ALWAYS_SHOWN}
         blank = {name: blank_of(cast("Field[Any, Any]", self.model._meta.get_field(name))) for name in names} if closed else {}
         rows = self.values_list(*LIST_FIELDS, *also, named=True)

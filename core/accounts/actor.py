@@ -6,7 +6,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from core.accounts.roles import PLATFORM_ROLES, Role, allowed
-from core.audit.restricted import openings_of
+from core.audit.restricted import access_of
 from core.errors import NotAllowed
 
 
@@ -44,7 +44,7 @@ class Actor:
         The restricted records that are open to them at this moment belong to it, so that nothing that is kept outlives an access.
         """
         own = self.user_id if self.is_patient_only else None
-        opened = openings_of(self.user_id) if self.user_id and self.clinic_id else {}
+        opened = access_of(self.clinic_id, self.user_id).openings
         return tuple(sorted(self.roles)), tuple(sorted(self.location_ids)), own, tuple(sorted(opened))
 
 

@@ -17,7 +17,7 @@ from core.accounts.auth_sessions import NOTED_EVERY, note_seen
 from core.accounts.known import clinic_named, known_memberships, user_of_session
 from core.accounts.models import User
 from core.accounts.roles import Role
-from core.audit.restricted import openings_of
+from core.audit.restricted import decided_access
 from core.errors import BadRequest, Detail, DomainError, NotAllowed
 from core.requests import HMSRequest
 from core.responses import error_response
@@ -92,8 +92,8 @@ class ClinicMiddleware:
                 return error_response(request, error)
             if request.clinic is None:
                 return self.get_response(request)
-            with narrowed(clinic_id=request.clinic.pk), timezone.override(request.clinic.zone):
-                request.openings = openings_of(request.user.pk)
+            with narrowed(clinic_id=request.clinic.pk), timezone.override(request.clinic.zone), decided_access() as access:
+                request.openings = access.openings
                 return self.get_response(request)
 
     def _enter(self, request: HMSRequest) -> None:

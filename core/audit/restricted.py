@@ -4,10 +4,12 @@ The reader is the scope's person, whom row-level security knows as well. HMS its
 The apps say which records are restricted and which ways lead to one; the emergency access is one (core.audit.break_glass).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, Self
 from uuid import UUID
 
 from django.utils import timezone
@@ -93,18 +95,52 @@ def openings_of(user_id: UUID) -> dict[UUID, Opening]:
     return {one.patient_id: one for one in sorted(holding, key=lambda one: one.glass_id is not None)}
 
 
-def opening_to_reader(patient_id: UUID) -> Opening | None:
-    """The reader's way to this restricted record, or None."""
-    scope = current_scope()
-    return openings_of(scope.user_id).get(patient_id) if scope and scope.clinic_id and scope.user_id else None
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a person may open of the clinic's restricted records, decided once: the openings by patient, and the rest."""
+
+    clinic_id: UUID | None
+    user_id: UUID | None
+    openings: Mapping[UUID, Opening]
+    closed: frozenset[UUID]
+
+    @classmethod
+    def of(cls, clinic_id: UUID | None, user_id: UUID | None) -> Self:
+        if clinic_id is None or user_id is None:
+            return cls(clinic_id, user_id, {}, frozenset())
+        openings = openings_of(user_id)
+        return cls(clinic_id, user_id, openings, frozenset(restricted_records()) - openings.keys())
 
 
-def closed_records() -> frozenset[UUID]:
-    """The restricted records that are not open to the reader. Cheap: no query in a clinic that restricts none."""
+_decided: ContextVar[Access | None] = ContextVar("hms_access", default=None)
+
+
+@contextmanager
+def decided_access() -> Iterator[Access]:
+    """Within the block it is the same as at its beginning: a request keys, reads and logs by one decision, or what was read under
+    another could be kept for somebody who may not see it."""
+    token = _decided.set(None)
+    access = access_of_reader()
+    _decided.set(access)
+    try:
+        yield access
+    finally:
+        _decided.reset(token)
+
+
+def access_of_reader() -> Access:
+    """Of the scope's person; HMS itself, and whoever is in no clinic, has nothing closed."""
     scope = current_scope()
-    if scope is None or scope.clinic_id is None or scope.user_id is None or not (ids := restricted_records()):
-        return frozenset()
-    return frozenset(ids) - openings_of(scope.user_id).keys()
+    clinic_id, user_id = (scope.clinic_id, scope.user_id) if scope else (None, None)
+    return access_of(clinic_id, user_id)
+
+
+def access_of(clinic_id: UUID | None, user_id: UUID | None) -> Access:
+    """The request's decision if it is this person's, else a new one. In a clinic that restricts nothing at most one query."""
+    decided = _decided.get()
+    if decided is not None and (decided.clinic_id, decided.user_id) == (clinic_id, user_id):
+        return decided
+    return Access.of(clinic_id, user_id)
 
 
 def why_of(openings: Mapping[UUID, Opening], patient_ids: Iterable[UUID]) -> str:

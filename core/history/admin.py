@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from core.accounts.models import User
 from core.admin_site import ScopedAdmin
-from core.audit.restricted import closed_records
+from core.audit.restricted import access_of_reader
 from core.history.keeping import model_of
 from core.history.models import Change, Seal
 
@@ -92,7 +92,7 @@ class SealAdmin(ScopedAdmin):
 
 def _is_withheld(change: Change) -> bool:
     """Is it about a restricted record that isn't open to the reader? One query in a clinic that has one."""
-    closed, model = closed_records(), model_of(change.table_name)
+    closed, model = access_of_reader().closed, model_of(change.table_name)
     if not closed or model is None or not (path := getattr(model, "subject_path", "")):
         return False
     row = model._default_manager.filter(pk=change.row_id).first()

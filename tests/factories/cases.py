@@ -18,6 +18,7 @@ from clinics.services.invitations import join_address
 from core.accounts.auth_sessions import AuthSession, Kind, begin_session
 from core.accounts.models import Membership, SignInThrottle
 from core.accounts.roles import Role
+from core.audit.break_glass import BreakGlass, Category
 from core.database.roles import connection_apart
 from core.history.models import Seal
 from core.history.sealed import SealedTable
@@ -48,6 +49,8 @@ NOUNS = {
     "departments": Department,
     "rooms": Room,
     "consents": Consent,
+    "break-glass": BreakGlass,
+    "emergency-access": BreakGlass,
     "documents": Document,
     "blocks": Schedule,
 }
@@ -175,6 +178,20 @@ def _document(place: Place) -> Document:
     return add_document(actor=actor, patient_id=patient.pk, data={}, content=b"Dear colleague", file_name="letter.txt")
 
 
+def _break_glass(place: Place) -> BreakGlass:
+    """A nurse's, over and not judged; at the patient whom `patients` names."""
+    patient, ended = Patient.objects.order_by("pk")[0], timezone.now() - timedelta(minutes=5)
+    return BreakGlass.objects.create(
+        user=place.users[Role.NURSE],
+        patient_id=patient.pk,
+        category=Category.EMERGENCY,
+        reason="Collapsed in the waiting room.",
+        opened_at=ended - timedelta(minutes=30),
+        expires_at=ended + timedelta(minutes=30),
+        ended_at=ended,
+    )
+
+
 def _session(place: Place) -> AuthSession:
     return begin_session(user=place.users[Role.CLINIC_ADMIN], kind=Kind.PROGRAM, methods=["pwd"])
 
@@ -190,6 +207,7 @@ def _seal(place: Place) -> Seal:
 MAKERS: dict[Any, Callable[[Place], Any]] = {
     AddressBlock: _block,
     AddressStanding: _standing,
+    BreakGlass: _break_glass,
     Appointment: _visit,
     AppointmentChange: _change,
     Document: _document,
