@@ -55,7 +55,7 @@ class Treating:
             yield Opening(patient_id, midnight - timedelta(days=TREATING_DAYS), midnight + timedelta(days=TREATING_DAYS + 1))
 
     def tags(self, user_id: UUID, patient_ids: Iterable[UUID]) -> Iterable[Tag]:
-        return [Tag.all(Provider), *(Tag("visits", one) for one in patient_ids)]
+        return [Tag.all(Provider), Tag.all(AppointmentChange), *(Tag("visits", one) for one in patient_ids)]
 
 
 def bookable_locations(actor: Actor) -> QuerySet[Location]:

@@ -74,24 +74,21 @@ def restricted_records() -> tuple[UUID, ...]:
     return tuple(sorted(pk for one in _known for pk in one.ids()))
 
 
-def _tags(user_id: UUID) -> list[Tag]:
-    ids = restricted_records()
-    return [*(one.tag() for one in _known), *(tag for way in _ways for tag in way.tags(user_id, ids))]
+def _tags(user_id: UUID, ids: tuple[UUID, ...]) -> list[Tag]:
+    return [tag for way in _ways for tag in way.tags(user_id, ids)]
 
 
 @cached("core.openings", ttl=TTL.APPOINTMENT, tags=_tags)
-def _openings(user_id: UUID) -> tuple[Opening, ...]:
+def _openings(user_id: UUID, ids: tuple[UUID, ...]) -> tuple[Opening, ...]:
     """Those of now and of later. One query for each way."""
-    return tuple(opening for way in _ways for opening in way.openings(user_id, restricted_records()))
+    return tuple(opening for way in _ways for opening in way.openings(user_id, ids))
 
 
-def openings_of(user_id: UUID) -> dict[UUID, Opening]:
-    """What is open to the person now, by patient; the emergency access where there are several. No query while the clinic has no
-    restricted record, else none or one for each way."""
-    if not restricted_records():
-        return {}
+def openings_of(user_id: UUID, ids: tuple[UUID, ...]) -> dict[UUID, Opening]:
+    """Which of these restricted records are open to the person now, by patient; the emergency access where there are several ways.
+    No query, or one for each way."""
     now = timezone.now()
-    holding = [one for one in _openings(user_id) if one.holds(now)]
+    holding = [one for one in _openings(user_id, ids) if one.holds(now)] if ids else []
     return {one.patient_id: one for one in sorted(holding, key=lambda one: one.glass_id is not None)}
 
 
@@ -108,8 +105,9 @@ class Access:
     def of(cls, clinic_id: UUID | None, user_id: UUID | None) -> Self:
         if clinic_id is None or user_id is None:
             return cls(clinic_id, user_id, {}, frozenset())
-        openings = openings_of(user_id)
-        return cls(clinic_id, user_id, openings, frozenset(restricted_records()) - openings.keys())
+        ids = restricted_records()
+        openings = openings_of(user_id, ids)
+        return cls(clinic_id, user_id, openings, frozenset(ids) - openings.keys())
 
 
 _decided: ContextVar[Access | None] = ContextVar("hms_access", default=None)

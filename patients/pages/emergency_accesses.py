@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_POST
 
 from core.audit.subjects import Reading, shown
 from core.errors import Conflict, ValidationFailed
@@ -52,26 +52,32 @@ def queue(request: ClinicRequest) -> HttpResponse:
     return render(request, "patients/emergency_accesses.html", context)
 
 
-@require_http_methods(["GET", "POST"])
+@require_GET
 @page("break_glass", "view")
 def one(request: ClinicRequest, access_id: UUID) -> HttpResponse:
-    """One access with its reason and what was looked at, and the form for the verdict."""
+    """One access with its reason and what was looked at, and the form for the verdict. Four queries."""
+    return _access_page(request, access_id, VerdictForm())
+
+
+@require_POST
+@page("break_glass", "review")
+def judge(request: ClinicRequest, access_id: UUID) -> HttpResponse:
+    form = VerdictForm(request.POST)
+    form.is_valid()
+    try:
+        judge_access(actor=request.actor, access_id=access_id, **form.cleaned_data)
+    except ValidationFailed as error:
+        show_problems(form, error)
+        return _access_page(request, access_id, form, status=422)
+    except Conflict as error:
+        form.add_error(None, str(error.message))
+        return _access_page(request, access_id, form, status=409)
+    toast(request, _("The verdict is noted"))
+    return go(request, reverse("patients:emergency-accesses"))
+
+
+def _access_page(request: ClinicRequest, access_id: UUID, form: VerdictForm, status: int = 200) -> HttpResponse:
     found = emergency_access(actor=request.actor, access_id=access_id)
-    form = VerdictForm(request.POST if request.method == "POST" else None)
-    status = 200
-    if request.method == "POST":
-        form.is_valid()
-        try:
-            judge_access(actor=request.actor, access_id=access_id, **form.cleaned_data)
-        except ValidationFailed as error:
-            show_problems(form, error)
-            status = 422
-        except Conflict as error:
-            form.add_error(None, str(error.message))
-            status = 409
-        else:
-            toast(request, _("The verdict is noted"))
-            return go(request, reverse("patients:emergency-accesses"))
     shown([found.access.patient_id])
     context = _with_places(found) | {"form": form, "to_judge": accesses_to_judge()}
     return render(request, "patients/emergency_access.html", context, status=status)

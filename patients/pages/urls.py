@@ -36,5 +36,6 @@ urlpatterns = [
     path("patients/<uuid:patient_id>/break-glass/end/", restriction.end_now, name="break-glass-end"),
     path("oversight/emergency-access/", emergency_accesses.queue, name="emergency-accesses"),
     path("oversight/emergency-access/<uuid:access_id>/", emergency_accesses.one, name="emergency-access"),
+    path("oversight/emergency-access/<uuid:access_id>/verdict/", emergency_accesses.judge, name="judge-access"),
     path("my-record/", record.own, name="own"),
 ]

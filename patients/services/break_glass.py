@@ -29,15 +29,15 @@ def break_glass(*, actor: Actor, patient_id: UUID, category: str, reason: str) -
     if actor.user_id is None:
         raise NotAllowed(_("A restricted record is opened in somebody's name."))
     patient: Patient = visible_patients(actor).select_for_update(no_key=True).found(pk=patient_id)
+    own = BreakGlass.objects.filter(user_id=actor.user_id, patient_id=patient.pk)
+    if (running := own.running().first()) is not None:
+        return running
+    if not patient.is_restricted or patient.pk in openings_of(actor.user_id, (patient.pk,)):
+        raise Conflict(_("This record is open to you already."))
     problems = Problems()
     rules = access_rules()
     category, reason = problems.check("category", rules["category"], category), problems.check("reason", rules["reason"], reason)
     problems.raise_if_any()
-    own = BreakGlass.objects.filter(user_id=actor.user_id, patient_id=patient.pk)
-    if (running := own.running().first()) is not None:
-        return running
-    if not patient.is_restricted or patient.pk in openings_of(actor.user_id):
-        raise Conflict(_("This record is open to you already."))
     own.filter(ended_at=None).update(ended_at=F("expires_at"))
     clinic, now = Clinic.objects.get(pk=current_clinic_id()), timezone.now()
     access = BreakGlass.objects.create(

@@ -25,6 +25,7 @@ NOT_REGISTERED = {
     "core.AccessEvent": "read on the patient's record and in the oversight pages",
     "core.AccessedPatient": "read on the patient's record and in the oversight pages",
     "core.ClinicKey": "wrapped secrets; `manage.py rotate_encryption_keys` is the only hand on them",
+    "core.BreakGlass": "read and judged on the oversight pages, never written by hand",
     "core.RateCounter": "counts under keyed digests, gone after an hour",
     "patients.PatientToken": "keyed hashes that say nothing to a reader",
     "patients.MrnSequence": "a counter; changing it by hand would give numbers out twice",

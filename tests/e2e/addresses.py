@@ -37,8 +37,8 @@ def address(route: Route, request: APIRequestContext) -> str:
         slot = f"{{{name}}}"
         before = re.search(r"([\w-]+)/" + re.escape(slot), path)
         noun = before[1] if before else name
-        if noun == "documents":
-            path = path.replace(slot, _document_below(path, request), 1)
+        if noun in MADE:
+            path = path.replace(slot, MADE[noun](path, request), 1)
             continue
         assert noun in LISTS, f"no case for {noun!r} in {route.path}: add one to tests/e2e/addresses.py"
         joint = "&" if "?" in LISTS[noun] else "?"
