@@ -60,3 +60,23 @@ def _document_below(path: str, request: APIRequestContext) -> str:
     added = request.post(where, multipart={"file": file}, headers={"X-CSRFToken": found[1]}, max_retries=RETRIES)
     assert added.ok, added.text()
     return str(added.json()["data"]["id"])
+
+
+def _an_access(path: str, request: APIRequestContext) -> str:
+    """The id of an emergency access; a restricted record is opened by the person who walks if there is none."""
+    rows: list[dict[str, Any]] = request.get("/api/v2/break-glass?limit=1", max_retries=RETRIES).json()["data"]
+    if rows:
+        return str(rows[0]["id"])
+    found = re.search(r'"X-CSRFToken": "(\w+)"', request.get("/", max_retries=RETRIES).text())
+    assert found, "the frame carries no CSRF token"
+    headers = {"X-CSRFToken": found[1]}
+    patient = request.get("/api/v2/patients?limit=1&ordering=-created", max_retries=RETRIES).json()["data"][0]["id"]
+    said = {"reason": "Walked by every page", "csrfmiddlewaretoken": found[1]}
+    assert request.post(f"/patients/{patient}/restriction/", form=said, headers=headers, max_retries=RETRIES).ok
+    body = {"category": "other", "reason": "Walked by every page"}
+    opened = request.post(f"/api/v2/patients/{patient}/break-glass", data=body, headers=headers, max_retries=RETRIES)
+    assert opened.ok, opened.text()
+    return str(opened.json()["data"]["id"])
+
+
+MADE = {"documents": _document_below, "emergency-access": _an_access}

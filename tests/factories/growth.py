@@ -12,6 +12,7 @@ from appointments.models import Appointment, AppointmentChange, Holiday, Schedul
 from clinics.models import Department, Invitation, Location, Provider, Room
 from core.accounts.models import Membership, SignInThrottle, User
 from core.accounts.roles import Role
+from core.audit.break_glass import BreakGlass, Category
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.context import clinic_scope
 from patients.choices import ConsentKind
@@ -58,6 +59,13 @@ def _person(place: Place, n: int) -> None:
         invited_by=user,
         secret_digest=f"extra{n:03}".ljust(64, "0"),
         expires_at=timezone.now() + timedelta(days=7),
+    )
+    BreakGlass.objects.create(
+        user=user,
+        patient_id=place.patients[0].pk,
+        category=Category.OTHER,
+        reason="More of everything.",
+        expires_at=timezone.now() + timedelta(minutes=n + 1),
     )
     SignInThrottle.objects.create(key=f"extra{n:03}".ljust(64, "0"), failures=n)
     address, now = f"198.51.100.{n}", timezone.now()

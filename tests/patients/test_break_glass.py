@@ -155,7 +155,7 @@ def _take_away(clinic: Clinic, user: User) -> None:
 
 # --- Who is told -----------------------------------------------------------------------------------------------------------
 def test_administrators_and_compliance_officers_are_told_without_a_name(
-    closed: Patient, riverside: Place, hillcrest: Place
+    closed: Patient, riverside: Place, hillcrest: Place, letters: list[Any]
 ) -> None:
     access = opened(riverside, closed)
     told = {Role.CLINIC_ADMIN, Role.COMPLIANCE_OFFICER}
