@@ -18,7 +18,7 @@ from core.history.keeping import keeps_history
 from core.tenancy.announcements import announces
 from core.tenancy.models import ClinicModel
 from core.tenancy.querysets import ClinicManager, ClinicQuerySet
-from core.validators import Rules, clean_choice, clean_text
+from core.validators import Rules, clean_choice, clean_text, optional
 
 SHORTEST_REASON, LONGEST_REASON = 10, 500  # characters
 
@@ -117,7 +117,8 @@ class BreakGlass(ClinicModel):
         ]
 
     def field_rules(self) -> Rules:
-        return {**access_rules(), "review_note": verdict_rules()["note"]}
+        rules = verdict_rules()
+        return {**access_rules(), "verdict": partial(optional, rules["verdict"]), "review_note": rules["note"]}
 
     @property
     def is_running(self) -> bool:

@@ -26,8 +26,11 @@ from core.validators import (
     clean_name,
     clean_slug,
     clean_time_zone,
+    clean_whole_number,
 )
 from core.validators.models import RuledModel
+
+SHORTEST_ACCESS, LONGEST_ACCESS = 15, 240  # minutes of an emergency access, as a clinic may set them
 
 
 def validate_time_zone(name: str) -> None:
@@ -83,7 +86,7 @@ class Clinic(RuledModel):
         _("emergency access lasts (minutes)"),
         default=60,
         db_default=60,
-        validators=[MinValueValidator(15), MaxValueValidator(240)],
+        validators=[MinValueValidator(SHORTEST_ACCESS), MaxValueValidator(LONGEST_ACCESS)],
         help_text=_("How long a restricted record stays open to somebody who said why: 15 to 240."),
     )
     created_at = models.DateTimeField(auto_now_add=True)
@@ -111,6 +114,7 @@ class Clinic(RuledModel):
             "currency": clean_currency,
             "mrn_prefix": clean_mrn_prefix,
             "state": partial(clean_choice, choices=self.State.values),
+            "break_glass_minutes": partial(clean_whole_number, least=SHORTEST_ACCESS, most=LONGEST_ACCESS),
         }
 
 
