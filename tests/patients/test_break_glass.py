@@ -250,10 +250,10 @@ def test_those_without_a_verdict_come_first_the_oldest_on_top(closed: Patient, r
     admin = sign_in(riverside.users[Role.CLINIC_ADMIN], riverside.clinic)
     page = admin.get("/oversight/emergency-access/").text
     assert page.index(str(first.pk)) < page.index(str(second.pk))
-    assert '<span class="count">2' in admin.get("/oversight/unusual-access/").text
+    assert '<span class="count">(2)' in admin.get("/oversight/unusual-access/").text
     assert admin.post(f"/oversight/emergency-access/{first.pk}/verdict/", {"verdict": "justified", "note": ""}).status_code == 303
     page = admin.get("/oversight/emergency-access/").text
-    assert str(first.pk) not in page and str(second.pk) in page and '<span class="count">1' in page
+    assert str(first.pk) not in page and str(second.pk) in page and '<span class="count">(1)' in page
     assert riverside.users[Role.NURSE].full_name in admin.get("/oversight/emergency-access/?show=all").text
 
 
