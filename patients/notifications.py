@@ -15,23 +15,25 @@ from core.messaging.services import post
 from core.tenancy.models import Clinic
 
 TOLD = [Role.CLINIC_ADMIN, Role.COMPLIANCE_OFFICER]
-WORDS = gettext_noop("""%(by)s opened the restricted record %(mrn)s at %(clinic)s.
+WORDS = gettext_noop("""The restricted record %(mrn)s was opened at %(clinic)s.
 
 Category: %(category)s
 Open until: %(until)s
 
-The reason, and what is looked at:
+Who opened it and why, and what is looked at:
 %(address)s
 
 Please judge the access when it is over.""")
 
 
-def tell_of_access(access: BreakGlass, *, clinic: Clinic, by: str, mrn: str) -> None:
-    """To everybody who reviews such accesses, but not to who opened it. One query, and one statement for each."""
+def tell_of_access(access: BreakGlass, *, clinic: Clinic, mrn: str) -> None:
+    """To everybody who reviews such accesses, but not to who opened it; without anybody's name.
+
+    One query, and one statement for each.
+    """
     members = Membership.objects.filter(Q(roles__overlap=TOLD), clinic_id=clinic.pk, state=Membership.State.ACTIVE)
     emails = members.filter(user__is_active=True).exclude(user_id=access.user_id).values_list("user__email", flat=True)
     words = {
-        "by": by,
         "mrn": mrn,
         "clinic": clinic.name,
         "category": access.get_category_display(),

@@ -48,7 +48,7 @@ def break_glass(*, actor: Actor, patient_id: UUID, category: str, reason: str) -
         opened_at=now,
         expires_at=now + timedelta(minutes=clinic.break_glass_minutes),
     )
-    tell_of_access(access, clinic=clinic, by=actor.name, mrn=patient.mrn)
+    tell_of_access(access, clinic=clinic, mrn=patient.mrn)
     return access
 
 
