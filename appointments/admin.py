@@ -17,6 +17,7 @@ from appointments.policies import visible_appointments
 from appointments.services import catalogue, hours, workflow
 from clinics.models import Provider
 from core.admin_site import PrivateSearchAdmin, ReasonActionForm, RecordForm, ScopedAdmin, actor_of
+from core.audit.restricted import access_of_reader
 from patients.admin import found_ids
 
 
@@ -182,6 +183,9 @@ class ChangeInline(admin.TabularInline):  # type: ignore[type-arg]
     can_delete = False
     ordering = ("at", "id")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AppointmentChange]:
+        return super().get_queryset(request).exclude(appointment__patient_id__in=access_of_reader().closed)
+
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.actor is not None and request.actor.can("appointment", "history")
 
@@ -208,12 +212,16 @@ class AppointmentAdmin(PrivateSearchAdmin):
     inlines = (ChangeInline,)
     fields = (
         ("start", "end"), ("time_zone", "local_day"), "patient", "service", ("provider", "location", "room"),
-        ("status", "source", "is_urgent"), "notes", ("checked_in_at", "started_at", "completed_at"),
+        ("status", "source", "is_urgent"), "shown_notes", ("checked_in_at", "started_at", "completed_at"),
         ("created_at", "updated_at", "version"),
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Appointment]:
         return super().get_queryset(request) & visible_appointments(actor_of(request))
+
+    @admin.display(description=gettext_lazy("notes"))
+    def shown_notes(self, obj: Appointment) -> str:
+        return obj.shown_notes
 
     @admin.display(description=gettext_lazy("start"), ordering="start")
     def when(self, obj: Appointment) -> str:
@@ -296,6 +304,9 @@ class AppointmentChangeAdmin(ScopedAdmin):
     list_select_related = ("appointment",)
     date_hierarchy = "at"
     ordering = ("-at", "-pk")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AppointmentChange]:
+        return super().get_queryset(request).exclude(appointment__patient_id__in=access_of_reader().closed)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_view_permission(request, obj) and self.may(request, "history")

@@ -11,12 +11,15 @@ class AppointmentsConfig(AppConfig):
 
     def ready(self) -> None:
         from appointments import hot, operations
+        from appointments.policies import Treating
         from appointments.selectors.contacts import visits_as_contacts
+        from core.audit.restricted import add_way
         from patients.selectors.contacts import counts_as_contact
 
         counts_as_contact(visits_as_contacts)
         operations.register()
         hot.register()
+        add_way(Treating())
         add_menu_item(MenuItem(10, _("Today"), "today", "appointments:today", "appointment"))
         add_menu_item(MenuItem(20, _("Calendar"), "calendar", "appointments:calendar", "appointment"))
         unusual = "appointments:unusual-access"

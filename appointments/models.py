@@ -227,6 +227,11 @@ class Appointment(Record):
     def field_rules(self) -> Rules:
         return {"notes": visit_rules()["notes"]}
 
+    @property
+    def shown_notes(self) -> str:
+        """The notes; empty for a reader to whom the patient's record isn't open. A query unless the patient was read."""
+        return "" if self.patient.is_withheld else self.notes
+
 
 @anonymised(
     keep=[

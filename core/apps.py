@@ -18,6 +18,8 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         from core import checks, operations  # noqa: F401  (checks registers the system checks)
+        from core.audit.break_glass import Glass
+        from core.audit.restricted import add_way
         from core.cache import cache
         from core.database import detector, fetching
         from core.database.roles import grant_defaults
@@ -25,6 +27,7 @@ class CoreConfig(AppConfig):
 
         fetching.fetch_peers_by_default()
         operations.register()
+        add_way(Glass())
         _keep_for_a_time()
         _encrypt_odd_places()
         if settings.DEBUG:

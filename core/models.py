@@ -6,6 +6,7 @@ from core.accounts.api_keys.models import ApiKey
 from core.accounts.auth_sessions import AuthSession
 from core.accounts.factors.models import OneTimeCode, SecondFactor
 from core.accounts.models import Membership, SignInThrottle, User
+from core.audit.break_glass import BreakGlass
 from core.audit.models import AccessedPatient, AccessEvent
 from core.drafts.models import Draft
 from core.history.models import Change, Seal
@@ -26,6 +27,7 @@ __all__ = [
     "AddressStanding",
     "ApiKey",
     "AuthSession",
+    "BreakGlass",
     "Change",
     "Clinic",
     "ClinicKey",

@@ -7,10 +7,13 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from core.accounts.actor import Actor
     from core.accounts.api_keys.known import KnownKey
     from core.accounts.known import KnownSession
     from core.accounts.models import Membership, User
+    from core.audit.restricted import Opening
     from core.database.detector import Detector
     from core.errors import DomainError
     from core.security.limiting.callers import Counted
@@ -34,6 +37,7 @@ class HMSRequest(HttpRequest):
     memberships: "list[Membership]"
     clinic: "Clinic | None"
     actor: "Actor | None"
+    openings: "Mapping[UUID, Opening]"  # the restricted records that are open to the person; empty without a clinic
     counted: "Counted"
     person_id: UUID | None  # who was found to ask; None for a stranger, and while nobody has looked
     access_id: UUID  # of its event in the access log, once it has one

@@ -1,6 +1,7 @@
 """How an error leaves the house: the contract's JSON for machines, a page for people. Mapped here and nowhere else."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -64,10 +65,20 @@ def error_response(request: HMSRequest, error: DomainError) -> HttpResponse:
         response: HttpResponse = JsonResponse(body, status=error.status)
         if error.status == 401:
             response["WWW-Authenticate"] = "Bearer"
+    elif (page := _pages.get(type(error))) and not is_fragment(request):
+        response = page(request, error)
     else:
         response = error_page(request, error.status, str(error.message))
     come_back(response, error.retry_after)
     return response
+
+
+_pages: dict[type[DomainError], Callable[[Any, Any], HttpResponse]] = {}
+
+
+def set_page(kind: type[DomainError], page: Callable[[Any, Any], HttpResponse]) -> None:
+    """Pages that are refused with this error show `page(request, error)`: for an error that somebody can do something about."""
+    _pages[kind] = page
 
 
 def come_back(response: HttpResponseBase, seconds: int) -> None:

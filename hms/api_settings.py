@@ -35,6 +35,8 @@ SPECTACULAR_SETTINGS = {
         "ConsentKind": "patients.choices.ConsentKind",
         "PatientStatus": "patients.choices.PatientStatus",
         "DocumentCategory": "patients.choices.DocumentCategory",
+        "BreakGlassCategory": "core.audit.break_glass.Category",
+        "Verdict": "core.audit.break_glass.Verdict",
         "DocumentStatus": "patients.choices.DocumentStatus",
         "WritablePatientStatus": "patients.choices.CHOSEN_STATUS",
         "ReminderChannel": "patients.choices.Channel",

@@ -1,10 +1,11 @@
 """Patients in the admin: found by the same search, saved by the same services as everywhere."""
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Case, QuerySet, Value, When
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
@@ -13,14 +14,18 @@ from django.utils.translation import gettext_lazy
 from core.accounts.models import Membership, User, normalise_email
 from core.accounts.roles import Role
 from core.admin_site import PrivateSearchAdmin, ScopedAdmin, ServiceForm, actor_of
+from core.audit.restricted import access_of_reader
 from core.errors import invalid
 from patients.choices import CHOSEN_STATUS, Channel
 from patients.models import Consent, Document, Patient, PatientAccount
 from patients.policies import visible_patients
+from patients.querysets import PatientQuerySet
 from patients.selectors.search import search_patients
 from patients.services.registration import register_patient, update_patient
 
 FOUND_AT_MOST = 50
+# What may be asked of the list without finding or placing anybody by what a restricted record withholds.
+HARMLESS = {"q", "p", "all", "status__exact", "_changelist_filters", "_popup", "_to_field"}
 
 
 def found_ids(request: HttpRequest, words: str) -> list[UUID]:
@@ -121,7 +126,15 @@ class PatientAdmin(PrivateSearchAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Patient]:
-        return super().get_queryset(request) & visible_patients(actor_of(request))
+        rows = cast(PatientQuerySet, super().get_queryset(request) & visible_patients(actor_of(request)))
+        asked = request.GET.keys() - HARMLESS
+        return rows.open_to_reader() if asked else rows
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Patient | None:
+        patient: Patient | None = super().get_object(request, object_id, from_field)
+        if patient is not None and patient.is_withheld:
+            raise PermissionDenied(_("This record is restricted."))
+        return patient
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Without what this form doesn't have: read-only viewers get no controls, known patients no duplicate box."""
@@ -159,6 +172,9 @@ class ConsentAdmin(ScopedAdmin):
     list_select_related = ("patient", "noted_by")
     date_hierarchy = "created_at"
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Consent]:
+        return super().get_queryset(request).exclude(patient_id__in=access_of_reader().closed)
+
 
 @admin.register(Document)
 class DocumentAdmin(ScopedAdmin):
@@ -170,6 +186,9 @@ class DocumentAdmin(ScopedAdmin):
     list_filter = ("category", "status", "content_type")
     list_select_related = ("patient", "added_by")
     date_hierarchy = "created_at"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
+        return super().get_queryset(request).exclude(patient_id__in=access_of_reader().closed)
 
 
 class PatientAccountForm(ServiceForm):

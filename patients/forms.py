@@ -10,6 +10,7 @@ from django.forms import BoundField
 from django.utils.translation import gettext_lazy as _
 
 from clinics.models import Provider
+from core.audit.break_glass import Category, Verdict
 from core.editing import READ, ReadingForm
 from core.forms import TypedBoolean, TypedChoice, TypedChoices, TypedField, TypedFile
 from core.uploads.rules.kinds import KINDS
@@ -167,6 +168,36 @@ class AnonymiseForm(forms.Form):
         """For `anonymise_patient`."""
         said = {name: self.cleaned_data.get(name, "") for name in ("kind", "reason", "mrn")}
         return {**said, "expected_version": read_version(self)}
+
+
+class BreakGlassForm(forms.Form):
+    """Why a restricted record is opened."""
+
+    category = TypedChoice(label=_("What for"), required=True, choices=[("", "–"), *Category.choices])
+    reason = TypedField(
+        label=_("Reason"),
+        required=True,
+        widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "off"}),
+        help_text=_("A whole sentence. The patient may learn what it was for; who judges the access reads all of it."),
+    )
+
+
+class VerdictForm(forms.Form):
+    """What is thought of an emergency access."""
+
+    verdict = TypedChoice(label=_("Verdict"), required=True, choices=Verdict.choices, widget=forms.RadioSelect)
+    note = TypedField(
+        label=_("Note"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "off"}),
+        help_text=_("Needed when it was not justified."),
+    )
+
+
+class RestrictionForm(forms.Form):
+    """Why a record is restricted, or no longer."""
+
+    reason = _line(_("Reason"), required=True, help_text=_("It stays in the record’s history."), maxlength=REASON_LENGTH)
 
 
 class ExportForm(forms.Form):

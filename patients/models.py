@@ -1,16 +1,19 @@
 """The patient, how a patient is found, and who may look as the patient."""
 
 import secrets
+from collections.abc import Collection
 from datetime import date
-from typing import Any
+from typing import Any, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.fetch_modes import FetchMode
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from clinics.models import Provider
 from core.anonymity import anonymised
+from core.audit.restricted import Opening, access_of_reader
 from core.cache.rows import thawed
 from core.history.keeping import keeps_history
 from core.security.fields import EncryptedTextField
@@ -31,8 +34,17 @@ from patients.choices import (
     Sex,
     TimeOfDay,
 )
-from patients.querysets import DocumentQuerySet, PatientQuerySet
-from patients.validators import ClinicRules, anonymising_rules, consent_rules, document_rules, patient_rules
+from patients.errors import RecordRestricted
+from patients.querysets import ALWAYS_SHOWN, DocumentQuerySet, PatientQuerySet, blank_of
+from patients.validators import (
+    REASON_LENGTH,
+    ClinicRules,
+    anonymising_rules,
+    consent_rules,
+    document_rules,
+    patient_rules,
+    restriction_rules,
+)
 
 NOBODY = "Anonymised"  # where a name is needed
 
@@ -47,20 +59,28 @@ NOBODY = "Anonymised"  # where a name is needed
         "given_norm": "",
         "date_of_birth": lambda patient: date(patient.date_of_birth.year, 1, 1),
         "status": PatientStatus.ANONYMISED,
+        "is_restricted": False,
     },
     blank=[
         "middle_name", "preferred_name", "gender", "blood_type", "phone", "phone_alt", "email", "address_line1", "address_line2",
         "city", "region", "postal_code", "country", "national_id", "insurance_provider", "insurance_policy_number",
         "insurance_valid_until", "emergency_name", "emergency_relationship", "emergency_phone", "language", "needs_interpreter",
         "reminder_channels", "quiet_from", "quiet_until", "preferred_provider", "preferred_time_of_day", "notes",
+        "restriction_reason",
     ],
 )  # fmt: skip
 @keeps_history(inner=["family_norm", "given_norm"])
-@announces(patient=["id"])
+@announces(patient=["id"], restricted=["clinic_id", "is_restricted"])
 class Patient(Record):
-    """A person whom the clinic cares for. Names are stored as typed; the `*_norm` columns are for finding them."""
+    """A person whom the clinic cares for. Names are stored as typed; the `*_norm` columns are for finding them.
+
+    A restricted record that isn't open to the reader (core.audit.restricted) is read without what it withholds, whoever asks for it
+    and by which way: `is_withheld` says so. `opening` is the reader's way to a restricted record that is open to them.
+    """
 
     subject_path = "pk"
+    is_withheld = False
+    opening: Opening | None = None
 
     mrn = models.CharField(_("MRN"), max_length=24, editable=False, help_text=_("Medical record number, issued by the clinic."))
     given_name = models.CharField(_("given name"), max_length=100)
@@ -98,6 +118,15 @@ class Patient(Record):
     preferred_time_of_day = models.CharField(_("preferred time"), max_length=16, choices=TimeOfDay, default=TimeOfDay.ANY)
     notes = models.TextField(_("notes"), blank=True, max_length=4000)
     status = models.CharField(_("status"), max_length=16, choices=PatientStatus, default=PatientStatus.ACTIVE)
+    is_restricted = models.BooleanField(_("restricted"), default=False, db_default=False, editable=False)
+    restriction_reason = models.CharField(
+        _("reason of the restriction, or of its end"),
+        max_length=REASON_LENGTH,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+    )
 
     family_norm = models.CharField(max_length=200, editable=False, db_collation="C")
     given_norm = models.CharField(max_length=200, editable=False, db_collation="C")
@@ -114,6 +143,7 @@ class Patient(Record):
             models.Index(fields=["clinic", "date_of_birth"], name="patients_by_birth"),
             models.Index(fields=["clinic", "updated_at", "id"], name="patients_by_update"),
             models.Index(fields=["clinic", "phone"], name="patients_by_phone"),
+            models.Index(fields=["clinic", "id"], name="patients_restricted", condition=models.Q(is_restricted=True)),
         ]
 
     def __str__(self) -> str:
@@ -122,12 +152,42 @@ class Patient(Record):
     @classmethod
     def from_row(cls, row: Any) -> "Patient":
         """The record of a row of `as_rows`, as `for_list` would have read it. No query."""
-        return thawed(cls, tuple(row._asdict().items()))
+        patient = thawed(cls, tuple(row._asdict().items()))
+        patient._look_up_access()
+        return patient
+
+    @classmethod
+    def from_db(
+        cls, db: str | None, field_names: Collection[str], values: Collection[Any], *, fetch_mode: FetchMode | None = None
+    ) -> Self:
+        patient = super().from_db(db, field_names, values, fetch_mode=fetch_mode)
+        patient._look_up_access()
+        return patient
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        written = kwargs.get("update_fields")
+        if self.is_withheld and (written is None or not ALWAYS_SHOWN | {"restriction_reason"} >= set(written)):
+            raise RecordRestricted.of(self.pk)  # blanks must not be written over what was withheld
+        super().save(*args, **kwargs)
+
+    def _look_up_access(self) -> None:
+        """Take out what the reader may not see. No query for a record that was read with `is_restricted` and isn't."""
+        if not self.__dict__.get("is_restricted", True):
+            return
+        access = access_of_reader()
+        self.is_withheld = self.pk in access.closed
+        if self.is_withheld:
+            for field in self._meta.concrete_fields:
+                if field.attname in self.__dict__ and field.attname not in ALWAYS_SHOWN:
+                    self.__dict__[field.attname] = blank_of(field)
+        elif self.__dict__.get("is_restricted"):
+            self.opening = access.openings.get(self.pk)
 
     def field_rules(self) -> Rules:
         clinic = self.own_clinic()
         rules = patient_rules(ClinicRules(country=clinic.country, today=timezone.localdate(timezone=clinic.zone)))
-        return {name: rule for name, rule in rules.items() if name not in ("preferred_provider_id", "status")}
+        own = {name: rule for name, rule in rules.items() if name not in ("preferred_provider_id", "status")}
+        return own | {"restriction_reason": restriction_rules()["reason"]}
 
     @property
     def is_anonymised(self) -> bool:

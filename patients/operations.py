@@ -38,7 +38,7 @@ def last_page(actor: Actor) -> list[Patient]:
 
 
 def detail(actor: Actor, patient_id: UUID) -> Patient:
-    patient: Patient = visible_patients(actor).for_detail().found(pk=patient_id)
+    patient: Patient = visible_patients(actor).for_detail().record(pk=patient_id)
     return patient
 
 

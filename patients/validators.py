@@ -175,6 +175,15 @@ def anonymising_rules() -> dict[str, Rule]:
     }
 
 
+def restriction_rules() -> dict[str, Rule]:
+    """Why a record is restricted, or no longer."""
+    return {"reason": partial(clean_text, max_length=REASON_LENGTH, multiline=True)}
+
+
+def clean_restriction_reason(value: Any) -> str:
+    return clean_text(value, max_length=REASON_LENGTH, required=True, multiline=True)
+
+
 def clean_reason(value: Any) -> str:
     """Why a document is in error."""
     return clean_text(value, max_length=REASON_LENGTH, required=True, multiline=True)

@@ -31,6 +31,7 @@ class PatientBrief(OutputSerializer):
     id = serializers.UUIDField()
     mrn = serializers.CharField()
     name = serializers.CharField(source="full_name")
+    is_restricted = serializers.BooleanField()
 
 
 class RuledInput(InputSerializer):
@@ -237,6 +238,8 @@ class RescheduleInput(ReasonInput):
 
 
 class AppointmentOutput(OutputSerializer):
+    reads = {"notes": ("notes", "patient__is_restricted")}
+
     id = serializers.UUIDField()
     patient = PatientBrief()
     service = NamedOutput()
@@ -249,7 +252,7 @@ class AppointmentOutput(OutputSerializer):
     status = serializers.ChoiceField(choices=Status.choices)
     source = serializers.ChoiceField(choices=Source.choices)  # type: ignore[assignment]
     is_urgent = serializers.BooleanField()
-    notes = serializers.CharField()
+    notes = serializers.CharField(source="shown_notes", help_text="Empty also when the patient's record is not open to you.")
     checked_in_at = serializers.DateTimeField(allow_null=True)
     started_at = serializers.DateTimeField(allow_null=True)
     completed_at = serializers.DateTimeField(allow_null=True)

@@ -177,13 +177,13 @@ class AppointmentHistoryViewSet(ClinicViewSet):
     pagination_class = None
 
     def queryset_for(self, actor: Actor) -> QuerySet[Any]:
-        return visible_appointments(actor)
+        return visible_appointments(actor).select_related("patient")
 
     @extend_schema(responses=AppointmentChangeOutput(many=True))
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The visit's changes, oldest first."""
         visit = self.row()
-        changes: list[AppointmentChange] = history_of(visit.pk)
+        changes: list[AppointmentChange] = history_of(visit)
         for change in changes:
             change.appointment = visit
         return self.many(changes)

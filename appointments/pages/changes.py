@@ -13,6 +13,7 @@ from core.history.selectors import changes_of
 from core.pages.access import page
 from core.pages.reading import read_number
 from core.requests import ClinicRequest
+from patients.errors import RecordRestricted
 
 
 @require_GET
@@ -20,6 +21,8 @@ from core.requests import ClinicRequest
 def changes(request: ClinicRequest, visit_id: UUID) -> HttpResponse:
     """The newest first, page by page, in the visit's own time zone."""
     visit = visible_appointments(request.actor).for_list().found(pk=visit_id)
+    if visit.patient.is_withheld:
+        raise RecordRestricted.of(visit.patient_id)
     shown([visit.patient_id])
     before = read_number(request.GET.get("before"))
     found = changes_of(actor=request.actor, row_ids=[visit.pk], zone=ZoneInfo(visit.time_zone), before=before)

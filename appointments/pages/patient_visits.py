@@ -18,7 +18,7 @@ from patients.policies import visible_patients
 @page("appointment", patients_too=True)
 def of_patient(request: ClinicRequest, patient_id: UUID) -> HttpResponse:
     """Coming and past visits. Two queries."""
-    patient = visible_patients(request.actor).found(pk=patient_id)
+    patient = visible_patients(request.actor).record(pk=patient_id)
     shown([patient.pk])
     visits = appointments_of(actor=request.actor, patient_id=patient.pk)
     name = "appointments/_patient_visits.html" if is_fragment(request) else "appointments/patient_visits.html"

@@ -92,7 +92,7 @@ def detail(request: ClinicRequest, visit_id: UUID) -> HttpResponse:
         "can_cancel": visit.status in TRANSITIONS["cancel"].sources and request.actor.can("appointment", "cancel"),
         "can_move": visit.status in MOVABLE and request.actor.can("appointment", "reschedule"),
         "can_undo": visit.status in UNDOABLE and request.actor.can("appointment", "undo"),
-        "changes": history_of(visit.pk)[::-1] if sees_history else [],
+        "changes": history_of(visit)[::-1] if sees_history else [],
         "sees_history": sees_history,
         "reason_form": ReasonForm(initial={"version": visit.version}),
     }

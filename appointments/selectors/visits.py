@@ -19,7 +19,9 @@ from core.errors import NotFound
 
 @dataclass(frozen=True, slots=True)
 class VisitRow:
-    """One visit with the names a row shows. `start` and `end` are in the location's zone, `clock` is the start as "10:30".
+    """One visit with the names a row shows. Of a patient whose record is withheld: no age, sex, notes, reason.
+
+    `start` and `end` are in the location's zone, `clock` is the start as "10:30".
 
     `minutes` is what the row's lane counts: minutes waited, late or with the provider (0 elsewhere); `tone` tells how bad
     that is: mute, warn or bad. `reason` is the last change's. `actions` are the next steps this person may take.
@@ -43,8 +45,9 @@ class VisitRow:
     patient_id: UUID
     patient_name: str
     patient_mrn: str
-    patient_age: int
+    patient_age: int | None
     patient_sex: str
+    patient_restricted: bool
     service_id: UUID
     service_name: str
     service_tone: str
@@ -123,13 +126,14 @@ def visit_row(appointment: Appointment, actor: Actor, *, minutes: int = 0, tone:
         is_urgent=visit.is_urgent,
         source=visit.source,
         source_label=visit.get_source_display(),
-        notes=visit.notes,
-        reason=getattr(visit, "last_reason", "") or "",
+        notes=visit.shown_notes,
+        reason="" if visit.patient.is_withheld else getattr(visit, "last_reason", "") or "",
         patient_id=visit.patient_id,
         patient_name=visit.patient.full_name,
         patient_mrn=visit.patient.mrn,
-        patient_age=visit.patient.age_on(visit.local_day),
+        patient_age=None if visit.patient.is_withheld else visit.patient.age_on(visit.local_day),
         patient_sex=visit.patient.get_sex_display(),
+        patient_restricted=visit.patient.is_restricted,
         service_id=visit.service_id,
         service_name=visit.service.name,
         service_tone=visit.service.tone,
@@ -156,14 +160,19 @@ def appointment_detail(*, actor: Actor, appointment_id: UUID) -> VisitDetail:
     appointment = with_reason(visible_appointments(actor)).filter(pk=appointment_id).first()
     if appointment is None:
         raise NotFound("There is no such appointment.")
-    lines = history_of(appointment_id) if actor.can("appointment", "history") else ()
+    lines = history_of(appointment) if actor.can("appointment", "history") else ()
     return VisitDetail(visit_row(appointment, actor), tuple(_line(change) for change in lines))
 
 
-def history_of(appointment_id: UUID) -> list[AppointmentChange]:
-    """The changes of a visit, oldest first. One query."""
-    changes = AppointmentChange.objects.filter(appointment_id=appointment_id)
-    return list(changes.select_related("from_provider", "to_provider").order_by("at", "id"))
+def history_of(appointment: Appointment) -> list[AppointmentChange]:
+    """The changes of a visit that was read with its patient, oldest first; without their reasons if the record is withheld.
+    One query."""
+    found = AppointmentChange.objects.filter(appointment_id=appointment.pk)
+    changes = list(found.select_related("from_provider", "to_provider").order_by("at", "id"))
+    if appointment.patient.is_withheld:
+        for change in changes:
+            change.reason = ""
+    return changes
 
 
 def appointments_of(*, actor: Actor, patient_id: UUID, now: datetime | None = None, limit: int = 100) -> PatientVisits:

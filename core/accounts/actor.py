@@ -6,6 +6,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from core.accounts.roles import PLATFORM_ROLES, Role, allowed
+from core.audit.restricted import access_of
 from core.errors import Detail, NotAllowed
 
 
@@ -46,11 +47,15 @@ class Actor:
         return self.roles == frozenset({Role.PATIENT})
 
     @property
-    def seen_as(self) -> tuple[tuple[str, ...], tuple[UUID, ...], UUID | None, tuple[str, ...] | None]:
-        """What of the person decides which rows and fields are shown: part of the key of whatever is kept for others too."""
+    def seen_as(self) -> tuple[tuple[str, ...], tuple[UUID, ...], UUID | None, tuple[str, ...] | None, tuple[UUID, ...]]:
+        """What of the person decides which rows and fields are shown: part of the key of whatever is kept for others too.
+
+        The restricted records that are open to them at this moment belong to it, so that nothing that is kept outlives an access.
+        """
         own = self.user_id if self.is_patient_only else None
         scopes = None if self.scopes is None else tuple(sorted(self.scopes))
-        return tuple(sorted(self.roles)), tuple(sorted(self.location_ids)), own, scopes
+        opened = access_of(self.clinic_id, self.user_id).openings
+        return tuple(sorted(self.roles)), tuple(sorted(self.location_ids)), own, scopes, tuple(sorted(opened))
 
 
 def system_actor(clinic_id: UUID | None = None) -> Actor:

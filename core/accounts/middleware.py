@@ -18,6 +18,7 @@ from core.accounts.auth_sessions import NOTED_EVERY, note_seen
 from core.accounts.known import clinic_named, known_memberships, user_of_session
 from core.accounts.models import User
 from core.accounts.roles import Role
+from core.audit.restricted import decided_access
 from core.errors import BadRequest, Detail, DomainError, NotAllowed
 from core.requests import HMSRequest
 from core.responses import error_response, is_api
@@ -86,7 +87,8 @@ def _note_used(request: HMSRequest) -> None:
 
 
 class ClinicMiddleware:
-    """Finds the clinic the request is about and the person's place in it; sets `request.clinic` and `request.actor`.
+    """Finds the clinic the request is about and the person's place in it; sets `request.clinic`, `request.actor` and
+    `request.openings` (the restricted records that are open to the person).
 
     Order: X-Clinic-ID, ?clinic_id=, token's claim, subdomain, session, only membership. Queries: none, or one
     for the memberships of a signed-in person.
@@ -96,7 +98,7 @@ class ClinicMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HMSRequest) -> HttpResponse:
-        request.clinic, request.actor, request.memberships = None, None, []
+        request.clinic, request.actor, request.memberships, request.openings = None, None, [], {}
         if not request.user.is_authenticated:
             return self.get_response(request)
         request.person_id = request.user.pk
@@ -107,7 +109,8 @@ class ClinicMiddleware:
                 return error_response(request, error)
             if request.clinic is None:
                 return self.get_response(request)
-            with narrowed(clinic_id=request.clinic.pk), timezone.override(request.clinic.zone):
+            with narrowed(clinic_id=request.clinic.pk), timezone.override(request.clinic.zone), decided_access() as access:
+                request.openings = access.openings
                 return self.get_response(request)
 
     def _enter(self, request: HMSRequest) -> None:

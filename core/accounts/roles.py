@@ -32,6 +32,7 @@ _admins = frozenset({Role.SUPER_ADMIN, Role.CLINIC_ADMIN})
 _operators = _admins | {Role.SYSTEM_ADMIN}
 _front_desk = frozenset({Role.CLINIC_ADMIN, Role.RECEPTIONIST, Role.MEDICAL_ASSISTANT, Role.NURSE, Role.DOCTOR})
 _diagnostics = frozenset({Role.PHARMACIST, Role.LAB_TECHNICIAN, Role.RADIOLOGIST})
+_clinical = _diagnostics | {Role.DOCTOR, Role.NURSE, Role.MEDICAL_ASSISTANT}
 _oversight = frozenset({Role.AUDITOR, Role.COMPLIANCE_OFFICER})
 _staff = CLINIC_ROLES - {Role.PATIENT}
 
@@ -76,6 +77,12 @@ MATRIX: dict[str, dict[str, frozenset[Role]]] = {
         "change": _front_desk | {Role.SUPER_ADMIN},
         "export": frozenset({Role.CLINIC_ADMIN, Role.COMPLIANCE_OFFICER}),
         "anonymise": frozenset({Role.CLINIC_ADMIN, Role.COMPLIANCE_OFFICER}),
+        "restrict": frozenset({Role.CLINIC_ADMIN, Role.COMPLIANCE_OFFICER}),
+    },
+    "break_glass": {
+        "view": _oversight | {Role.CLINIC_ADMIN},
+        "create": _clinical | {Role.CLINIC_ADMIN, Role.COMPLIANCE_OFFICER},
+        "review": frozenset({Role.CLINIC_ADMIN, Role.COMPLIANCE_OFFICER}),
     },
     "history": {"view": _front_desk | _oversight | {Role.SUPER_ADMIN}},
     "document": {

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from core.audit.draining import drainer, spool
 from core.audit.events import AccessRecord
+from core.audit.restricted import why_of
 from core.audit.spool import SpoolUnwritable
 from core.audit.subjects import Shown, collecting
 from core.errors import Unavailable
@@ -48,6 +49,7 @@ class AccessLogMiddleware:
         clinic, match = request.clinic, request.resolver_match
         if clinic is None:
             raise SpoolUnwritable("patients of no clinic")
+        shown.why = shown.why or why_of(request.openings, (UUID(bytes=one) for one in shown.patients))
         record = AccessRecord(
             event_id=_event_id(request),
             at=timezone.now(),

@@ -24,6 +24,7 @@ class Kind(models.TextChoices):
     NEW_PASSWORD = "new_password", _("Link to a new password")
     NOTICE = "notice", _("Notice about the account")
     INVITATION = "invitation", _("Invitation to a clinic")
+    BREAK_GLASS = "break_glass", _("Emergency access to a restricted record")
 
 
 class OutgoingMessage(models.Model):

@@ -44,7 +44,7 @@ def numbered(model, columns):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("core", "0011_keys")]
+    dependencies = [("core", "0013_break_glass")]
 
     operations = [
         migrations.AddField(

@@ -40,8 +40,9 @@ def signed_in(view: View) -> View:
         try:
             return view(request, *args, **kwargs)
         except DomainError as error:
+            refused = error_response(request, error)  # before: what an error's own page asks, can't be asked of a lost transaction
             transaction.set_rollback(True)
-            return error_response(request, error)
+            return refused
 
     return guarded
 

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -25,8 +26,11 @@ from core.validators import (
     clean_name,
     clean_slug,
     clean_time_zone,
+    clean_whole_number,
 )
 from core.validators.models import RuledModel
+
+SHORTEST_ACCESS, LONGEST_ACCESS = 15, 240  # minutes of an emergency access, as a clinic may set them
 
 
 def validate_time_zone(name: str) -> None:
@@ -78,6 +82,13 @@ class Clinic(RuledModel):
         blank=True,
         help_text=_("Who has such a role sets up a second factor at the next sign-in, before anything else."),
     )
+    break_glass_minutes = models.PositiveSmallIntegerField(
+        _("emergency access lasts (minutes)"),
+        default=60,
+        db_default=60,
+        validators=[MinValueValidator(SHORTEST_ACCESS), MaxValueValidator(LONGEST_ACCESS)],
+        help_text=_("How long a restricted record stays open to somebody who said why: 15 to 240."),
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -103,6 +114,7 @@ class Clinic(RuledModel):
             "currency": clean_currency,
             "mrn_prefix": clean_mrn_prefix,
             "state": partial(clean_choice, choices=self.State.values),
+            "break_glass_minutes": partial(clean_whole_number, least=SHORTEST_ACCESS, most=LONGEST_ACCESS),
         }
 
 

@@ -98,5 +98,5 @@ class DocumentsView(ClinicViewSet):
             key = UUID(str(self.kwargs["id"]))
         except ValueError as error:
             raise NotFound("There is no such record.") from error
-        patient: Patient = visible_patients(actor).only("id", "clinic_id").found(pk=key)
+        patient: Patient = visible_patients(actor).only("id", "clinic_id").record(pk=key)
         return patient

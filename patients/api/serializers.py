@@ -25,6 +25,7 @@ from patients.choices import (
     TimeOfDay,
 )
 
+WITHHELD = "the record is restricted and not open to you."
 AS_WRITTEN = "As people write it; kept as E.164."
 
 
@@ -72,11 +73,12 @@ class PatientSummary(OutputSerializer):
     family_name = serializers.CharField()
     middle_name = serializers.CharField()
     preferred_name = serializers.CharField()
-    date_of_birth = serializers.DateField()
-    sex = serializers.ChoiceField(choices=Sex.choices)
-    phone = serializers.CharField(help_text="E.164.")
-    email = serializers.CharField()
+    date_of_birth = serializers.DateField(allow_null=True, help_text=f"null: {WITHHELD}")
+    sex = serializers.ChoiceField(choices=Sex.choices, allow_blank=True, help_text=f"Empty: {WITHHELD}")
+    phone = serializers.CharField(help_text=f"E.164. Empty also: {WITHHELD}")
+    email = serializers.CharField(help_text=f"Empty also: {WITHHELD}")
     status = serializers.ChoiceField(choices=PatientStatus.choices)
+    is_restricted = serializers.BooleanField(help_text="The record opens to few; see `patients/{id}/break-glass`.")
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     version = serializers.IntegerField()
@@ -105,6 +107,7 @@ class PatientOutput(OutputSerializer):
     preferences = PreferencesOutput(source="*")
     notes = serializers.CharField()
     status = serializers.ChoiceField(choices=PatientStatus.choices)
+    is_restricted = serializers.BooleanField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     version = serializers.IntegerField(help_text="Counts changes; goes into the ETag, for If-Match.")

@@ -1,7 +1,7 @@
 """Patients for machines: list, find, register, change, consents."""
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -24,11 +24,13 @@ from patients import services
 from patients.api import serializers as shapes
 from patients.api.names import flat, named_as_sent
 from patients.choices import CLOSED, PatientStatus
+from patients.errors import RecordRestricted
 from patients.models import Consent, Patient, PatientAccount
 from patients.policies import visible_patients
 from patients.querysets import PatientQuerySet
 from patients.selectors import duplicates_of, search_patients
 
+WITHHELD = {"phone", "date_of_birth"}  # filters that ask for what a restricted record withholds
 SEARCHED = {"type": "string", "maxLength": 200}
 
 
@@ -80,7 +82,15 @@ class PatientsView(ClinicViewSet):
         rows = visible_patients(actor)
         return rows.for_list() if self.action in self.list_actions else rows
 
+    def _first(self, rows: QuerySet[Any]) -> Any:
+        patient = super()._first(rows)
+        if patient.is_withheld:
+            raise RecordRestricted.of(patient.pk)
+        return patient
+
     def filtered(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if WITHHELD & self.request.query_params.keys() or "date_of_birth" in self.request.query_params.get("ordering", ""):
+            queryset = cast(PatientQuerySet, queryset).open_to_reader()  # nobody is found, or placed, by what is withheld
         if mrn := text_parameter(self.request, "mrn", max_length=24):
             queryset = queryset.filter(mrn=mrn)
         if phone := text_parameter(self.request, "phone", max_length=40):
@@ -196,5 +206,5 @@ class ConsentsView(ClinicViewSet):
             key = UUID(str(self.kwargs["id"]))
         except ValueError as error:
             raise NotFound("There is no such record.") from error
-        patient: Patient = visible_patients(actor).only("id", "clinic_id").found(pk=key)
+        patient: Patient = visible_patients(actor).only("id", "clinic_id").record(pk=key)
         return patient

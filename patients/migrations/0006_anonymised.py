@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('core', '0014_access_log_seals'),
-        ('patients', '0004_history'),
+        ('patients', '0005_restricted'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

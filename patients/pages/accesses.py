@@ -24,6 +24,9 @@ ON_A_PAGE = 50
 # The beginning of a route's name -> what people call that place. The first that fits counts.
 PLACES: list[tuple[str, str | Promise]] = [
     ("patients:accesses", _("This page")),
+    ("patients:emergency-access", _("Oversight")),
+    ("patients:judge-access", _("Oversight")),
+    ("patients:restriction", _("Restriction of the record")),
     ("patients:own", _("Own record")),
     ("patients:document", _("Documents")),
     ("patients:edit", _("Record, to change it")),

@@ -30,7 +30,7 @@ from patients.services import anonymise_patient
 @require_http_methods(["GET", "POST"])
 @page("patient", "anonymise")
 def anonymise(request: ClinicRequest, patient_id: UUID) -> HttpResponse:
-    patient: Patient = visible_patients(request.actor).found(pk=patient_id)
+    patient: Patient = visible_patients(request.actor).record(pk=patient_id)
     shown([patient.pk])
     refuse_anonymised(patient)
     form = AnonymiseForm(request.POST if request.method == "POST" else None, initial={"version": patient.version})

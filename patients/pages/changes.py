@@ -21,7 +21,7 @@ from patients.selectors import record_rows
 @page("history")
 def changes(request: ClinicRequest, patient_id: UUID) -> HttpResponse:
     """The newest first, page by page; `before` is the number of the last entry that was seen."""
-    patient = visible_patients(request.actor).found(pk=patient_id)
+    patient = visible_patients(request.actor).record(pk=patient_id)
     shown([patient.pk])
     found = changes_of(
         actor=request.actor,

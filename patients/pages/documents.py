@@ -130,7 +130,7 @@ def _add_page(request: ClinicRequest, patient: Patient, form: DocumentForm, stat
 
 
 def _patient(request: ClinicRequest, patient_id: UUID) -> Patient:
-    patient: Patient = visible_patients(request.actor).found(pk=patient_id)
+    patient: Patient = visible_patients(request.actor).record(pk=patient_id)
     return patient
 
 

@@ -25,7 +25,7 @@ from patients.services import export_patient
 @require_http_methods(["GET", "POST"])
 @page("patient", "export")
 def take_copy(request: ClinicRequest, patient_id: UUID) -> HttpResponse:
-    patient: Patient = visible_patients(request.actor).found(pk=patient_id)
+    patient: Patient = visible_patients(request.actor).record(pk=patient_id)
     shown([patient.pk])
     form = ExportForm(request.POST if request.method == "POST" else None)
     status = 200

@@ -33,7 +33,7 @@ from patients.services import update_patient
 @require_GET
 @page("patient", "view")
 def detail(request: ClinicRequest, patient_id: UUID) -> HttpResponse:
-    patient = visible_patients(request.actor).for_detail().found(pk=patient_id)
+    patient = visible_patients(request.actor).for_detail().record(pk=patient_id)
     return render(request, "patients/detail.html", _record(request, patient) | documents_panel(request.actor, patient))
 
 
@@ -79,7 +79,7 @@ def edit(request: ClinicRequest, patient_id: UUID) -> HttpResponse:
 
 def _as_it_is(request: ClinicRequest, patient_id: UUID) -> tuple[Patient, dict[str, Any]]:
     """The record, and what its form would show of it now. Two queries. Raises Conflict for an anonymised one."""
-    patient: Patient = visible_patients(request.actor).for_detail().found(pk=patient_id)
+    patient: Patient = visible_patients(request.actor).for_detail().record(pk=patient_id)
     refuse_anonymised(patient)
     return patient, initial_of(patient, latest_consents(actor=request.actor, patient_id=patient.pk))
 

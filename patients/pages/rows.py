@@ -46,13 +46,16 @@ class PatientRow:
     age: str
     sex: str
     is_active: bool
+    is_restricted: bool
     status: str
     why: str = ""
     strong: bool = False
 
 
 def age_of(patient: Patient, today: date) -> str:
-    """“52 y”; months under two years (“4 months”)."""
+    """“52 y”; months under two years (“4 months”). Empty for a record that is withheld."""
+    if patient.is_withheld:
+        return ""
     years = patient.age_on(today)
     if years >= MONTHS_UNTIL:
         return _("%(years)d y") % {"years": years}
@@ -100,6 +103,7 @@ def _row(patient: Patient, matched: Iterable[MatchedTerm], today: date, reading:
         phone=_phone(patient, by_field),
         age=age_of(patient, today),
         sex=patient.get_sex_display(),
+        is_restricted=patient.is_restricted,
         is_active=patient.status == PatientStatus.ACTIVE,
         status=patient.get_status_display(),
         **more,
@@ -141,6 +145,8 @@ def _reach(word: str, match: MatchedTerm) -> int:
 
 def _born(patient: Patient, matches: list[MatchedTerm] | None) -> SafeString:
     born = patient.date_of_birth
+    if patient.is_withheld:
+        return SafeString("")
     if not matches:
         return format_html("{}", date_format(born, "j M Y"))
     if all(match.kind == "prefix" for match in matches):

@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from patients.pages import accesses, anonymising, changes, documents, export, finding, record, registering
+from patients.pages import (
+    accesses,
+    anonymising,
+    changes,
+    documents,
+    emergency_accesses,
+    export,
+    finding,
+    record,
+    registering,
+    restriction,
+)
 
 app_name = "patients"
 urlpatterns = [
@@ -22,5 +33,11 @@ urlpatterns = [
     path("patients/<uuid:patient_id>/documents/<uuid:document_id>/error/", documents.enter_in_error, name="document-error"),
     path("patients/<uuid:patient_id>/export/", export.take_copy, name="export"),
     path("patients/<uuid:patient_id>/anonymise/", anonymising.anonymise, name="anonymise"),
+    path("patients/<uuid:patient_id>/restriction/", restriction.restriction, name="restriction"),
+    path("patients/<uuid:patient_id>/break-glass/", restriction.open_in_emergency, name="break-glass"),
+    path("patients/<uuid:patient_id>/break-glass/end/", restriction.end_now, name="break-glass-end"),
+    path("oversight/emergency-access/", emergency_accesses.queue, name="emergency-accesses"),
+    path("oversight/emergency-access/<uuid:access_id>/", emergency_accesses.one, name="emergency-access"),
+    path("oversight/emergency-access/<uuid:access_id>/verdict/", emergency_accesses.judge, name="judge-access"),
     path("my-record/", record.own, name="own"),
 ]

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from core.accounts.actor import Actor
 from core.accounts.models import Membership, User
 from core.accounts.roles import Role
+from core.audit.break_glass import category_of
 from core.audit.models import READINGS, AccessedPatient, AccessEvent
 from core.audit.subjects import Reading
 from core.tenancy.context import current_clinic_id
@@ -34,6 +37,12 @@ class Access:
     @property
     def reading_words(self) -> str:
         return str(READINGS[self.reading])
+
+    @property
+    def why_words(self) -> str:
+        """“Emergency access: Safeguarding”, or whatever else was given as the reason."""
+        category = category_of(self.why)
+        return _("Emergency access: %(category)s") % {"category": category.label} if category else self.why
 
     @property
     def role_words(self) -> str:

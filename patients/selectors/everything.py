@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.apps import apps
-from django.db.models import ForeignKey, Model, Q
+from django.db.models import Field, ForeignKey, Model, Q
 
 from core.tenancy.context import current_clinic_id
 from patients.models import Patient
@@ -16,6 +16,7 @@ DERIVED = {
     "patients.PatientToken": "keyed hashes of pieces of the record, for finding it",
     "appointments.Claim": "the visit's time once more, so that nobody is booked twice",
     "patients.Anonymisation": "that the record is nobody's any more; there is none of anybody",
+    "core.BreakGlass": "who opened the record in an emergency: the access report tells it",
 }
 
 
@@ -58,14 +59,22 @@ def _is_about(model: type[Model], about: Mapping[type[Model], list[Any]], patien
         return Q(pk=patient_id)
     wanted = Q()
     for field in _references(model):
-        wanted |= Q(**{f"{field.attname}__in": about.get(field.related_model, [])})
+        wanted |= Q(**{f"{field.attname}__in": about.get(_target(field), [])})
     return wanted
 
 
 def _references(model: type[Model]) -> list[Any]:
     """The fields by which it belongs to a patient."""
     bound = set(bound_models()) if model is not Patient else set()
-    return [one for one in model._meta.local_fields if isinstance(one, ForeignKey) and one.related_model in bound]
+    return [one for one in model._meta.local_fields if _target(one) in bound]
+
+
+def _target(field: "Field[Any, Any]") -> Any:
+    """Whose key it holds: a reference says it; a patient's bare id, in a model that says so in `subject_path`, is the log's way."""
+    if isinstance(field, ForeignKey):
+        return field.related_model
+    is_subject = field.attname == "patient_id" == getattr(field.model, "subject_path", "")
+    return Patient if is_subject else None
 
 
 def _named(model: type[Model]) -> list[str]:
@@ -80,7 +89,5 @@ def _named(model: type[Model]) -> list[str]:
 
 def _referring_to(model: type[Model]) -> Iterator[type[Model]]:
     for one in apps.get_models():
-        if getattr(one, "table_kind", "") == "clinic" and any(
-            isinstance(field, ForeignKey) and field.related_model is model for field in one._meta.local_fields
-        ):
+        if getattr(one, "table_kind", "") == "clinic" and any(_target(field) is model for field in one._meta.local_fields):
             yield one

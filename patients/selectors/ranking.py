@@ -147,7 +147,7 @@ def _number_match(patient: Patient, term: NumberTerm) -> MatchedTerm | None:
                 return MatchedTerm(field, "exact" if len(digits) > 6 else "prefix", digits)
     if patient.date_of_birth in term.days:
         return MatchedTerm("date_of_birth", "exact", digits)
-    if patient.date_of_birth.year in term.years:
+    if patient.date_of_birth and patient.date_of_birth.year in term.years:
         return MatchedTerm("date_of_birth", "prefix", digits)
     return None
 

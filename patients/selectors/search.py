@@ -66,7 +66,8 @@ def _second_pass(terms: list[Term], rows: PatientQuerySet, found: list[PatientMa
 def _rank(patients: list[Any], terms: list[Term], *, at_least: int, misspelt: bool) -> list[PatientMatch]:
     """One query when a number was typed that none of the fields read explains: it may be an encrypted one."""
     codes = list(codes_unfound(patients, terms))
-    unread = candidates.unread_fields(current_clinic_id(), codes, [patient.id for patient in patients]) if codes else None
+    readable = [patient.id for patient in patients if patient.date_of_birth]  # of the others no number may be found out
+    unread = candidates.unread_fields(current_clinic_id(), codes, readable) if codes else None
     return ranked(patients, terms, at_least=at_least, misspelt=misspelt, unread=unread)
 
 
@@ -76,7 +77,7 @@ def _load(rows: PatientQuerySet, ids: candidates.Ids) -> list[Any]:
     Two queries: a nested set operation would lead the planner astray.
     """
     wanted: list[UUID] = [row[0] for row in ids]
-    return list(rows.filter(pk__in=wanted).as_rows()) if wanted else []
+    return rows.filter(pk__in=wanted).as_rows() if wanted else []
 
 
 def _checked(text: str) -> str:

@@ -13,7 +13,7 @@ from patients.validators import clean_consent_kind
 def note_consent(*, actor: Actor, patient_id: UUID, kind: str, given: bool) -> Consent:
     """Note a yes or no; the newest of a kind counts. Raises NotFound, ValidationFailed."""
     actor.require("patient", "change")
-    patient: Patient = visible_patients(actor).found(pk=patient_id)
+    patient: Patient = visible_patients(actor).record(pk=patient_id)
     refuse_anonymised(patient)
     problems = Problems()
     kind, given = clean_consent_kind(kind, given, problems)

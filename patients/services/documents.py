@@ -29,7 +29,7 @@ def add_document(
     ValidationFailed naming every wrong field and `file`.
     """
     actor.require("document", "create")
-    patient: Patient = visible_patients(actor).found(pk=patient_id)
+    patient: Patient = visible_patients(actor).record(pk=patient_id)
     if patient.status == PatientStatus.MERGED:
         raise Conflict(_("This record was merged into another. Add it there."))
     refuse_anonymised(patient)

@@ -46,7 +46,7 @@ def export_patient(*, actor: Actor, patient_id: UUID, reason: str, most_bytes: i
     actor.require("patient", "export")
     if actor.user_id is None:
         raise NotAllowed(_("A copy is taken in somebody's name."))
-    patient: Patient = visible_patients(actor).found(pk=patient_id)
+    patient: Patient = visible_patients(actor).record(pk=patient_id)
     if reason not in ExportReason.values:
         raise invalid("reason", "required", _("Say why it is exported."))
     refuse_anonymised(patient)

@@ -57,7 +57,7 @@ def update_patient(*, actor: Actor, patient_id: UUID, changes: Mapping[str, Any]
     ValidationFailed naming every wrong field. At most seven statements.
     """
     actor.require("patient", "change")
-    patient: Patient = visible_patients(actor).select_for_update().found(pk=patient_id)
+    patient: Patient = visible_patients(actor).select_for_update().record(pk=patient_id)
     if expected_version is not None and patient.version != expected_version:
         raise PreconditionFailed.at(patient.version, _("Somebody changed this record meanwhile. Read it again."))
     if patient.status == PatientStatus.MERGED:

@@ -493,6 +493,7 @@ def test_only_the_platform_sets_them_and_nothing_that_is_no_limit(riverside: Pla
     change = reverse("admin:core_clinic_change", args=[riverside.clinic.pk])
     form = {name: getattr(riverside.clinic, name) for name in
             ("slug", "name", "time_zone", "locale", "country", "currency", "mrn_prefix", "state")}  # fmt: skip
+    form["break_glass_minutes"] = 60
     operator = sign_in(world.platform[Role.SUPER_ADMIN], riverside.clinic)
     refused = operator.post(change, form | {"rate_user": "a lot"})
     assert refused.status_code == 200 and "like 60/m or 60/m,1000/h" in refused.content.decode()

@@ -500,7 +500,8 @@ def test_the_clinic_s_page_and_administration_say_who_must_have_one(demanded: No
     address = f"/admin/core/clinic/{riverside.clinic.pk}/change/"
     form = admin.get(address)
     assert form.context["adminform"].form.initial["second_factor_roles"] == ["NURSE", "DOCTOR"]
-    sent = {"name": riverside.clinic.name, "time_zone": "Europe/London", "locale": "en-gb", "second_factor_roles": ["PHARMACIST"]}
+    sent = {"name": riverside.clinic.name, "time_zone": "Europe/London", "locale": "en-gb", "break_glass_minutes": 60}
+    sent |= {"second_factor_roles": ["PHARMACIST"]}
     assert admin.post(address, sent).status_code == 302
     assert Clinic.objects.get(pk=riverside.clinic.pk).second_factor_roles == ["PHARMACIST"]
     assert admin.post(address, {**sent, "second_factor_roles": ["KING"]}).status_code == 200

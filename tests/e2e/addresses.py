@@ -37,15 +37,8 @@ def address(route: Route, request: APIRequestContext) -> str:
         slot = f"{{{name}}}"
         before = re.search(r"([\w-]+)/" + re.escape(slot), path)
         noun = before[1] if before else name
-        if noun == "api-keys":
-            found = re.search(
-                r"/settings/api-keys/([0-9a-f-]{36})/end/", request.get("/settings/api-keys/", max_retries=RETRIES).text()
-            )
-            assert found, "the demo's clinic has no API key"
-            path = path.replace(slot, found[1], 1)
-            continue
-        if noun == "documents":
-            path = path.replace(slot, _document_below(path, request), 1)
+        if noun in MADE:
+            path = path.replace(slot, MADE[noun](path, request), 1)
             continue
         assert noun in LISTS, f"no case for {noun!r} in {route.path}: add one to tests/e2e/addresses.py"
         joint = "&" if "?" in LISTS[noun] else "?"
@@ -61,9 +54,44 @@ def _document_below(path: str, request: APIRequestContext) -> str:
     rows: list[dict[str, Any]] = request.get(f"{where}?limit=1", max_retries=RETRIES).json()["data"]
     if rows:
         return str(rows[0]["id"])
-    found = re.search(r'"X-CSRFToken": "(\w+)"', request.get("/", max_retries=RETRIES).text())
-    assert found, "the frame carries no CSRF token"
     file = {"name": "letter.txt", "mimeType": "text/plain", "buffer": b"Dear colleague"}
-    added = request.post(where, multipart={"file": file}, headers={"X-CSRFToken": found[1]}, max_retries=RETRIES)
+    added = request.post(where, multipart={"file": file}, headers=_token(request), max_retries=RETRIES)
     assert added.ok, added.text()
     return str(added.json()["data"]["id"])
+
+
+def restricted_patient(request: APIRequestContext) -> str:
+    """The id of a new patient whose record is restricted; made by the clinic's administrator."""
+    headers = _token(request)
+    data = {"given_name": "Pane", "family_name": "Glass", "date_of_birth": "1961-02-03", "sex": "female", "accept_duplicate": True}
+    made = request.post("/api/v2/patients", data=data, headers=headers, max_retries=RETRIES)
+    assert made.ok, made.text()
+    patient = str(made.json()["data"]["id"])
+    said = {"reason": "Works at the desk", "csrfmiddlewaretoken": headers["X-CSRFToken"]}
+    assert request.post(f"/patients/{patient}/restriction/", form=said, headers=headers, max_retries=RETRIES).ok
+    return patient
+
+
+def _an_access(path: str, request: APIRequestContext) -> str:
+    """The id of an emergency access: there is one when a restricted record has been opened."""
+    body = {"category": "other", "reason": "Walked by every page"}
+    where = f"/api/v2/patients/{restricted_patient(request)}/break-glass"
+    opened = request.post(where, data=body, headers=_token(request), max_retries=RETRIES)
+    assert opened.ok, opened.text()
+    return str(opened.json()["data"]["id"])
+
+
+def _token(request: APIRequestContext) -> dict[str, str]:
+    found = re.search(r'"X-CSRFToken": "(\w+)"', request.get("/", max_retries=RETRIES).text())
+    assert found, "the frame carries no CSRF token"
+    return {"X-CSRFToken": found[1]}
+
+
+def _api_key(path: str, request: APIRequestContext) -> str:
+    """The id of the demo's key."""
+    found = re.search(r"/settings/api-keys/([0-9a-f-]{36})/end/", request.get("/settings/api-keys/", max_retries=RETRIES).text())
+    assert found, "the demo's clinic has no API key"
+    return found[1]
+
+
+MADE = {"api-keys": _api_key, "documents": _document_below, "emergency-access": _an_access}

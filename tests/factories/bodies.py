@@ -74,6 +74,8 @@ BODIES: dict[tuple[str, str], Callable[[Place], Body]] = {
         file=SimpleUploadedFile("letter.pdf", pdf()), title="Letter", category="letter", date="2026-01-31"
     ),
     ("post", "/api/v2/patients/{}/documents/{}/entered-in-error"): lambda p: {"reason": "Another patient's"},
+    ("post", "/api/v2/patients/{}/break-glass"): lambda p: {"category": "emergency", "reason": "Collapsed in the waiting room."},
+    ("post", "/api/v2/break-glass/{}/verdict"): lambda p: {"verdict": "justified", "note": "Called the ambulance."},
     ("post", "/api/v2/locations"): lambda p: {"name": "New place", "address": "1 Road"},
     ("patch", "/api/v2/locations/{}"): lambda p: {"name": "Other place"},
     ("post", "/api/v2/departments"): lambda p: {"name": "Cardiology"},

@@ -21,6 +21,7 @@ from core.accounts.api_keys.services import api_keys, make_api_key
 from core.accounts.auth_sessions import AuthSession, Kind, begin_session
 from core.accounts.models import Membership, SignInThrottle
 from core.accounts.roles import Role
+from core.audit.break_glass import BreakGlass, Category
 from core.database.roles import connection_apart
 from core.history.models import Seal
 from core.history.sealed import SealedTable
@@ -51,6 +52,8 @@ NOUNS = {
     "departments": Department,
     "rooms": Room,
     "consents": Consent,
+    "break-glass": BreakGlass,
+    "emergency-access": BreakGlass,
     "documents": Document,
     "blocks": Schedule,
 }
@@ -185,6 +188,20 @@ def _api_key(place: Place) -> ApiKey:
     return make_api_key(actor=system_actor(place.clinic.pk), name="Laboratory", scopes=["clinic:view"])[0]
 
 
+def _break_glass(place: Place) -> BreakGlass:
+    """A nurse's, over and not judged; at the patient whom `patients` names."""
+    patient, ended = Patient.objects.order_by("pk")[0], timezone.now() - timedelta(minutes=5)
+    return BreakGlass.objects.create(
+        user=place.users[Role.NURSE],
+        patient_id=patient.pk,
+        category=Category.EMERGENCY,
+        reason="Collapsed in the waiting room.",
+        opened_at=ended - timedelta(minutes=30),
+        expires_at=ended + timedelta(minutes=30),
+        ended_at=ended,
+    )
+
+
 def _session(place: Place) -> AuthSession:
     return begin_session(user=place.users[Role.CLINIC_ADMIN], kind=Kind.PROGRAM, methods=["pwd"])
 
@@ -200,6 +217,7 @@ def _seal(place: Place) -> Seal:
 MAKERS: dict[Any, Callable[[Place], Any]] = {
     AddressBlock: _block,
     AddressStanding: _standing,
+    BreakGlass: _break_glass,
     Appointment: _visit,
     AppointmentChange: _change,
     Document: _document,

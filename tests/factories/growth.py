@@ -13,6 +13,7 @@ from clinics.models import Department, Invitation, Location, Provider, Room
 from core.accounts.api_keys.models import ApiKey
 from core.accounts.models import Membership, SignInThrottle, User
 from core.accounts.roles import Role
+from core.audit.break_glass import BreakGlass, Category
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.context import clinic_scope
 from patients.choices import ConsentKind
@@ -71,6 +72,13 @@ def _person(place: Place, n: int) -> None:
         expires_at=timezone.now() + timedelta(days=7),
         ended_at=timezone.now() if n % 2 else None,
         ended_by=user if n % 2 else None,
+    )
+    BreakGlass.objects.create(
+        user=user,
+        patient_id=place.patients[0].pk,
+        category=Category.OTHER,
+        reason="More of everything.",
+        expires_at=timezone.now() + timedelta(minutes=n + 1),
     )
     SignInThrottle.objects.create(key=f"extra{n:03}".ljust(64, "0"), failures=n)
     address, now = f"198.51.100.{n}", timezone.now()

@@ -1,0 +1,45 @@
+"""What HMS writes to a clinic's administrators about its patients' records: never a patient's name."""
+
+from django.conf import settings
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from core.accounts.models import Membership
+from core.accounts.roles import Role
+from core.audit.break_glass import BreakGlass
+from core.messaging.models import Channel, Kind
+from core.messaging.services import post
+from core.tenancy.models import Clinic
+
+TOLD = [Role.CLINIC_ADMIN, Role.COMPLIANCE_OFFICER]
+WORDS = gettext_noop("""The restricted record %(mrn)s was opened at %(clinic)s.
+
+Category: %(category)s
+Open until: %(until)s
+
+Who opened it and why, and what is looked at:
+%(address)s
+
+Please judge the access when it is over.""")
+
+
+def tell_of_access(access: BreakGlass, *, clinic: Clinic, mrn: str) -> None:
+    """To everybody who reviews such accesses, but not to who opened it; without anybody's name.
+
+    One query, and one statement for each.
+    """
+    members = Membership.objects.filter(Q(roles__overlap=TOLD), clinic_id=clinic.pk, state=Membership.State.ACTIVE)
+    emails = members.filter(user__is_active=True).exclude(user_id=access.user_id).values_list("user__email", flat=True)
+    words = {
+        "mrn": mrn,
+        "clinic": clinic.name,
+        "category": access.get_category_display(),
+        "until": formats.date_format(timezone.localtime(access.expires_at, clinic.zone), "j F Y H:i"),
+        "address": str(settings.HMS_BASE_URL) + reverse("patients:emergency-access", args=[access.pk]),
+    }
+    subject = _("Emergency access at %(clinic)s") % words
+    for email in sorted(emails):
+        post(kind=Kind.BREAK_GLASS, to={Channel.EMAIL: email}, channels=[Channel.EMAIL], subject=subject, text=_(WORDS) % words)
