@@ -53,8 +53,8 @@ def anonymise_patient(
     `kind` (AnonymisingKind): by the clinic's own rule, whose time must be over; or at the person's request, at any time: whether
     the law lets the clinic is the administrator's decision, and until when its rule would have kept the record is noted.
     Raises NotFound, RecordRestricted; PreconditionFailed when the record is not at `expected_version`; ValidationFailed, also for a
-    reason that names the person; Conflict when it is anonymised already, while visits lie ahead, or before its time. About 30 statements, and as
-    many after the commit.
+    reason that names the person; Conflict when it is anonymised already, while visits lie ahead, or before its time. About 30
+    statements, and as many after the commit.
     """
     actor.require("patient", "anonymise")
     patient: Patient = visible_patients(actor).select_for_update().record(pk=patient_id)
