@@ -9,20 +9,26 @@ from django.db.models import AutoField, BigAutoField, BinaryField, DateTimeField
 
 @dataclass(frozen=True)
 class SealedTable:
-    """`row_digest`: SQL of the digest of row `r`; `intact`: SQL that says whether what the digest leaves out is as it was."""
+    """`row_digest`: SQL of the digest of row `r`; `intact`: SQL that says whether what the digest leaves out is as it was.
+
+    `restated`: a query for those of the rows `ids` that aren't, but were lawfully rewritten: id, digest of what the digest left
+    out, the same of what stands there now, and texts of which `core.history.sealing.restates` accepts one. "" for none.
+    """
 
     table: str
     row_digest: str
     intact: str
+    restated: str = ""
 
 
 _sealed: dict[str, SealedTable] = {}
 
 
-def sealed[M: type[Model]](*columns: str, intact: str = "true") -> Callable[[M], M]:
+def sealed[M: type[Model]](*columns: str, intact: str = "true", restated: str = "") -> Callable[[M], M]:
     """Declare that a table's rows are sealed over these columns. Its `id` is a number that the database gives out, rising.
 
-    Columns that may lawfully change (what can be erased) stay out; `intact` can check them against one that doesn't.
+    Columns that may lawfully change (what can be erased) stay out; `intact` can check them against one that doesn't, and
+    `restated` says what stands for those that were rewritten.
     """
 
     def declare(model: M) -> M:
@@ -32,7 +38,7 @@ def sealed[M: type[Model]](*columns: str, intact: str = "true") -> Callable[[M],
         fields = {one.column: one for one in meta.local_concrete_fields}
         parts = ", ".join(_canonical(fields[column]) for column in columns)
         digest = f"sha256(convert_to(jsonb_build_array({parts})::text, 'UTF8'))"
-        _sealed[meta.db_table] = SealedTable(meta.db_table, digest, f"({intact})")
+        _sealed[meta.db_table] = SealedTable(meta.db_table, digest, f"({intact})", restated)
         return model
 
     return declare

@@ -14,6 +14,7 @@ from core.security.limiting.rates import validate_rate
 from core.tenancy.announcements import announces
 from core.tenancy.context import current_clinic_id, current_scope
 from core.tenancy.ids import new_id
+from core.tenancy.protection import clean_marks
 from core.tenancy.querysets import ClinicManager, ClinicQuerySet
 from core.validators import (
     Rules,
@@ -78,6 +79,14 @@ class Clinic(RuledModel):
         blank=True,
         help_text=_("Who has such a role sets up a second factor at the next sign-in, before anything else."),
     )
+    protected_fields = ArrayField(
+        models.CharField(max_length=64),
+        verbose_name=_("protected fields"),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text=_("Encrypted in the database for this clinic, beside those that always are."),
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -103,6 +112,7 @@ class Clinic(RuledModel):
             "currency": clean_currency,
             "mrn_prefix": clean_mrn_prefix,
             "state": partial(clean_choice, choices=self.State.values),
+            "protected_fields": clean_marks,
         }
 
 
