@@ -66,8 +66,8 @@ def _encrypt_odd_places() -> None:
     """Where encrypted values stand that no EncryptedTextField names: the rotation of keys renews them too."""
     from core.accounts.factors.models import CONTEXT as FACTORS
     from core.drafts.models import CONTEXT as DRAFTS
-    from core.idempotency.middleware import CONTEXT as ANSWERS
     from core.history.protecting import KeptValues
+    from core.idempotency.middleware import CONTEXT as ANSWERS
     from core.keys.places import encrypts_column, encrypts_elsewhere, follows_marks
     from core.uploads.rotation import Files
 

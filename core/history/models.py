@@ -29,7 +29,7 @@ SELECT r.id, r.digest, {DIGEST.format(row="r")}, ARRAY(
     WHERE e.clinic_id = r.clinic_id AND e.row_id = r.row_id AND e.id > r.id AND e.table_name = r.table_name
         AND e.operation = 'protect' AND e.new_values ? r.id::text)
 FROM public.core_change r WHERE r.id = ANY (%(ids)s) AND r.salt IS NOT NULL
-"""
+"""  # noqa: S608
 
 
 class Operation(models.TextChoices):

@@ -26,6 +26,8 @@ TEXT_LABEL = (
     "CASE WHEN left({column}, 1) = {seal} AND substring({column} FROM 2 FOR 24) ~ '^[A-Za-z0-9+/]{{24}}$' "
     "THEN substring(decode(substring({column} FROM 2 FOR 24), 'base64') FROM 1 FOR 17) ELSE {amiss} END"
 )
+USAGE_MARKED = "SELECT {label}, count(*) FROM {table} WHERE {whose} AND {column} <> '' GROUP BY 1"
+USAGE_UNMARKED = "SELECT {amiss}, count(*) FROM {table} WHERE {whose} AND left({column}, 1) = {seal} GROUP BY 1"
 
 
 class Target(NamedTuple):
@@ -193,10 +195,8 @@ class TextColumn(Column):
         if clinic_id is None:
             return {}
         with working() as cursor:
-            found = "{column} <> ''" if self._is_marked(clinic_id) else "left({column}, 1) = {seal}"
-            label = "{label}" if self._is_marked(clinic_id) else "{amiss}"
-            statement = sql.SQL("SELECT " + label + ", count(*) FROM {table} WHERE {whose} AND " + found + " GROUP BY 1")
-            cursor.execute(statement.format(**self._names(clinic_id)), [clinic_id])
+            statement = USAGE_MARKED if self._is_marked(clinic_id) else USAGE_UNMARKED
+            cursor.execute(sql.SQL(statement).format(**self._names(clinic_id)), [clinic_id])
             return {bytes(label): count for label, count in cursor.fetchall()}
 
     def _is_marked(self, clinic_id: UUID) -> bool:

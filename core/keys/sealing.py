@@ -1,8 +1,10 @@
 """Encrypts under a clinic's newest key and reads what stands under any of its keys, or under the deployment's.
 
 A value begins with what it is under: 1 and the number of a deployment key (core.security.crypto), or 2 and the id of a key
-of its clinic. So it can be told from the value alone whether a rotation is done with it. In a column of text, where a value may also stand in
-clear, a sealed one is base64 behind SEALED_TEXT: no rule for text lets that character through.
+of its clinic. So it can be told from the value alone whether a rotation is done with it.
+
+In a column of text, where a value may also stand in clear, a sealed one is base64 behind SEALED_TEXT: no rule for text lets
+that character through.
 """
 
 import base64

@@ -268,8 +268,8 @@ SEALS = json.dumps({"city": SEALED_TEXT + "sealed"})
 
 def protect(trail: Trail, seals: str = SEALS) -> int:
     """As the rotation does; returns an entry that was rewritten."""
-    wanted = "SELECT array_agg(id) FROM (SELECT id FROM core_change WHERE clinic_id = %(clinic)s AND new_values ->> 'city' = 'York' ORDER BY id LIMIT 2) c"
-    ids = trail.one(wanted)
+    york = "SELECT id FROM core_change WHERE clinic_id = %(clinic)s AND new_values ->> 'city' = 'York' ORDER BY id LIMIT 2"
+    ids = trail.one(f"SELECT array_agg(id) FROM ({york}) c")
     with trail.connection.cursor() as cursor:
         assert rewrite(cursor, trail.clinic_id, Batch(ids, [seals] * 2, [seals] * 2)) == 2
     return int(ids[0])
@@ -301,7 +301,7 @@ def test_nothing_but_a_seal_can_be_put_in_the_place_of_a_clear_value(trail: Trai
 @pytest.mark.parametrize(
     "tamper",
     [
-        "UPDATE core_change SET new_values = new_values || '{\"city\": \"Selby\"}' WHERE id = %(id)s",
+        'UPDATE core_change SET new_values = new_values || \'{"city": "Selby"}\' WHERE id = %(id)s',
         "DELETE FROM core_change WHERE operation = 'protect'",
         "UPDATE core_change SET new_values = jsonb_build_object(%(id)s::text, '1:' || repeat('0', 64)) WHERE operation = 'protect'",
         "UPDATE core_change SET new_values = jsonb_build_object(%(id)s::text, 'x') WHERE operation = 'protect'",
