@@ -52,7 +52,7 @@ class Patient(Record):
     insurance_policy_number = EncryptedTextField(_("policy number"), blank=True)
     insurance_valid_until = models.DateField(_("insured until"), null=True, blank=True)
     emergency_name = ProtectableCharField(_("emergency contact"), max_length=200, blank=True)
-    emergency_relationship = ProtectableCharField(_("relationship"), max_length=60, blank=True)
+    emergency_relationship = ProtectableCharField(_("emergency relationship"), max_length=60, blank=True)
     emergency_phone = ProtectableCharField(_("emergency phone"), max_length=20, blank=True)
     language = models.CharField(_("language"), max_length=16, blank=True, help_text=_("BCP 47, such as es or pt-BR."))
     needs_interpreter = models.BooleanField(_("needs an interpreter"), default=False)

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from core.validators import clean_choice
@@ -19,7 +20,7 @@ def markable() -> dict[str, Any]:
 
 def mark_choices() -> list[tuple[str, str]]:
     """Each with the field's own words, for forms."""
-    return [(mark, str(field.verbose_name).capitalize()) for mark, field in markable().items()]
+    return [(mark, str(capfirst(field.verbose_name))) for mark, field in markable().items()]
 
 
 def clean_marks(value: Any) -> list[str]:

@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='patient',
             name='emergency_relationship',
-            field=core.security.fields.ProtectableCharField(blank=True, max_length=60, verbose_name='relationship'),
+            field=core.security.fields.ProtectableCharField(blank=True, max_length=60, verbose_name='emergency relationship'),
         ),
         migrations.AlterField(
             model_name='patient',
