@@ -258,6 +258,16 @@ def test_the_administrator_ticks_fields_on_the_page(sign_in: Any, in_riverside: 
     assert stale.status_code == 412, "who saves second is asked"
 
 
+def test_it_can_be_set_in_the_administration(client: Any, in_riverside: Place) -> None:
+    client.force_login(in_riverside.users[Role.CLINIC_ADMIN])
+    address = f"/admin/core/clinic/{in_riverside.clinic.pk}/change/"
+    sent = {"name": in_riverside.clinic.name, "time_zone": "Europe/London", "locale": "en-gb", "protected_fields": [NOTES, EMAIL]}
+    assert client.post(address, sent).status_code == 302
+    assert Clinic.objects.get(pk=in_riverside.clinic.pk).protected_fields == [EMAIL, NOTES]
+    assert client.post(address, {**sent, "protected_fields": ["patient.family_name"]}).status_code == 200
+    assert client.get(address).context["adminform"].form.initial["protected_fields"] == [EMAIL, NOTES]
+
+
 def test_only_known_fields_can_be_marked(sign_in: Any, in_riverside: Place) -> None:
     administrator = sign_in(in_riverside.users[Role.CLINIC_ADMIN])
     read = administrator.get("/settings/protection/").context["form"]["read"].value()
