@@ -15,6 +15,8 @@ class ClinicsConfig(AppConfig):
         add_menu_item(MenuItem(90, _("Settings"), "settings", "clinics:settings", "schedule", phone_bar=False))
         words = _("Locations, rooms and departments.")
         add_settings_link(SettingsLink(30, _("Places"), words, "panel", "clinics:places", "room"))
+        words = _("Which fields of a patient are encrypted in the database.")
+        add_settings_link(SettingsLink(50, _("Protected fields"), words, "lock", "clinics:protection", "clinic", "change"))
         words = _("Who sees patients, and who works here in which role.")
         add_settings_link(SettingsLink(40, _("People"), words, "patients", "clinics:people", "staff"))
         words = _("Which other systems may read or change the clinic’s records, and what of them.")

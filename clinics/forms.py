@@ -14,6 +14,7 @@ from core.accounts.models import Membership
 from core.accounts.roles import CLINIC_ROLES, Role
 from core.editing import ReadingForm
 from core.forms import TypedChoice, TypedChoices, TypedField
+from core.tenancy.protection import mark_choices
 
 WORDS_OF_PLACES = {"location_ids": "locations", "department_id": "department"}
 
@@ -57,6 +58,14 @@ class InviteForm(PlaceOfWorkForm):
     )  # fmt: skip
 
     field_order = ("email", "full_name", "roles", "locations", "department")
+
+
+class ProtectionForm(ReadingForm):
+    """Which fields of a patient this clinic protects."""
+
+    protected_fields = TypedChoices(
+        label=_("Encrypt these fields"), required=False, choices=mark_choices, widget=forms.CheckboxSelectMultiple
+    )
 
 
 class MemberForm(ReadingForm, PlaceOfWorkForm):

@@ -26,6 +26,7 @@ from core.admin_site import ScopedAdmin, ServiceForm, actor_of
 from core.history import admin as history_admin  # noqa: F401  (registers its own)
 from core.security import admin as security_admin  # noqa: F401  (registers its own)
 from core.tenancy.models import Clinic
+from core.tenancy.protection import mark_choices
 
 ROLE_CHOICES = [(role.value, role.label) for role in Role if role in CLINIC_ROLES]
 
@@ -48,6 +49,16 @@ class ClinicForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         widget=forms.CheckboxSelectMultiple,
         help_text=gettext_lazy("Who has such a role sets up a second factor at the next sign-in, before anything else."),
+    )
+    protected_fields = forms.MultipleChoiceField(
+        label=gettext_lazy("Protected fields"),
+        choices=mark_choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy(
+            "Encrypted in the database for this clinic, beside those that always are. What stands there already is encrypted by "
+            "rotate_encryption_keys --fields."
+        ),
     )
 
 

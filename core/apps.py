@@ -69,14 +69,16 @@ def _encrypt_odd_places() -> None:
     """Where encrypted values stand that no EncryptedTextField names: the rotation of keys renews them too."""
     from core.accounts.factors.models import CONTEXT as FACTORS
     from core.drafts.models import CONTEXT as DRAFTS
+    from core.history.protecting import KeptValues
     from core.idempotency.middleware import CONTEXT as ANSWERS
-    from core.keys.places import encrypts_column, encrypts_elsewhere
+    from core.keys.places import encrypts_column, encrypts_elsewhere, follows_marks
     from core.uploads.rotation import Files
 
     encrypts_column("core.Draft", "payload", DRAFTS)
     encrypts_column("core.IdempotencyRecord", "answer", ANSWERS)
     encrypts_column("core.SecondFactor", "sealed", FACTORS, "user_id", "kind")
     encrypts_elsewhere(Files())
+    follows_marks(KeptValues())
 
 
 class HMSAdminConfig(AdminConfig):

@@ -16,7 +16,7 @@ from core.anonymity import anonymised
 from core.audit.restricted import Opening, access_of_reader
 from core.cache.rows import thawed
 from core.history.keeping import keeps_history
-from core.security.fields import EncryptedTextField
+from core.security.fields import EncryptedTextField, ProtectableCharField, ProtectableEmailField, ProtectableTextField
 from core.tenancy.announcements import announces, follows
 from core.tenancy.models import ClinicForeignKey, ClinicModel, Record
 from core.tenancy.querysets import ClinicManager, ClinicQuerySet
@@ -89,24 +89,24 @@ class Patient(Record):
     preferred_name = models.CharField(_("preferred name"), max_length=100, blank=True)
     date_of_birth = models.DateField(_("date of birth"))
     sex = models.CharField(_("sex"), max_length=8, choices=Sex)
-    gender = models.CharField(_("gender"), max_length=60, blank=True, help_text=_("In the person's own words."))
+    gender = ProtectableCharField(_("gender"), max_length=60, blank=True, help_text=_("In the person's own words."))
     blood_type = models.CharField(_("blood type"), max_length=8, choices=BloodType, default=BloodType.UNKNOWN)
     phone = models.CharField(_("phone"), max_length=20, blank=True)
-    phone_alt = models.CharField(_("other phone"), max_length=20, blank=True)
-    email = models.EmailField(_("e-mail"), blank=True)
-    address_line1 = models.CharField(_("address"), max_length=200, blank=True)
-    address_line2 = models.CharField(_("address, second line"), max_length=200, blank=True)
-    city = models.CharField(_("city"), max_length=100, blank=True)
-    region = models.CharField(_("region"), max_length=100, blank=True)
-    postal_code = models.CharField(_("postal code"), max_length=20, blank=True)
+    phone_alt = ProtectableCharField(_("other phone"), max_length=20, blank=True)
+    email = ProtectableEmailField(_("e-mail"), blank=True)
+    address_line1 = ProtectableCharField(_("address"), max_length=200, blank=True)
+    address_line2 = ProtectableCharField(_("address, second line"), max_length=200, blank=True)
+    city = ProtectableCharField(_("city"), max_length=100, blank=True)
+    region = ProtectableCharField(_("region"), max_length=100, blank=True)
+    postal_code = ProtectableCharField(_("postal code"), max_length=20, blank=True)
     country = models.CharField(_("country"), max_length=2, blank=True)
     national_id = EncryptedTextField(_("national id"), blank=True)
-    insurance_provider = models.CharField(_("insurer"), max_length=120, blank=True)
+    insurance_provider = ProtectableCharField(_("insurer"), max_length=120, blank=True)
     insurance_policy_number = EncryptedTextField(_("policy number"), blank=True)
     insurance_valid_until = models.DateField(_("insured until"), null=True, blank=True)
-    emergency_name = models.CharField(_("emergency contact"), max_length=200, blank=True)
-    emergency_relationship = models.CharField(_("relationship"), max_length=60, blank=True)
-    emergency_phone = models.CharField(_("emergency phone"), max_length=20, blank=True)
+    emergency_name = ProtectableCharField(_("emergency contact"), max_length=200, blank=True)
+    emergency_relationship = ProtectableCharField(_("emergency relationship"), max_length=60, blank=True)
+    emergency_phone = ProtectableCharField(_("emergency phone"), max_length=20, blank=True)
     language = models.CharField(_("language"), max_length=16, blank=True, help_text=_("BCP 47, such as es or pt-BR."))
     needs_interpreter = models.BooleanField(_("needs an interpreter"), default=False)
     reminder_channels = ArrayField(
@@ -116,7 +116,7 @@ class Patient(Record):
     quiet_until = models.TimeField(_("quiet until"), null=True, blank=True)
     preferred_provider = ClinicForeignKey(Provider, null=True, blank=True, related_name="+", verbose_name=_("preferred provider"))
     preferred_time_of_day = models.CharField(_("preferred time"), max_length=16, choices=TimeOfDay, default=TimeOfDay.ANY)
-    notes = models.TextField(_("notes"), blank=True, max_length=4000)
+    notes = ProtectableTextField(_("notes"), blank=True, max_length=4000)
     status = models.CharField(_("status"), max_length=16, choices=PatientStatus, default=PatientStatus.ACTIVE)
     is_restricted = models.BooleanField(_("restricted"), default=False, db_default=False, editable=False)
     restriction_reason = models.CharField(

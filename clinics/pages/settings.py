@@ -9,14 +9,17 @@ from core.accounts.roles import Role
 from core.pages.access import page
 from core.pages.navigation import settings_for
 from core.requests import ClinicRequest
+from core.tenancy.protection import mark_choices
 
 
 @require_GET
 @page("schedule", "view")
 def overview(request: ClinicRequest) -> HttpResponse:
     demanding = ", ".join(str(Role(role).label) for role in request.clinic.second_factor_roles)
+    protected = ", ".join(label for mark, label in mark_choices() if mark in request.clinic.protected_fields)
     context = {
         "links": settings_for(request.actor), "rules": clinic_settings(actor=request.actor), "second_factor_roles": demanding,
+        "protected": protected,
     }  # fmt: skip
     return render(request, "clinics/settings.html", context)
 

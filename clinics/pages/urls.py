@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from clinics.pages import api_keys, joining, people, settings
+from clinics.pages import api_keys, joining, people, protection, settings
 
 app_name = "clinics"
 urlpatterns = [
     path("settings/", settings.overview, name="settings"),
     path("settings/places/", settings.places, name="places"),
+    path("settings/protection/", protection.protection, name="protection"),
     path("settings/people/", people.people, name="people"),
     path("settings/people/invite/", people.invite_person, name="invite"),
     path("settings/people/members/<uuid:membership_id>/", people.member, name="member"),

@@ -13,6 +13,7 @@ from clinics.services.furnishing import (
 )
 from clinics.services.invitations import accept_invitation, invite, withdraw_invitation
 from clinics.services.members import change_place_of_work
+from clinics.services.protection import protect_fields
 
 __all__ = [
     "accept_invitation",
@@ -22,6 +23,7 @@ __all__ = [
     "create_provider",
     "create_room",
     "invite",
+    "protect_fields",
     "update_department",
     "update_location",
     "update_provider",

@@ -7,6 +7,7 @@ PAIRS = {
     "DELETE": "SELECT to_jsonb(o) AS o, NULL::jsonb AS n FROM old_rows o",
     "UPDATE": "SELECT to_jsonb(o) AS o, to_jsonb(n) AS n FROM old_rows o FULL JOIN new_rows n ON o.id = n.id OFFSET 0",
 }
+# chr(2) is how a sealed text begins (core.keys.sealing.SEALED_TEXT).
 # The values are digested with a salt of the row's own: when both are erased, nobody can try out what the values were.
 DIGEST = "sha256(uuid_send({row}.salt) || convert_to(jsonb_build_array({row}.old_values, {row}.new_values)::text, 'UTF8'))"
 WRITE = """
@@ -33,7 +34,8 @@ ROWS = """
     FROM ({pairs}) p {changed}
 """
 # A rotation of keys encrypts the same anew: that is no change. Only bytes may become other bytes unseen, which nobody can read
-# who hasn't the key to make them.
+# who hasn't the key to make them; a text that is sealed (core.keys.sealing) may also become clear, or a clear one sealed, when
+# the platform says so, for a clinic marks other fields as protected.
 CHANGED = """
     CROSS JOIN LATERAL (
         SELECT
@@ -41,7 +43,10 @@ CHANGED = """
             jsonb_object_agg(e.key, CASE WHEN NOT hidden ? e.key THEN e.value END) AS n
         FROM jsonb_each(p.n) e
         WHERE p.o -> e.key IS DISTINCT FROM e.value AND e.key <> ALL (without)
-            AND NOT (renewing AND left(p.o ->> e.key, 2) = '\\x' AND left(p.n ->> e.key, 2) = '\\x')
+            AND NOT coalesce(renewing AND (
+                left(p.o ->> e.key, 2) = '\\x' AND left(p.n ->> e.key, 2) = '\\x'
+                OR session_user = 'hms_platform' AND chr(2) IN (left(p.o ->> e.key, 1), left(p.n ->> e.key, 1))
+            ), false)
     ) d
     WHERE p.o IS NULL OR p.n IS NULL OR d.n IS NOT NULL
 """
@@ -109,6 +114,48 @@ REVOKE EXECUTE ON FUNCTION public.hms_erase_history(uuid, uuid[], text) FROM PUB
 GRANT EXECUTE ON FUNCTION public.hms_erase_history(uuid, uuid[], text) TO hms_maintenance;
 """
 ERASE = _ERASE.format(tell=WRITE.format(table="c.table_name", actor=ACTOR, digest=DIGEST.format(row="c"), rows=ERASED))
+# Seals values that were kept in clear, of fields that the clinic protects since. They get a new salt, for with the old one and
+# the digest that stays they could be tried out; `told` is what the caller, who has the key of the seals, says of the new digest.
+PROTECTED = """
+    SELECT of_clinic AS clinic_id, e.row_id, 'protect' AS operation, NULL::jsonb AS old_values, e.told AS new_values,
+        gen_random_uuid() AS salt, e.table_name
+    FROM (SELECT h.table_name, h.row_id, jsonb_object_agg(h.id::text, h.told) AS told FROM done h GROUP BY h.table_name, h.row_id) e
+"""
+ONLY_SEALS = """(
+    SELECT bool_and(coalesce(left(e.value #>> '{{}}', 1) = chr(2) AND left({values} ->> e.key, 1) <> chr(2), false))
+    FROM jsonb_each({seals}) e) IS NOT FALSE"""
+_PROTECT = """
+CREATE OR REPLACE FUNCTION public.hms_protect_history(
+    of_clinic uuid, change_ids bigint[], salts uuid[], olds jsonb[], news jsonb[], tolds text[]
+) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET "TimeZone" = 'UTC' AS $body$
+DECLARE
+    count bigint;
+BEGIN
+    WITH given AS (
+        SELECT * FROM unnest(change_ids, salts, olds, news, tolds) AS g (id, salt, o, n, told)
+    ), done AS (
+        UPDATE public.core_change c SET old_values = c.old_values || g.o, new_values = c.new_values || g.n, salt = g.salt
+        FROM given g
+        WHERE c.id = g.id AND c.clinic_id = of_clinic AND c.salt IS NOT NULL AND c.operation IN ('insert', 'update', 'delete')
+            AND {old} AND {new}
+        RETURNING c.id, c.table_name, c.row_id, g.told
+    ), noted AS (
+        {tell}
+    )
+    SELECT count(*) INTO count FROM done;
+    RETURN count;
+END
+$body$;
+REVOKE EXECUTE ON FUNCTION public.hms_protect_history(uuid, bigint[], uuid[], jsonb[], jsonb[], text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION public.hms_protect_history(uuid, bigint[], uuid[], jsonb[], jsonb[], text[]) TO hms_platform;
+"""
+PROTECT = _PROTECT.format(
+    old=ONLY_SEALS.format(values="c.old_values", seals="g.o"),
+    new=ONLY_SEALS.format(values="c.new_values", seals="g.n"),
+    tell=WRITE.format(table="c.table_name", actor=ACTOR, digest=DIGEST.format(row="c"), rows=PROTECTED),
+)
+DROP_PROTECT = "DROP FUNCTION public.hms_protect_history(uuid, bigint[], uuid[], jsonb[], jsonb[], text[]);"
 # hms_owner: the functions' own right to write. Everybody else only reads, maintenance too.
 SHARED = f"""
 CREATE POLICY "history" ON core_change TO hms_owner USING (true);

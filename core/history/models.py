@@ -22,6 +22,14 @@ ELSE r.old_values IS NULL AND r.new_values IS NULL AND (
     OR r.clinic_id IS NULL AND {TOLD.format(same_clinic="e.clinic_id IS NULL")})
 END
 """
+# What was said of a row whose values were sealed since: its digest then and now, and what the entries that tell of it say.
+RESTATED = f"""
+SELECT r.id, r.digest, {DIGEST.format(row="r")}, ARRAY(
+    SELECT e.new_values ->> r.id::text FROM public.core_change e
+    WHERE e.clinic_id = r.clinic_id AND e.row_id = r.row_id AND e.id > r.id AND e.table_name = r.table_name
+        AND e.operation = 'protect' AND e.new_values ? r.id::text)
+FROM public.core_change r WHERE r.id = ANY (%(ids)s) AND r.salt IS NOT NULL
+"""  # noqa: S608
 
 
 class Operation(models.TextChoices):
@@ -29,11 +37,12 @@ class Operation(models.TextChoices):
     UPDATE = "update", _("Changed")
     DELETE = "delete", _("Deleted")
     ERASE = "erase", _("History erased")
+    PROTECT = "protect", _("Older values encrypted")
 
 
 @sealed(
     "id", "clinic_id", "at", "xid", "table_name", "row_id", "operation", "actor_id", "by_role", "request_id", "reason", "digest",
-    intact=INTACT,
+    intact=INTACT, restated=RESTATED,
 )  # fmt: skip
 class Change(ClinicModel):
     """One change of one row of any table, written by the database itself. `clinic` is empty for rows of no clinic (users).

@@ -21,7 +21,11 @@ class Dropped(NamedTuple):
 @dataclass(frozen=True)
 class SealedTable:
     """`number`: the column in whose order rows are sealed. The rest is SQL about row `r`: its digest, whether what the digest
-    leaves out is as it was, and the month with which it may be dropped (NULL: never)."""
+    leaves out is as it was, and the month with which it may be dropped (NULL: never).
+
+    `restated`: a query for those of the rows `ids` whose left-out part isn't as it was, but was lawfully rewritten: id, digest of
+    it as it was, the same of what stands there now, and texts of which `core.history.sealing.restates` accepts one. "" for none.
+    """
 
     table: str
     number: str = "id"
@@ -29,6 +33,7 @@ class SealedTable:
     intact: str = "true"
     month: str = "NULL::date"
     oldest: Callable[[], date] | None = None
+    restated: str = ""
 
     def may_be_gone(self, month: date | None) -> bool:
         """Have the rows of that month been kept for as long as they should be?"""
@@ -39,12 +44,13 @@ _sealed: dict[str, SealedTable] = {}
 
 
 def sealed[M: type[Model]](
-    *columns: str, number: str = "id", intact: str = "true", dropped: Dropped | None = None
+    *columns: str, number: str = "id", intact: str = "true", restated: str = "", dropped: Dropped | None = None
 ) -> Callable[[M], M]:
     """Declare that a table's rows are sealed over these columns, in the order of `number`.
 
     That is a column with a sequence of its own, so that PostgreSQL gives out its numbers, rising. Columns that may lawfully
-    change (what can be erased) stay out; `intact` can check them against one that doesn't.
+    change (what can be erased) stay out; `intact` can check them against one that doesn't, and `restated` says what stands for
+    those that were rewritten.
     """
 
     def declare(model: M) -> M:
@@ -56,7 +62,7 @@ def sealed[M: type[Model]](
         digest = f"sha256(convert_to(jsonb_build_array({parts})::text, 'UTF8'))"
         month = f"date_trunc('month', r.\"{dropped.column}\" AT TIME ZONE 'UTC')::date" if dropped else "NULL::date"
         oldest = dropped.oldest if dropped else None
-        _sealed[meta.db_table] = SealedTable(meta.db_table, number, digest, f"({intact})", month, oldest)
+        _sealed[meta.db_table] = SealedTable(meta.db_table, number, digest, f"({intact})", month, oldest, restated)
         return model
 
     return declare

@@ -196,6 +196,23 @@ def mac_of(found: bytes, key: bytes) -> bytes:
     return hmac.new(key, found, hashlib.sha256).digest()
 
 
+def restated(row_id: int, before: bytes, after: bytes) -> str:
+    """What an entry says of a row whose values were rewritten lawfully (core.history.protecting): only who has the key can."""
+    number, key = next(iter(seal_keys().items()))
+    return f"{number}:{mac_of(_restatement(row_id, before, after), key).hex()}"
+
+
+def restates(said: str, row_id: int, before: bytes, after: bytes) -> bool:
+    """Was that said of this row with one of our keys?"""
+    number, _, mac = said.partition(":")
+    key = seal_keys().get(int(number)) if number.isascii() and number.isdecimal() else None
+    return key is not None and hmac.compare_digest(mac_of(_restatement(row_id, before, after), key).hex(), mac)
+
+
+def _restatement(row_id: int, before: bytes, after: bytes) -> bytes:
+    return json.dumps(["restated", row_id, before.hex(), after.hex()]).encode()
+
+
 def seal_keys() -> dict[int, bytes]:
     """The key of seals under each number of HMS_ENCRYPTION_KEYS; the first seals, all are known to the verification."""
     keys = {}

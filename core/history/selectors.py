@@ -19,7 +19,9 @@ from core.accounts.actor import Actor
 from core.accounts.models import User
 from core.history.keeping import kept_for, model_of
 from core.history.models import Change, Operation
-from core.security.fields import EncryptedTextField
+from core.keys.sealing import unseal_text
+from core.security.crypto import Undecipherable
+from core.security.fields import EncryptedTextField, Protectable
 
 ON_A_PAGE = 50
 INNER = frozenset({"id", "clinic_id", "version", "created_at", "updated_at"})
@@ -86,7 +88,7 @@ def _entry(row: Change, names: Names, zone: ZoneInfo) -> Entry:
         what=str(capfirst(model._meta.verbose_name)) if model else row.table_name,
         who=_who(row, names[User]),
         way=_way(row),
-        fields=tuple(_fields(row, model, names, zone)) if row.operation != Operation.ERASE else (),
+        fields=tuple(_fields(row, model, names, zone)) if row.operation not in (Operation.ERASE, Operation.PROTECT) else (),
     )
 
 
@@ -121,7 +123,17 @@ def _fields(row: Change, model: type[models.Model] | None, names: Names, zone: Z
             if was != "\\x" or became != "\\x":
                 yield FieldChange(str(label), "", "", hidden=True)
             continue
-        yield FieldChange(str(label), _words(was, field, names, zone), _words(became, field, names, zone))
+        try:
+            was, became = _opened(was, field), _opened(became, field)
+        except Undecipherable:
+            yield FieldChange(str(label), "", "", hidden=True)
+        else:
+            yield FieldChange(str(label), _words(was, field, names, zone), _words(became, field, names, zone))
+
+
+def _opened(value: Any, field: Any) -> Any:
+    """In clear, if it was sealed because the clinic protects the field: whoever may see the history sees what the record shows."""
+    return unseal_text(value, context=field.context) if isinstance(field, Protectable) and value else value
 
 
 def _words(value: Any, field: Any, names: Names, zone: ZoneInfo) -> str:

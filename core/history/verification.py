@@ -10,7 +10,7 @@ import psycopg
 
 from core.history.anchors import Anchor
 from core.history.sealed import SealedTable
-from core.history.sealing import FIRST, ROWS, Block, Chain, chains, mac_of, seal_keys
+from core.history.sealing import FIRST, ROWS, Block, Chain, chains, mac_of, restates, seal_keys
 
 BLOCKS = """
 SELECT number, sealed_at, row_ids, row_digests, previous, month, hash, key_number, mac FROM core_seal
@@ -133,6 +133,8 @@ class _Check:
                     block.number, f"all its {len(sealed)} rows of {block.month:%Y-%m} are missing before their time"
                 )
             return
+        for id_ in self._restated([id_ for id_, rows in found.items() if not all(intact for _, intact in rows)]):
+            found[id_] = [(digest, True) for digest, _ in found[id_]]
         for id_ in sorted(sealed.keys() | found.keys()):
             if words := _differs(sealed.get(id_), found.get(id_, [])):
                 yield self._finding(block.number, words, id_)
@@ -145,6 +147,13 @@ class _Check:
         for id_, digest, intact, _ in self._ask(ROWS, after=self.after, until=until, batch=None):
             found.setdefault(id_, []).append((bytes(digest), bool(intact)))
         return found
+
+    def _restated(self, ids: list[int]) -> Iterator[int]:
+        """Those of the rows whose values are others now and rightly so. One query if there is any row."""
+        if ids and self.chain.sealed.restated:
+            for id_, before, after, said in self.connection.execute(self.chain.sealed.restated, {"ids": ids}).fetchall():
+                if any(restates(one, id_, bytes(before), bytes(after)) for one in said):
+                    yield id_
 
     def _ask(self, statement: str, **values: Any) -> list[Any]:
         return self.connection.execute(self.chain.statement(statement), self.chain.values(**values)).fetchall()

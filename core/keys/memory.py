@@ -1,4 +1,5 @@
-"""A process's memory of clinics' keys: read once, kept for a minute at most, forgotten as soon as a change is announced."""
+"""A process's memory of clinics' keys, and of what each clinic marks as protected: read once, by one statement, kept for a minute
+at most, forgotten as soon as a change is announced."""
 
 import secrets
 import time
@@ -19,15 +20,21 @@ from core.security.crypto import derived_search_key
 from core.tenancy.announcements import EVERYTHING
 from core.tenancy.context import current_scope
 from core.tenancy.ids import new_id
+from core.tenancy.models import Clinic
 
-TABLE = ClinicKey._meta.db_table
+TABLE, CLINICS = ClinicKey._meta.db_table, Clinic._meta.db_table
 DATA, SEARCH = ClinicKey.Kind.DATA, ClinicKey.Kind.SEARCH
 State = ClinicKey.State
 
 MARK = "SELECT set_config('hms.made_keys', 'on', true)"
 # The mark in `hms.made_keys` is set by the transaction that makes keys and ends with it, also with a savepoint: while it
-# stands, what is read may yet be rolled back, and is not kept.
-READ = f"SELECT id, kind, number, state, wrapped, current_setting('hms.made_keys', true) FROM {TABLE} WHERE clinic_id = %s"  # noqa: S608
+# stands, what is read may yet be rolled back, and is not kept. Likewise when this transaction has changed a clinic.
+READ = f"""
+SELECT c.protected_fields, coalesce(current_setting('hms.made_keys', true), '') <> ''
+    OR strpos(coalesce(current_setting('hms.touched', true), ''), E'\\n{CLINICS}\\n') > 0,
+    k.id, k.kind, k.number, k.state, k.wrapped
+FROM {CLINICS} c LEFT JOIN {TABLE} k ON k.clinic_id = c.id WHERE c.id = %s
+"""  # noqa: S608
 OWNER = f"SELECT clinic_id FROM {TABLE} WHERE id = %s"  # noqa: S608
 MAKE = f"""
 WITH made AS (
@@ -40,11 +47,15 @@ WITH made AS (
 
 @dataclass(slots=True)
 class ClinicKeys:
-    """The keys of one clinic, ready for use. `newest` is None before the first value is encrypted."""
+    """The keys of one clinic, ready for use. `newest` is None before the first value is encrypted.
+
+    `protected`: what the clinic marks (`Clinic.protected_fields`).
+    """
 
     clinic_id: UUID
     data: dict[bytes, AESGCM] = field(default_factory=dict)  # by the id's 16 bytes, as values name it
     newest: UUID | None = None
+    protected: frozenset[str] = frozenset()
     search: bytes = b""
     written: tuple[bytes, ...] = ()  # the search keys that new tokens are written under; searched is by `search` alone
     dropped: tuple[bytes, ...] = ()  # those whose tokens are on their way out: a change takes them away and adds none
@@ -118,15 +129,16 @@ def _alias() -> str:
 
 
 def _read(clinic_id: UUID) -> ClinicKeys:
-    places = (place_of(EVERYTHING), place_of(f"{TABLE}:{clinic_id}"))
+    places = (place_of(EVERYTHING), place_of(f"{TABLE}:{clinic_id}"), place_of(CLINICS))
     vector = generations.read(places)  # before the statement: what is announced while it runs counts
     until = time.monotonic() + kept()
     with connections[_alias()].cursor() as cursor:
         cursor.execute(READ, [clinic_id])
         rows = cursor.fetchall()
     found = ClinicKeys(clinic_id, places=places, vector=vector, until=until)
-    _fill(found, rows)
-    if any(row[5] for row in rows):
+    found.protected = frozenset(mark for row in rows[:1] for mark in row[0])
+    _fill(found, [row[2:] for row in rows if row[2] is not None])
+    if any(row[1] for row in rows):
         _by_clinic.pop(clinic_id, None)
     else:
         _by_clinic[clinic_id] = found
@@ -136,7 +148,7 @@ def _read(clinic_id: UUID) -> ClinicKeys:
 
 def _fill(found: ClinicKeys, rows: list[Any]) -> None:
     searched = {}
-    for key_id, kind, number, state, sealed, _made in sorted(rows, key=lambda row: row[2]):
+    for key_id, kind, number, state, sealed in sorted(rows, key=lambda row: row[2]):
         secret = unwrapped(sealed, found.clinic_id, kind, number)
         if kind == DATA:
             found.data[key_id.bytes] = AESGCM(secret)

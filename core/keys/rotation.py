@@ -17,7 +17,17 @@ from django.utils import timezone
 
 from core.keys import memory
 from core.keys.models import ClinicKey, unwrapped, wrapped
-from core.keys.places import Done, Place, Target, places_of_clinics, places_of_nobody, ring_target, working
+from core.keys.places import (
+    AMISS,
+    Done,
+    Place,
+    Target,
+    places_of_clinics,
+    places_of_marks,
+    places_of_nobody,
+    ring_target,
+    working,
+)
 from core.keys.sealing import header_of
 from core.security.crypto import RING, newest_number
 
@@ -87,6 +97,25 @@ def retire_data_keys(clinic_id: UUID, key: ClinicKey, say: Say) -> None:
         for one in _locked(clinic_id, Kind.DATA):
             if one.state == State.RETIRING:
                 _enter(one, State.RETIRED)
+
+
+# --- What a clinic marks as protected ----------------------------------------------------------------------------------------
+def follow_marks(clinic_id: UUID, say: Say) -> None:
+    """Seal what stands in clear of fields that the clinic marks, open what is sealed of the others. Raises NotFinished.
+
+    Passes until nothing is left; what people write meanwhile stands as it should once every process knows the marks.
+    """
+    with working():
+        memory.keys_of(clinic_id, anew=True)
+        keys = memory.keys_to_write_with(clinic_id) if memory.keys_of(clinic_id).protected else memory.keys_of(clinic_id)
+    target = Target(clinic_id, header_of(keys.newest) if keys.newest else AMISS)
+    for _ in range(MOST_PASSES):
+        unreadable = [one for place in places_of_marks() for one in _pass(place, target, say).unreadable]
+        left = sum(place.usage(clinic_id).get(AMISS, 0) for place in places_of_marks())
+        if left <= len(unreadable):
+            break
+    if left or unreadable:
+        raise NotFinished("\n".join([f"{left} values don't stand as the clinic wants them.", *unreadable]))
 
 
 # --- The deployment's key ----------------------------------------------------------------------------------------------------

@@ -1,10 +1,11 @@
-"""A model field whose text is encrypted in the database."""
+"""Model fields whose text is encrypted in the database: always, or where the row's clinic marks the field as protected."""
 
 from typing import Any
 
 from django.db import models
 
-from core.keys.sealing import seal, unseal
+from core.keys.memory import keys_of
+from core.keys.sealing import SEALED_TEXT, seal, seal_text, unseal, unseal_text
 from core.security.crypto import encrypt
 from core.tenancy.context import current_clinic_id
 
@@ -57,3 +58,74 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
             return None
         sealed = bytes(value)
         return unseal(sealed, context=self.context).decode() if sealed else ""
+
+
+class Stored(str):
+    """A text as it goes into its column: decided whether sealed or in clear."""
+
+    __slots__ = ()
+
+
+class Protectable(models.Field):  # type: ignore[type-arg]
+    """Mixed into a field of text: sealed in its column where the row's clinic marks the field (`Clinic.protected_fields`).
+
+    The column holds clear and sealed values side by side and reading opens what is sealed, whatever the clinic marks now. So
+    nothing but `isnull` can be asked of it in SQL; it is found by tokens, or not. An empty text stays empty. No statement
+    while the clinic's keys are in memory, else one. Only for a clinic's tables.
+    """
+
+    is_protectable = True  # core.tenancy.protection and core.keys.places find it by this
+
+    def get_internal_type(self) -> str:
+        return "TextField"  # a sealed value is longer than a clear one: the length is the rules' business, not the column's
+
+    @property
+    def mark(self) -> str:
+        """The field's name in `Clinic.protected_fields`."""
+        return f"{self.model._meta.model_name}.{self.name}"
+
+    @property
+    def context(self) -> str:
+        """As of an EncryptedTextField."""
+        return f"{self.model._meta.db_table}.{self.column}"
+
+    def get_lookup(self, lookup_name: str) -> Any:
+        return super().get_lookup(lookup_name) if lookup_name == "isnull" else None
+
+    def get_transform(self, lookup_name: str) -> Any:
+        return None
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        """The row's own clinic counts, as for an EncryptedTextField."""
+        value = super().pre_save(model_instance, add)
+        clinic_id = getattr(model_instance, "clinic_id", None)
+        return self._stored(value, clinic_id) if clinic_id and isinstance(value, str) and value else value
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        value = value if prepared else self.get_prep_value(value)
+        if not isinstance(value, str) or not value:
+            return value
+        return str(value if isinstance(value, Stored) else self._stored(value, current_clinic_id()))
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        return unseal_text(value, context=self.context) if value else value
+
+    def _stored(self, value: str, clinic_id: Any) -> Stored:
+        """Raises ValueError for a text that would be taken for a sealed one."""
+        if value.startswith(SEALED_TEXT):
+            raise ValueError(f"A text of {self.context} began with a control character.")
+        if self.mark in keys_of(clinic_id).protected:
+            return Stored(seal_text(value, clinic_id=clinic_id, context=self.context))
+        return Stored(value)
+
+
+class ProtectableCharField(Protectable, models.CharField):  # type: ignore[type-arg]
+    """A line of text that a clinic may protect."""
+
+
+class ProtectableEmailField(Protectable, models.EmailField):  # type: ignore[type-arg]
+    """An e-mail address that a clinic may protect."""
+
+
+class ProtectableTextField(Protectable, models.TextField):  # type: ignore[type-arg]
+    """Lines of text that a clinic may protect."""

@@ -15,6 +15,7 @@ from core.security.limiting.rates import validate_rate
 from core.tenancy.announcements import announces
 from core.tenancy.context import current_clinic_id, current_scope
 from core.tenancy.ids import new_id
+from core.tenancy.protection import clean_marks
 from core.tenancy.querysets import ClinicManager, ClinicQuerySet
 from core.validators import (
     Rules,
@@ -89,6 +90,14 @@ class Clinic(RuledModel):
         validators=[MinValueValidator(SHORTEST_ACCESS), MaxValueValidator(LONGEST_ACCESS)],
         help_text=_("How long a restricted record stays open to somebody who said why: 15 to 240."),
     )
+    protected_fields = ArrayField(
+        models.CharField(max_length=64),
+        verbose_name=_("protected fields"),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text=_("Encrypted in the database for this clinic, beside those that always are."),
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -115,6 +124,7 @@ class Clinic(RuledModel):
             "mrn_prefix": clean_mrn_prefix,
             "state": partial(clean_choice, choices=self.State.values),
             "break_glass_minutes": partial(clean_whole_number, least=SHORTEST_ACCESS, most=LONGEST_ACCESS),
+            "protected_fields": clean_marks,
         }
 
 

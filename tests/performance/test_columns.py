@@ -1,6 +1,7 @@
 """An answer reads the columns that it says: of every list and record of the API, whole and with each single field."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,11 +9,17 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from core.accounts.roles import Role
+from core.database.optimizer import Recorder, optimizer
+from core.tenancy.context import clinic_scope
+from core.tenancy.protection import markable
+from patients.models import Patient
+from tests.architecture.catalogue import rows
 from tests.factories.api_client import ApiClient
 from tests.factories.cases import filled
 from tests.factories.growth import grow
 from tests.factories.routes import Route, routes
 from tests.factories.world import Place, World
+from tests.performance.test_query_budgets import READS, read
 
 PLANNED = [
     route
@@ -65,3 +72,42 @@ def test_no_list_reads_what_is_encrypted(path: str, world: World) -> None:
     grow(place)
     for sql in statements(place, path):
         assert not any(f'"{column}"' in sql for column in ENCRYPTED)
+
+
+def test_nothing_asks_for_what_a_clinic_may_protect(world: World) -> None:
+    """Of every operation and every route, the columns behind FROM: conditions, joins, order. What is sealed can't be asked for."""
+    place, asked, read_of_patients = world.riverside, {}, 0
+    grow(place)
+    columns = "|".join(field.column for field in markable().values() if field.model is Patient)
+    for name, sent in _everything_sent(place, world):
+        for text in sent:
+            if "patients_patient" not in text:
+                continue
+            read_of_patients += 1
+            aliases = "|".join({"patients_patient", *re.findall(r'"?patients_patient"?\s+(?:AS\s+)?"?(\w+)"?', text)})
+            wanted = re.findall(rf'(?<![\w"])"?(?:{aliases})"?\."?({columns})"?\b', text.partition(" FROM ")[2])
+            if wanted:
+                asked[name] = wanted
+    assert read_of_patients > 20
+    assert asked == {}
+
+
+def _everything_sent(place: Place, world: World) -> Iterator[tuple[str, list[str]]]:
+    for name in optimizer.names():
+        with clinic_scope(place.clinic, reason="test"):
+            yield name, [one.fingerprint.text for one in optimizer.profile(name).statements]
+    for route in READS:
+        recorder = Recorder()
+        with recorder.on():
+            read(route, place, world)
+        yield route.id, [one.fingerprint.text for one in recorder.statements]
+
+
+@pytest.mark.parametrize("mark", list(markable()))
+def test_no_index_and_no_constraint_holds_what_a_clinic_may_protect(mark: str, world: World) -> None:
+    field = markable()[mark]
+    given = (field.model._meta.db_table, field.model._meta.db_table, field.column)
+    number = "(SELECT attnum FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s)"
+    indexes = "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = %s::regclass AND {} = ANY (indkey)"
+    constraints = "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype <> 'n' AND {} = ANY (conkey)"
+    assert rows(indexes.format(number), *given) + rows(constraints.format(number), *given) == []

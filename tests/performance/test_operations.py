@@ -67,7 +67,7 @@ def test_a_queryset_is_profiled_with_what_it_prefetches(in_riverside: Place) -> 
 def test_a_sequential_scan_is_found(riverside: Place) -> None:
     """A row-level policy keeps an operator that could leak from the index: ILIKE reads all of the clinic's."""
     with crowded(riverside), clinic_scope(riverside.clinic, reason="test"):
-        whole = optimizer.profile_queryset(Patient.objects.filter(notes="x"), "test")
+        whole = optimizer.profile_queryset(Patient.objects.filter(language="x"), "test")
         begun = optimizer.profile_queryset(Patient.objects.filter(family_norm="smith"), "test")
         with connection.cursor() as cursor, Recorder().on() as recorder:
             cursor.execute("SELECT count(*) FROM appointments_appointment WHERE notes LIKE %s", ["%secret%"])

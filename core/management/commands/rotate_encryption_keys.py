@@ -21,14 +21,22 @@ class Command(BaseCommand):
         what.add_argument("--ring", action="store_true", help="Everything under the first of HMS_ENCRYPTION_KEYS.")
         what.add_argument("--status", action="store_true", help="Say what stands under which of the deployment's keys.")
         parser.add_argument("--search", action="store_true", help="With --clinic or --all: the search key, not the data key.")
+        parser.add_argument(
+            "--fields", action="store_true",
+            help="With --clinic or --all: no new key, but what each clinic marks as protected is encrypted, and the rest is not.",
+        )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["fields"] and (options["search"] or options["ring"] or options["status"]):
+            raise CommandError("--fields goes with --clinic or --all alone.")
         clinics = self._clinics(options["clinic"])
         try:
             if options["status"]:
                 self._tell_usage(list(clinics))
             elif options["ring"]:
                 self._renew_ring(list(clinics))
+            elif options["fields"]:
+                self._follow_marks(clinics)
             elif options["search"]:
                 self._renew_search_keys(clinics)
             else:
@@ -54,6 +62,16 @@ class Command(BaseCommand):
         for pk, key in keys.items():
             rotation.retire_data_keys(pk, key, self._saying(clinics[pk]))
             self._saying(clinics[pk])(f"Everything stands under data key {key.number}.")
+
+    def _follow_marks(self, clinics: dict[UUID, str]) -> None:
+        """All clinics first, then one wait for all (none where the settings are older), then what was written meanwhile."""
+        for pk, slug in clinics.items():
+            rotation.follow_marks(pk, self._saying(slug))
+        for changed in Clinic.objects.filter(pk__in=clinics).values_list("updated_at", flat=True):
+            rotation.wait_until_known(changed, self.stdout.write)
+        for pk, slug in clinics.items():
+            rotation.follow_marks(pk, self._saying(slug))
+            self._saying(slug)("Protected fields are encrypted, others are not.")
 
     def _renew_search_keys(self, clinics: dict[UUID, str]) -> None:
         keys = {pk: rotation.new_search_key(pk) for pk in clinics}

@@ -187,19 +187,21 @@ TAMPERING = [
     "SET session_replication_role = replica",
     "CREATE FUNCTION hms_keep_history() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
     "SELECT hms_erase_history(NULL, ARRAY[]::uuid[], 'mine')",
+    "SELECT hms_protect_history(NULL, '{}'::bigint[], '{}'::uuid[], '{}'::jsonb[], '{}'::jsonb[], '{}'::text[])",
     "INSERT INTO core_seal SELECT * FROM core_seal",
     "UPDATE core_seal SET number = 1",
     "DELETE FROM core_seal",
     "TRUNCATE core_seal",
 ]
+PLATFORMS_OWN = ("INSERT INTO core_seal", "SELECT hms_protect_history")
 
 
 @pytest.mark.parametrize(
     ("role", "statement"),
-    [("hms_app", one) for one in TAMPERING] + [("hms_platform", one) for one in TAMPERING if "INTO core_seal" not in one],
+    [("hms_app", one) for one in TAMPERING] + [("hms_platform", one) for one in TAMPERING if not one.startswith(PLATFORMS_OWN)],
 )
 def test_the_serving_roles_can_t_touch_it(world: World, role: str, statement: str) -> None:
-    """hms_platform writes seals; a made-up one has no mac (test_seals)."""
+    """hms_platform writes seals, and seals values; a made-up one has no mac (test_seals)."""
     with connected(role) as connection:
         enter(connection, world.riverside.clinic.pk)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):

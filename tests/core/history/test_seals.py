@@ -1,5 +1,6 @@
 """What the owner of the database does to history or to its seals is found, and named: block, table and row."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +14,10 @@ from django.core.management import CommandError, call_command
 
 from core.history import sealing
 from core.history.anchors import anchor, read_anchors
+from core.history.protecting import Batch, rewrite
 from core.history.sealing import Chain, chains, seal
 from core.history.verification import Verified, verify
+from core.keys.sealing import SEALED_TEXT
 from tests.architecture.catalogue import connected
 from tests.factories.world import World
 
@@ -259,6 +262,56 @@ def test_erased_history_is_still_whole_and_says_what_happened(trail: Trail, worl
     assert trail.found() == []
     trail.do("DELETE FROM core_change WHERE operation = 'erase'")
     assert len(trail.found()) == len(kept)  # each emptied row, and the missing one that told of it
+
+
+SEALS = json.dumps({"city": SEALED_TEXT + "sealed"})
+
+
+def protect(trail: Trail, seals: str = SEALS) -> int:
+    """As the rotation does; returns an entry that was rewritten."""
+    york = "SELECT id FROM core_change WHERE clinic_id = %(clinic)s AND new_values ->> 'city' = 'York' ORDER BY id LIMIT 2"
+    ids = trail.one(f"SELECT array_agg(id) FROM ({york}) c")
+    with trail.connection.cursor() as cursor:
+        assert rewrite(cursor, trail.clinic_id, Batch(ids, [seals] * 2, [seals] * 2)) == 2
+    return int(ids[0])
+
+
+def test_values_that_were_sealed_later_are_whole_and_nothing_of_them_is_left(trail: Trail) -> None:
+    clear = "SELECT salt FROM core_change WHERE id = %(id)s"
+    before = trail.one("SELECT min(id) FROM core_change WHERE new_values ->> 'city' = 'York' AND clinic_id = %(clinic)s")
+    salt = trail.one(clear, id=before)
+    row = protect(trail)
+    assert row == before and trail.one(clear, id=row) != salt, "with the old salt the values could be tried out"
+    assert trail.one("SELECT new_values ->> 'city' FROM core_change WHERE id = %(id)s", id=row) == SEALED_TEXT + "sealed"
+    assert trail.found() == []
+    seal(trail.connection)
+    assert trail.found() == []
+    with trail.connection.cursor() as cursor:
+        assert rewrite(cursor, trail.clinic_id, Batch([row], [SEALS], [SEALS])) == 0, "only what stands in clear is sealed"
+    patient = trail.one("SELECT row_id FROM core_change WHERE id = %(id)s", id=row)
+    trail.do("SELECT hms_erase_history(%(clinic)s, ARRAY[%(row)s::uuid], 'anonymised')", row=patient)
+    assert trail.found() == []
+
+
+@pytest.mark.parametrize("seals", ['{"city": "Selby"}', '{"version": "\\u0002x"}', '{"unheard": "\\u0002x"}', '{"city": null}'])
+def test_nothing_but_a_seal_can_be_put_in_the_place_of_a_clear_value(trail: Trail, seals: str) -> None:
+    with pytest.raises(AssertionError):
+        protect(trail, seals)
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        'UPDATE core_change SET new_values = new_values || \'{"city": "Selby"}\' WHERE id = %(id)s',
+        "DELETE FROM core_change WHERE operation = 'protect'",
+        "UPDATE core_change SET new_values = jsonb_build_object(%(id)s::text, '1:' || repeat('0', 64)) WHERE operation = 'protect'",
+        "UPDATE core_change SET new_values = jsonb_build_object(%(id)s::text, 'x') WHERE operation = 'protect'",
+    ],
+)
+def test_who_has_no_key_can_t_say_that_values_were_sealed(trail: Trail, tamper: str) -> None:
+    row = protect(trail)
+    trail.do(tamper, id=row)
+    assert (row, "its values were changed") in [found[1:] for found in trail.found()]
 
 
 def test_a_row_that_is_not_in_yet_keeps_its_table_waiting(world: World) -> None:

@@ -9,6 +9,10 @@ from django.db import connection
 
 from core.accounts.roles import Role
 from core.history import selectors
+from core.history.models import Change
+from core.keys import memory
+from core.keys.sealing import SEALED_TEXT
+from core.tenancy.models import Clinic
 from patients.models import Patient
 from patients.services import register_patient, update_patient
 from tests.factories.page_forms import forms_of
@@ -57,6 +61,24 @@ def test_what_is_encrypted_is_only_said_to_have_changed(sign_in: Any, in_riversi
     page = changes_page(sign_in(in_riverside.users[Role.DOCTOR]), rosa.pk)
     assert "<dt>National id</dt>" in page and "protected, not shown here" in page
     assert "65 43" not in page and "12 34" not in page and "\\x" not in page
+
+
+def test_what_the_clinic_protects_is_told_as_it_was_typed(sign_in: Any, in_riverside: Place, rosa: Patient) -> None:
+    """The history keeps it sealed; whoever may read the history sees the record, where it stands in clear."""
+    Clinic.objects.filter(pk=in_riverside.clinic.pk).update(protected_fields=["patient.notes"])
+    memory.forget()
+    patient_id, desk = rosa.pk, in_riverside.actor(Role.RECEPTIONIST)
+    update_patient(actor=desk, patient_id=patient_id, changes={"notes": "Ring twice"})
+    memory.forget()
+    newest = Change.objects.filter(row_id=patient_id).latest("id")
+    assert newest.new_values["notes"].startswith(SEALED_TEXT)
+    assert "Ring twice</ins>" in changes_page(sign_in(in_riverside.users[Role.DOCTOR]), patient_id)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE patients_patient SET notes = %s WHERE id = %s", [SEALED_TEXT + "damaged", patient_id])
+        cursor.execute("UPDATE patients_patient SET notes = '' WHERE id = %s", [patient_id])
+    page = changes_page(sign_in(in_riverside.users[Role.DOCTOR]), patient_id)
+    assert "protected, not shown here" in page and SEALED_TEXT not in page
+    memory.forget()
 
 
 def test_raw_sql_and_a_person_s_absence_are_told(sign_in: Any, in_riverside: Place, rosa: Patient) -> None:
