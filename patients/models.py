@@ -35,7 +35,7 @@ from patients.choices import (
     TimeOfDay,
 )
 from patients.errors import RecordRestricted
-from patients.querysets import ALWAYS_SHOWN, DocumentQuerySet, PatientQuerySet, blank_of
+from patients.querysets import ALWAYS_SHOWN, DocumentQuerySet, PatientQuerySet, shown_instead
 from patients.validators import (
     REASON_LENGTH,
     ClinicRules,
@@ -179,7 +179,7 @@ class Patient(Record):
         if self.is_withheld:
             for field in self._meta.concrete_fields:
                 if field.attname in self.__dict__ and field.attname not in ALWAYS_SHOWN:
-                    self.__dict__[field.attname] = blank_of(field)
+                    self.__dict__[field.attname] = shown_instead(field)
         elif self.__dict__.get("is_restricted"):
             self.opening = access.openings.get(self.pk)
 

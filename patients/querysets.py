@@ -27,7 +27,7 @@ ALWAYS_SHOWN = frozenset(
 )  # fmt: skip
 
 
-def blank_of(field: "Field[Any, Any]") -> Any:
+def shown_instead(field: "Field[Any, Any]") -> Any:
     """What stands in a field of a restricted record that is not open to the reader."""
     if isinstance(field, ArrayField):
         return []
@@ -61,7 +61,7 @@ class PatientQuerySet(ClinicQuerySet["Patient"]):
         """
         closed = access_of_reader().closed
         names = {name for name in (*LIST_FIELDS, *also) if name not in ALWAYS_SHOWN}
-        blank = {name: blank_of(cast("Field[Any, Any]", self.model._meta.get_field(name))) for name in names} if closed else {}
+        blank = {name: shown_instead(cast("Field[Any, Any]", self.model._meta.get_field(name))) for name in names} if closed else {}
         rows = self.values_list(*LIST_FIELDS, *also, named=True)
         return [row._replace(**blank) if row.id in closed else row for row in rows]
 

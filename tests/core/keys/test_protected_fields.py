@@ -261,7 +261,8 @@ def test_the_administrator_ticks_fields_on_the_page(sign_in: Any, in_riverside: 
 def test_it_can_be_set_in_the_administration(client: Any, in_riverside: Place) -> None:
     client.force_login(in_riverside.users[Role.CLINIC_ADMIN])
     address = f"/admin/core/clinic/{in_riverside.clinic.pk}/change/"
-    sent = {"name": in_riverside.clinic.name, "time_zone": "Europe/London", "locale": "en-gb", "protected_fields": [NOTES, EMAIL]}
+    sent = {"name": in_riverside.clinic.name, "time_zone": "Europe/London", "locale": "en-gb"}
+    sent |= {"break_glass_minutes": "60", "protected_fields": [NOTES, EMAIL]}
     assert client.post(address, sent).status_code == 302
     assert Clinic.objects.get(pk=in_riverside.clinic.pk).protected_fields == [EMAIL, NOTES]
     assert client.post(address, {**sent, "protected_fields": ["patient.family_name"]}).status_code == 200
