@@ -210,6 +210,7 @@ def api() -> Any:
 def server(django_db_setup: None, worker_id: str) -> Iterator[Server]:
     """HMS with the demo's data behind gunicorn, for tests that need a browser or a socket. One for the whole run."""
     variables = {"HMS_DEMO": "1", "HMS_TRUSTED_PROXIES": "1"}  # a test may call from any address, by X-Forwarded-For
-    key = ["api_key", "create", "--clinic=riverside", "--name=Laboratory system", "--scopes=patient:view,document:create"]
-    with serving(f"served_{worker_id}", commands=[["seed_demo"], key], variables=variables) as running:
+    key = ["api_key", "create", "--name=Laboratory system", "--scopes=patient:view,document:create"]
+    keys = [[*key, f"--clinic={clinic}"] for clinic in ("riverside", "hillcrest")]
+    with serving(f"served_{worker_id}", commands=[["seed_demo"], *keys], variables=variables) as running:
         yield running

@@ -39,7 +39,7 @@ INSERT INTO scale.patient (
     family_norm, given_norm, date_of_birth, sex, gender, blood_type, phone, phone_alt, email, address_line1, address_line2,
     city, region, postal_code, country, national_id, insurance_provider, insurance_policy_number, insurance_valid_until,
     emergency_name, emergency_relationship, emergency_phone, language, needs_interpreter, reminder_channels, quiet_from,
-    quiet_until, preferred_provider_id, preferred_time_of_day, notes, status)
+    quiet_until, preferred_provider_id, preferred_time_of_day, notes, status, is_restricted, restriction_reason)
 SELECT draw.number, scale.uuid7(made), %(clinic)s, made, made, 1, %(prefix)s || '-' || lpad(draw.number::text, %(digits)s, '0'),
     given_name, middle_name, family_name, preferred_name, family_norm, given_norm, born, sex, '',
     (%(blood)s::text[])[1 + floor(random() * cardinality(%(blood)s::text[]))::int], phone, '',
@@ -55,7 +55,7 @@ SELECT draw.number, scale.uuid7(made), %(clinic)s, made, made, 1, %(prefix)s || 
     CASE WHEN random() < 0.3 THEN (%(doctors)s::uuid[])[1 + floor(random() * cardinality(%(doctors)s::uuid[]))::int] END,
     (ARRAY['any', 'any', 'morning', 'afternoon', 'evening'])[1 + floor(random() * 5)::int],
     CASE WHEN random() < 0.14 THEN (%(notes)s::text[])[1 + floor(random() * cardinality(%(notes)s::text[]))::int] ELSE '' END,
-    CASE WHEN random() < 0.015 THEN 'inactive' ELSE 'active' END
+    CASE WHEN random() < 0.015 THEN 'inactive' ELSE 'active' END, false, ''
 FROM (
     SELECT number, made, (made - make_interval(days => 5 + floor(365.25 * CASE
             WHEN age < 0.09 THEN 5 * age / 0.09

@@ -1,4 +1,5 @@
-"""How many statements the requests of scheduling cost: the same for one row and for many, and never more than twelve."""
+"""How many statements the requests of scheduling cost: the same for one row and for many, and never more than twelve
+and the look-up of the clinic's restricted records, which is kept between requests where anything is."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from tests.factories.api_client import ApiClient
 from tests.factories.visits import at, book, make_patient
 from tests.factories.world import Place
 
-MOST = 12
+MOST = 12 + 1
 
 
 def statements(response: Any) -> int:

@@ -17,15 +17,18 @@ from appointments.choices import ChangeKind
 from appointments.models import Appointment, AppointmentChange, Holiday, ScheduleException, Service
 from core.accounts.models import User
 from core.accounts.roles import Role
+from core.audit.break_glass import LONGEST_REASON, BreakGlass
 from core.forms import TypedField
 from core.tenancy.context import clinic_scope
 from core.tenancy.models import Clinic
-from patients.models import Document, Patient
+from patients.models import Anonymisation, Document, Patient
+from patients.services import break_glass, end_access, register_patient, restrict_record
 from tests.attack.odd_strings import LINES, MARKUP, NAMES, PROSE, packed
 from tests.factories.api_client import ApiClient
 from tests.factories.cases import filled
 from tests.factories.openapi import BodyField, Operation, fields_of, operations, types_of
 from tests.factories.page_forms import PageForm, forms_of
+from tests.factories.patients import patient_data
 from tests.factories.routes import Route, routes
 from tests.factories.visits import at, book
 from tests.factories.world import Place, World
@@ -35,7 +38,7 @@ CODED = {
     "phone", "phone_alt", "email", "address.country", "country", "language", "emergency_contact.phone", "time_zone", "mrn",
     "price.amount", "price.currency", "otp", "currency", "slug", "locale", "mrn_prefix",
 }  # fmt: skip
-MANY_LINES = {"notes", "reason", "description", "address"}  # prose: line ends and white space stay
+MANY_LINES = {"notes", "note", "reason", "description", "address"}  # prose: line ends and white space stay
 JOINT = {True: "\n", False: " ⁂ "}
 CHANGES = [one for one in operations() if one.method == "patch" and one.body and one.path.startswith("/api/v2/")]
 
@@ -253,6 +256,45 @@ def by_document_error_page(place: Place, client: Client, texts: dict[str, str]) 
     return {"reason": Document.objects.get(pk=document["id"]).status_reason}
 
 
+def by_anonymising_page(place: Place, client: Client, texts: dict[str, str]) -> dict[str, Any]:
+    """Each time somebody else, whose name none of the reasons holds."""
+    nobody = patient_data(given_name="Quetzalwin", family_name="Brambleforth")
+    patient = register_patient(actor=place.actor(Role.CLINIC_ADMIN), data=nobody)
+    sent(client, f"/patients/{patient.pk}/anonymise/", {"kind": "request", "mrn": patient.mrn, **texts})
+    return Anonymisation.objects.values().get(patient=patient)
+
+
+def by_restriction_page(place: Place, client: Client, texts: dict[str, str]) -> dict[str, Any]:
+    """Restricted, opened to everybody again, and so on."""
+    patient = place.patients[5]
+    sent(client, f"/patients/{patient.pk}/restriction/", texts)
+    return {"reason": Patient.objects.get(pk=patient.pk).restriction_reason}
+
+
+def by_emergency_page(place: Place, client: Client, texts: dict[str, str]) -> dict[str, Any]:
+    record = f"/patients/{the_restricted(place)}/"
+    sent(client, f"{record}break-glass/", {"category": "emergency", **texts})
+    access = BreakGlass.objects.values().get(ended_at=None)
+    assert client.post(f"{record}break-glass/end/").status_code in (200, 204, 302, 303)
+    return access
+
+
+def by_verdict_page(place: Place, client: Client, texts: dict[str, str]) -> dict[str, Any]:
+    nurse, patient = place.actor(Role.NURSE), the_restricted(place)
+    access = break_glass(actor=nurse, patient_id=patient, category="emergency", reason="Collapsed in the waiting room.")
+    end_access(actor=nurse, patient_id=patient)
+    page = f"/oversight/emergency-access/{access.pk}/"
+    sent(client, page, {"verdict": "not-justified", **texts}, f"{page}verdict/")
+    return {"note": BreakGlass.objects.get(pk=access.pk).review_note}
+
+
+def the_restricted(place: Place) -> UUID:
+    patient = Patient.objects.get(pk=place.patients[5].pk)
+    if not patient.is_restricted:
+        restrict_record(actor=place.actor(Role.CLINIC_ADMIN), patient_id=patient.pk, restricted=True, reason="Works here")
+    return patient.pk
+
+
 def the_visit(place: Place) -> UUID:
     found = Appointment.objects.filter(patient=place.patients[2]).first()
     return found.pk if found else book(place, at(place, 28, 14), patient_id=place.patients[2].pk).pk
@@ -269,8 +311,23 @@ DOORS: dict[type[forms.BaseForm], Door] = {
     appointments.forms.BookingForm: by_booking,
     patients.forms.DocumentForm: by_document_page,
     patients.forms.DocumentErrorForm: by_document_error_page,
+    patients.forms.AnonymiseForm: by_anonymising_page,
+    patients.forms.RestrictionForm: by_restriction_page,
+    patients.forms.BreakGlassForm: by_emergency_page,
+    patients.forms.VerdictForm: by_verdict_page,
 }
-NEEDS_A_REASON = (appointments.forms.ReasonForm, patients.forms.DocumentErrorForm)
+NEEDS_A_REASON = (
+    appointments.forms.ReasonForm,
+    patients.forms.DocumentErrorForm,
+    patients.forms.AnonymiseForm,
+    patients.forms.RestrictionForm,
+    patients.forms.BreakGlassForm,
+    patients.forms.VerdictForm,
+)
+LENGTHS: dict[type[forms.BaseForm], int] = {  # of what is no column of a patient
+    patients.forms.BreakGlassForm: LONGEST_REASON,
+    patients.forms.VerdictForm: LONGEST_REASON,
+}
 SAME_FIELDS_AS_ANOTHER = {
     patients.forms.PatientForm: patients.forms.EditPatientForm,
     appointments.forms.ServiceForm: appointments.forms.EditServiceForm,
@@ -308,6 +365,8 @@ def _longest(form: type[forms.BaseForm], name: str) -> int:
     declared = getattr(field, "max_length", None) or field.widget.attrs.get("maxlength")
     if declared:
         return int(declared)
+    if form in LENGTHS:
+        return LENGTHS[form]
     return getattr(Patient._meta.get_field(name), "max_length", None) or 64
 
 

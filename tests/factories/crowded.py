@@ -38,7 +38,7 @@ def crowded(place: Place) -> Iterator[None]:
     """
     ordinary = connections["default"]
     connections["default"] = connections.create_connection("default")
-    connections["default"].settings_dict.update(_superuser())
+    connections["default"].settings_dict = {**ordinary.settings_dict, **_superuser()}  # a copy: that of the alias is all threads'
     try:
         with transaction.atomic(), connections["default"].cursor() as cursor:
             cursor.execute("SET LOCAL session_replication_role = replica")

@@ -16,7 +16,14 @@ PART = {"view": READ, "create": ADD, "change": CHANGE}
 
 # resource -> what it is called, and its actions with what they are called; in the order of the page.
 OFFERED: dict[str, tuple[Any, dict[str, Any]]] = {
-    "patient": (_("Patients and consents"), {"view": READ, "search": _("Search"), "create": _("Register"), "change": CHANGE}),
+    "patient": (
+        _("Patients and consents"),
+        {"view": READ, "search": _("Search"), "create": _("Register"), "change": CHANGE, "anonymise": _("Anonymise")},
+    ),
+    "break_glass": (
+        _("Emergency access to restricted records"),
+        {"view": READ, "create": _("Open a record"), "review": _("Give verdicts")},
+    ),
     "document": (_("Patients’ documents"), {"view": READ, "create": ADD, "enter_in_error": _("Mark as entered in error")}),
     "access_log": (_("Who has looked at a patient"), {"view": READ}),
     "appointment": (

@@ -31,6 +31,7 @@ JUDGED = (models.CharField, models.TextField, models.IntegerField, models.Decima
 MADE_BY_HMS = {
     "AddressBlock": {"network", "reason"},  # core.security.admin
     "Clinic": {"rate_user", "rate_upload", "rate_heavy"},  # core.security.limiting.rates
+    "ApiKey": {"digest", "last_used_from"},
     "AppointmentChange": {"kind", "actor_name", "from_status", "to_status"},
     "Appointment": {"time_zone", "status", "source"},
     "Claim": {"resource_kind"},
