@@ -56,8 +56,14 @@ def token_under(key: bytes, kind: str, piece: str) -> int:
     return int.from_bytes(made, signed=True)
 
 
+def tokens_of_pieces(clinic_id: UUID, pieces: Iterable[tuple[str, str]]) -> list[int]:
+    """Those of `(kind, piece)`, in their order."""
+    key = search_key(clinic_id)
+    return [token_under(key, kind, piece) for kind, piece in pieces]
+
+
 def tokens_for(clinic_id: UUID, kind: str, pieces: Iterable[str]) -> list[int]:
-    return sorted({token(clinic_id, kind, piece) for piece in pieces if piece})
+    return sorted(set(tokens_of_pieces(clinic_id, [(kind, piece) for piece in pieces if piece])))
 
 
 def tokens_of(clinic_id: UUID, patient: Findable) -> set[int]:

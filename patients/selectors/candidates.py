@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from core.keys.sealing import search_key
 from patients import tokens
 from patients.models import Patient, PatientToken
 from patients.selectors.terms import CodeTerm, DateTerm, EmailTerm, NameTerm, NumberTerm, Term
@@ -41,19 +42,20 @@ def loose_ids(clinic_id: UUID, terms: Sequence[Term]) -> Ids:
 
 def any_token_ids(clinic_id: UUID, pieces: Iterable[tuple[str, str]]) -> Ids:
     """Records with any of these pieces."""
-    return _with([tokens.token(clinic_id, kind, piece) for kind, piece in pieces])
+    return _with(tokens.tokens_of_pieces(clinic_id, pieces))
 
 
 def all_tokens_ids(clinic_id: UUID, *groups: Iterable[tuple[str, str]]) -> Ids:
     """Records with at least one piece of every group."""
-    return _intersection([any_token_ids(clinic_id, group) for group in groups])
+    key = search_key(clinic_id)
+    return _intersection([_with([tokens.token_under(key, *piece) for piece in group]) for group in groups])
 
 
 def unread_fields(clinic_id: UUID, codes: Iterable[str], ids: Iterable[UUID]) -> dict[UUID, dict[str, str]]:
     """Of these records, in which an encrypted number is one of the codes: record -> code -> field. One query."""
-    meant = {
-        tokens.token(clinic_id, kind, piece): (code, field) for code in codes for field, kind, piece in tokens.unread_pieces(code)
-    }
+    pieces = [(code, *one) for code in codes for one in tokens.unread_pieces(code)]
+    made = tokens.tokens_of_pieces(clinic_id, [(kind, piece) for _code, _field, kind, piece in pieces])
+    meant = {token: (code, field) for token, (code, field, _kind, _piece) in zip(made, pieces, strict=True)}
     found: dict[UUID, dict[str, str]] = {}
     for patient_id, token in PatientToken.objects.filter(token__in=meant, patient_id__in=ids).values_list("patient_id", "token"):
         code, field = meant[token]
@@ -89,7 +91,7 @@ def _misspelt(clinic_id: UUID, term: Term) -> Ids:
 def _by_number(clinic_id: UUID, term: NumberTerm) -> Ids:
     pieces = [(tokens.RECORD, term.digits.lstrip("0") or "0"), *_unread(term.digits)]
     pieces += [(tokens.PHONE, ending) for ending in tokens.phone_endings(term.digits)[:1]]
-    found = [_with([tokens.token(clinic_id, *piece) for piece in pieces] + _birth_tokens(clinic_id, term.days))]
+    found = [_with(tokens.tokens_of_pieces(clinic_id, pieces) + _birth_tokens(clinic_id, term.days))]
     for year in term.years:
         born = Patient.objects.filter(date_of_birth__gte=date(year, 1, 1), date_of_birth__lte=date(year, 12, 31))
         found.append(born.values_list("id"))
