@@ -54,7 +54,7 @@ def visitor(browser: Browser, house: Server, refused: list[str]) -> Iterator[Cal
         contexts.append(context)
         watch(context, refused)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(20_000)
         cdp = context.new_cdp_session(page)
         cdp.send("WebAuthn.enable")
         cdp.send("WebAuthn.addVirtualAuthenticator", {"options": HARDWARE})
