@@ -135,6 +135,7 @@ def test_an_attack_that_is_typed_and_refused_is_shown_as_typed(guarded: Page) ->
     guarded.locator("[name=family_name]").fill(f"</script><script>alert(1)</script>{family}")
     guarded.locator("[name=phone]").fill('"><svg onload=alert(1)>')
     guarded.get_by_role("button", name="Register", exact=True).click()
+    expect(guarded.locator("[name=phone]")).to_have_attribute("aria-invalid", "true")  # the page has come back
     expect(guarded.locator("[name=given_name]")).to_have_value(f"<img src=x onerror=alert(1)>{given}")
     assert guarded.evaluate("window.ran") == []
     assert guarded.evaluate(PLANTED) == []
