@@ -105,7 +105,9 @@ def _in_turns(path: str, one: Client, other: Client) -> tuple[float, float, floa
             answer = client.get(path)
             taken[client].append((time.thread_time_ns() - started) / 1000)
             if answer.status_code != 200:
-                raise RuntimeError(f"{path} was answered with {answer.status_code}: are HMS_RATE_USER and HMS_RATE_SEARCH high enough?")
+                raise RuntimeError(
+                    f"{path} was answered with {answer.status_code}: are HMS_RATE_USER and HMS_RATE_SEARCH high enough?"
+                )
     with_log, without = (sorted(taken[client])[ROUNDS // 2] for client in (one, other))
     return with_log, without, with_log / without
 
