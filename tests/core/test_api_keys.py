@@ -128,7 +128,8 @@ def test_a_name_is_free_again_once_its_key_has_ended_and_in_another_clinic(river
     made_key(hillcrest, name="Laboratory")
     with clinic_scope(riverside.clinic, reason="test"):
         end_api_key(actor=riverside.actor(Role.CLINIC_ADMIN), key_id=key.pk)
-    made_key(riverside, name="Laboratory")
+    again, _ = made_key(riverside, name="Laboratory")
+    assert again.pk != key.pk and again.name == key.name
 
 
 def test_it_lives_ninety_days_unless_something_else_is_said(riverside: Place) -> None:

@@ -19,6 +19,7 @@ from core.history.sealing import seal
 from core.history.verification import Verified, verify
 from core.tenancy.ids import new_id
 from tests.architecture.catalogue import connected
+from tests.core.history.sealed_rows import SealedRows
 from tests.factories.world import Place, World
 
 EVENT, ACCESSED = "core_accessevent", "core_accessedpatient"
@@ -35,11 +36,11 @@ ADD_PATIENT = (
 )
 
 
-class Log:
+class Log(SealedRows):
     """Riverside's sealed access log in a transaction that is rolled back: twelve looks, in blocks of five rows."""
 
     def __init__(self, connection: psycopg.Connection[Any], clinic_id: UUID, folder: Path) -> None:
-        self.connection, self.clinic_id, self.folder = connection, clinic_id, folder
+        super().__init__(connection, clinic_id, folder)
         for month in (MAY, JUNE):
             self.do("SELECT hms_make_access_month(%(month)s)", month=month.replace(day=1).date())
         self.look(MAY, 3)
@@ -55,18 +56,9 @@ class Log:
             self.do(ADD, **given)
             self.do(ADD_PATIENT, **given)
 
-    def do(self, statement: str, **values: Any) -> None:
-        self.connection.execute(statement, {"clinic": self.clinic_id, **values})
-
-    def one(self, statement: str, **values: Any) -> Any:
-        found = self.connection.execute(statement, {"clinic": self.clinic_id, **values}).fetchone()
-        assert found
-        return found[0]
-
     def row(self, block: int, position: int = 1, table: str = EVENT) -> int:
         """The number of a row of that block."""
-        return int(self.one("SELECT row_ids[%(n)s] FROM core_seal WHERE clinic_id = %(clinic)s AND table_name = %(table)s "
-                            "AND number = %(block)s", table=table, block=block, n=position))  # fmt: skip
+        return self.row_of(table, block, position)
 
     def sizes(self, table: str = EVENT) -> list[tuple[int, str]]:
         return self.connection.execute(SIZES, [self.clinic_id, table]).fetchall()

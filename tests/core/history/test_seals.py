@@ -19,16 +19,17 @@ from core.history.sealing import Chain, chains, seal
 from core.history.verification import Verified, verify
 from core.keys.sealing import SEALED_TEXT
 from tests.architecture.catalogue import connected
+from tests.core.history.sealed_rows import SealedRows
 from tests.factories.world import World
 
 CLINIC = "clinic_id = %(clinic)s"
 
 
-class Trail:
+class Trail(SealedRows):
     """Riverside's sealed history in a transaction that is rolled back, in blocks of five rows, with its anchors."""
 
     def __init__(self, connection: psycopg.Connection[Any], clinic_id: UUID, folder: Path) -> None:
-        self.connection, self.clinic_id, self.folder = connection, clinic_id, folder
+        super().__init__(connection, clinic_id, folder)
         self.change("Leeds")
         self.free = self.one("SELECT nextval(pg_get_serial_sequence('core_change', 'id'))")
         for city in ("York", "Hull", "Ripon"):
@@ -39,19 +40,9 @@ class Trail:
     def change(self, city: str) -> None:
         self.do("UPDATE patients_patient SET city = %(city)s WHERE clinic_id = %(clinic)s", city=city)
 
-    def do(self, statement: str, **values: Any) -> None:
-        self.connection.execute(statement, {"clinic": self.clinic_id, **values})
-
-    def one(self, statement: str, **values: Any) -> Any:
-        found = self.connection.execute(statement, {"clinic": self.clinic_id, **values}).fetchone()
-        assert found
-        return found[0]
-
     def row(self, block: int, position: int = 0) -> int:
         """The number of a row of that block."""
-        found = self.one("SELECT row_ids[%(n)s] FROM core_seal WHERE clinic_id = %(clinic)s AND table_name = 'core_change' "
-                         "AND number = %(block)s", block=block, n=position + 1)  # fmt: skip
-        return int(found)
+        return self.row_of("core_change", block, position + 1)
 
     def last(self) -> int:
         return int(self.one("SELECT max(number) FROM core_seal WHERE clinic_id = %(clinic)s AND table_name = 'core_change'"))

@@ -1,19 +1,18 @@
 """What a clinic marks as protected is sealed in its columns and in the history; everything else of HMS doesn't notice."""
 
 from collections.abc import Iterator, Sequence
-from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.exceptions import FieldError, ValidationError
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from core.accounts.roles import Role
 from core.errors import NotAllowed, ValidationFailed
 from core.history.models import Change, Operation
-from core.keys import memory, rotation
+from core.keys import memory
 from core.keys.places import AMISS, BATCH, Target, TextColumn, places_of_marks
 from core.keys.sealing import SEALED_TEXT, header_of, seal_text, unseal_text
 from core.security.crypto import Undecipherable
@@ -22,8 +21,11 @@ from core.tenancy.models import Clinic
 from core.tenancy.protection import markable
 from patients.models import Patient
 from patients.validators import ClinicRules, patient_rules
+from tests.core.keys.rotating import nobody_else_has_keys_in_memory, run
 from tests.factories.patients import patient_data
 from tests.factories.world import Place
+
+__all__ = ["nobody_else_has_keys_in_memory"]
 
 ALL = list(markable())
 EMAIL, NOTES = "patient.email", "patient.notes"
@@ -32,27 +34,11 @@ TYPED = {field.name: f"unmistakable-{field.name}" for field in markable().values
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def nobody_else_has_keys_in_memory(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """One process, one transaction: there is nobody to wait for. What it made is rolled back, so its memory goes too."""
-    settings.HMS_KEYS_KEPT = 0
-    monkeypatch.setattr(rotation, "MARGIN", 0)
-    memory.forget()
-    yield
-    memory.forget()
-
-
 @pytest.fixture
 def platform(riverside: Place) -> Iterator[Place]:
     """As the command works."""
     with platform_scope(reason="test"):
         yield riverside
-
-
-def run(*arguments: str) -> str:
-    said = StringIO()
-    call_command("rotate_encryption_keys", *arguments, stdout=said)
-    return said.getvalue()
 
 
 def mark(place: Place, marks: Sequence[str]) -> None:

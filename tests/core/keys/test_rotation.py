@@ -3,12 +3,11 @@
 import base64
 import os
 from collections.abc import Iterator
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.db import connections
 
 from core.accounts.factors.models import SecondFactor
@@ -30,28 +29,15 @@ from core.tenancy.protection import markable
 from core.uploads.store import context_of, folder, keep, place_of
 from patients.models import Document, Patient, PatientToken
 from patients.tokens import stored_tokens_of, tokens_of, tokens_under
+from tests.core.keys.rotating import nobody_else_has_keys_in_memory, run
 from tests.factories.patients import patient_data
 from tests.factories.world import Place, World
+
+__all__ = ["nobody_else_has_keys_in_memory"]
 
 IDENTITY = "QQ123456C"
 COLUMN = "patients_patient.national_id"
 FILE = b"A letter about somebody."
-
-
-def run(*arguments: str) -> str:
-    said = StringIO()
-    call_command("rotate_encryption_keys", *arguments, stdout=said)
-    return said.getvalue()
-
-
-@pytest.fixture(autouse=True)
-def nobody_else_has_keys_in_memory(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """One process, one transaction: there is nobody to wait for. What it made is rolled back, so its memory goes too."""
-    settings.HMS_KEYS_KEPT = 0
-    monkeypatch.setattr(rotation, "MARGIN", 0)
-    memory.forget()
-    yield
-    memory.forget()
 
 
 @pytest.fixture
