@@ -46,18 +46,14 @@ class Findable(Protocol):
     mrn: str
 
 
-def token(clinic_id: UUID, kind: str, piece: str) -> int:
-    """What the clinic's patients are searched by: a signed 64-bit number."""
-    return token_under(search_key(clinic_id), kind, piece)
-
-
 def token_under(key: bytes, kind: str, piece: str) -> int:
+    """What the clinic's patients are searched by: a signed 64-bit number."""
     made = hashlib.blake2b(f"{kind}:{piece}".encode(), key=key, digest_size=8).digest()
     return int.from_bytes(made, signed=True)
 
 
 def tokens_of_pieces(clinic_id: UUID, pieces: Iterable[tuple[str, str]]) -> list[int]:
-    """Those of `(kind, piece)`, in their order."""
+    """Those of `(kind, piece)`, in their order, under one reading of the clinic's key."""
     key = search_key(clinic_id)
     return [token_under(key, kind, piece) for kind, piece in pieces]
 

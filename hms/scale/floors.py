@@ -57,18 +57,18 @@ def _one_patient(arguments: Mapping[str, Any]) -> Statement:
 
 def _names(arguments: Mapping[str, Any]) -> Statement:
     """Every word begun, by INTERSECT."""
-    clinic = current_clinic_id()
-    words = [(tokens.PREFIX, tokens.start_of(word)) for word in name_parts(arguments["text"])]
-    return _tokens([tokens.token(clinic, *word) for word in words])
+    return _tokens([(tokens.PREFIX, tokens.start_of(word)) for word in name_parts(arguments["text"])])
 
 
 def _piece(kind: str, piece: Callable[[str], str]) -> Floor:
-    return lambda arguments: _tokens([tokens.token(current_clinic_id(), kind, piece(arguments["text"]))])
+    return lambda arguments: _tokens([(kind, piece(arguments["text"]))])
 
 
-def _tokens(wanted: list[int]) -> Statement:
+def _tokens(pieces: list[tuple[str, str]]) -> Statement:
+    clinic = current_clinic_id()
+    wanted = tokens.tokens_of_pieces(clinic, pieces)
     ids = " INTERSECT ".join(f"{HAVING}%(t{number})s" for number in range(len(wanted)))
-    return FOUND.format(ids=ids), {"clinic": current_clinic_id()} | {f"t{number}": one for number, one in enumerate(wanted)}
+    return FOUND.format(ids=ids), {"clinic": clinic} | {f"t{number}": one for number, one in enumerate(wanted)}
 
 
 def _day(arguments: Mapping[str, Any]) -> Statement:

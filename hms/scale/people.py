@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import connection
 
 from core.accounts.roles import Role
+from core.keys.sealing import search_key
 from hms.demo.names import MIXES
 from hms.demo.people import BLOOD, NOTES, PHONE_LENGTH, RELATIONS, mailbox_of, name_of, postal_code_of
 from hms.demo.places import CLINICS, DemoClinic
@@ -132,7 +133,8 @@ def register_all(made: Furnished, count: int, first_visit: datetime) -> None:
 
 
 def _tokens(clinic_id: UUID) -> Iterator[tuple[str, str, list[int]]]:
-    """Field, value and tokens: each value is looked at once, however many patients have it."""
+    """Field, value and tokens: each value is looked at once, however many patients have it, under one reading of the key."""
+    key = search_key(clinic_id)
     for field in tokens.FIELDS:
         if field in tokens.UNREAD:
             continue  # encrypted, and empty here
@@ -141,7 +143,7 @@ def _tokens(clinic_id: UUID) -> Iterator[tuple[str, str, list[int]]]:
             values = cursor.fetchall()
         pieces = _pieces_of_name if field in NAME_FIELDS else tokens.pieces_in
         for value, text in values:
-            if found := [tokens.token(clinic_id, kind, piece) for kind, piece in pieces(field, value)]:
+            if found := [tokens.token_under(key, kind, piece) for kind, piece in pieces(field, value)]:
                 yield field, text, found
 
 
