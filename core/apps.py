@@ -21,7 +21,7 @@ class CoreConfig(AppConfig):
         from core.audit.break_glass import Glass
         from core.audit.restricted import add_way
         from core.cache import cache
-        from core.database import detector, fetching
+        from core.database import detector, fetching, lookups  # noqa: F401  (lookups registers itself)
         from core.database.roles import grant_defaults
         from core.tenancy.units import after_commit
 

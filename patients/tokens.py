@@ -58,10 +58,6 @@ def tokens_of_pieces(clinic_id: UUID, pieces: Iterable[tuple[str, str]]) -> list
     return [token_under(key, kind, piece) for kind, piece in pieces]
 
 
-def tokens_for(clinic_id: UUID, kind: str, pieces: Iterable[str]) -> list[int]:
-    return sorted(set(tokens_of_pieces(clinic_id, [(kind, piece) for piece in pieces if piece])))
-
-
 def tokens_of(clinic_id: UUID, patient: Findable) -> set[int]:
     """All tokens of a patient, about 20 to 40; twice as many while a new search key takes over."""
     return {made for key in written_search_keys(clinic_id) for made in tokens_under(key, patient)}

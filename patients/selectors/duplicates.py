@@ -12,7 +12,8 @@ from patients.models import Patient
 from patients.names import code_form, name_parts, sort_form
 from patients.policies import visible_patients
 from patients.selectors import candidates
-from patients.selectors.candidates import MOST, Ids
+from patients.selectors.candidates import MOST
+from patients.selectors.id_sets import IdSet, union
 from patients.selectors.ranking import alike_names, same_code
 
 SHOWN = 10
@@ -59,10 +60,10 @@ def duplicates_of(
     """
     actor.require("patient", "search")
     given = _Given(given_name, family_name, date_of_birth, phone, national_id, email, mrn)
-    wanted = [row[0] for row in given.candidates(current_clinic_id())]
+    wanted = given.candidates(current_clinic_id()).ids()
     if not wanted:
         return []
-    rows = visible_patients(actor).current().filter(pk__in=wanted).as_rows(*(["national_id"] if national_id else []))
+    rows = visible_patients(actor).current().filter(pk__any_of=wanted).as_rows(*(["national_id"] if national_id else []))
     found = [duplicate for row in rows if row.id != exclude_id and (duplicate := given.compared(row)) is not None]
     found.sort(key=lambda d: (d.strength != "strong", -len(d.reasons), d.patient.family_norm, d.patient.mrn))
     return [replace(duplicate, patient=Patient.from_row(duplicate.patient)) for duplicate in found[:SHOWN]]
@@ -78,19 +79,19 @@ class _Given:
     email: str
     mrn: str
 
-    def candidates(self, clinic_id: UUID) -> Ids:
+    def candidates(self, clinic_id: UUID) -> IdSet:
         parts = [self._by_numbers(clinic_id)]
         families, givens = _slips(self.family_name), _starts_and_sounds(self.given_name)
         if families and givens:
-            parts.append(candidates.all_tokens_ids(clinic_id, families, givens)[:MOST])
+            parts.append(candidates.all_tokens_ids(clinic_id, families, givens).first(MOST))
             exchanged = (_slips(self.given_name), _starts_and_sounds(self.family_name))
-            parts.append(candidates.all_tokens_ids(clinic_id, *exchanged)[:MOST])
+            parts.append(candidates.all_tokens_ids(clinic_id, *exchanged).first(MOST))
         if families and self.date_of_birth:
             born = {(tokens.BIRTH, self.date_of_birth.isoformat())}
-            parts.append(candidates.all_tokens_ids(clinic_id, born, families | givens)[:MOST])
-        return parts[0].union(*parts[1:]) if len(parts) > 1 else parts[0]
+            parts.append(candidates.all_tokens_ids(clinic_id, born, families | givens).first(MOST))
+        return union(*parts)
 
-    def _by_numbers(self, clinic_id: UUID) -> Ids:
+    def _by_numbers(self, clinic_id: UUID) -> IdSet:
         pieces = {(tokens.PHONE, ending) for ending in tokens.phone_endings(self.phone)[:1]}
         if self.national_id:
             pieces.add((tokens.IDENTITY, code_form(self.national_id)))
@@ -98,7 +99,7 @@ class _Given:
             pieces.add((tokens.EMAIL, tokens.email_form(self.email)))
         if self.mrn:
             pieces |= {(tokens.RECORD, piece) for piece in tokens.record_pieces(self.mrn)}
-        return candidates.any_token_ids(clinic_id, pieces)[:MOST]
+        return candidates.any_token_ids(clinic_id, pieces).first(MOST)
 
     def compared(self, patient: Patient) -> Duplicate | None:
         reasons = [reason for reason, agrees in self._agreements(patient) if agrees]

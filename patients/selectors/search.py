@@ -1,7 +1,6 @@
 """The one box in which patients are found."""
 
 from typing import Any
-from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -15,6 +14,7 @@ from patients.policies import visible_patients
 from patients.querysets import PatientQuerySet
 from patients.selectors import candidates
 from patients.selectors.candidates import FEWEST, MOST
+from patients.selectors.id_sets import IdSet
 from patients.selectors.ranking import MatchedTerm, PatientMatch, code_of, codes_unfound, ranked
 from patients.selectors.terms import CodeTerm, NameTerm, Term, terms_of
 from patients.tokens import SHORTEST_PREFIX
@@ -38,7 +38,7 @@ def search_patients(*, actor: Actor, text: str, limit: int = 20, within: Patient
         return []
     rows = visible_patients(actor).current() if within is None else within
     # Nothing of what is found is left out afterwards, so there is no need to rank many more than are shown.
-    found = _first_pass(terms, rows, MOST if within is not None else max(FEWEST, 2 * limit))
+    found = _first_pass(terms, rows, MOST if within is not None else max(FEWEST, limit + limit // 2))
     if len(found) < min(FEW, limit) and any(isinstance(term, NameTerm) and len(term.word) >= SHORTEST_PREFIX for term in terms):
         found = _second_pass(terms, rows, found)
     if not found and len(terms) > 1 and any(map(code_of, terms)):
@@ -71,13 +71,13 @@ def _rank(patients: list[Any], terms: list[Term], *, at_least: int, misspelt: bo
     return ranked(patients, terms, at_least=at_least, misspelt=misspelt, unread=unread)
 
 
-def _load(rows: PatientQuerySet, ids: candidates.Ids) -> list[Any]:
+def _load(rows: PatientQuerySet, wanted: IdSet) -> list[Any]:
     """Rows to rank, hundreds perhaps, of whom a page is shown.
 
     Two queries: a nested set operation would lead the planner astray.
     """
-    wanted: list[UUID] = [row[0] for row in ids]
-    return rows.filter(pk__in=wanted).as_rows() if wanted else []
+    ids = wanted.ids()
+    return rows.filter(pk__any_of=ids).as_rows() if ids else []
 
 
 def _checked(text: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from core.security.limiting.classes import RouteClass, class_of, has_class
@@ -16,9 +17,9 @@ GROUP = re.compile(r"\(\?P<\w+>")
 
 
 @cache
-def _named() -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], Any]]]:
+def _named(urlconf: str) -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], Any]]]:
     """All patterns whose view names a class, as one and one by one."""
-    found = list(_walk(get_resolver().url_patterns, "/"))
+    found = list(_walk(get_resolver(urlconf).url_patterns, "/"))
     return re.compile("|".join(f"(?:{text})" for text, _ in found) or "(?!)"), [(re.compile(text), view) for text, view in found]
 
 
@@ -33,7 +34,7 @@ def _walk(patterns: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 def class_of_route(path: str, method: str) -> RouteClass:
     """The class that the view behind this path names; USUAL for what there is not."""
-    any_of_them, each = _named()
+    any_of_them, each = _named(settings.ROOT_URLCONF)
     if not any_of_them.match(path):
         return RouteClass.USUAL
     return next(class_of(view, method) for pattern, view in each if pattern.match(path))
