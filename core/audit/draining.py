@@ -18,10 +18,11 @@ INTERVAL = 1.0  # seconds: what a cut of the machine's power can lose, and how s
 PATIENCE = 30  # seconds between two tries while the database is away
 
 
-def spool_folder() -> Path:
-    """The named place: on a disk of this machine that outlives its processes. Each database has its own, so that what was read in
-    one never goes into another that is served from the same folder."""
-    return Path(settings.HMS_SPOOL_DIR) / "access" / str(settings.DATABASES["default"]["NAME"]).replace("/", "_")
+def spool_folder(database: str = "") -> Path:
+    """The named place: on a disk of this machine that outlives its processes. Each database has its own (without a name this
+    installation's), so that what was read in one never goes into another that is served from the same folder."""
+    name = database or str(settings.DATABASES["default"]["NAME"])
+    return Path(settings.HMS_SPOOL_DIR) / "access" / name.replace("/", "_")
 
 
 def drain() -> int:

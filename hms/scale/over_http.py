@@ -6,16 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from itertools import islice, repeat
+from pathlib import Path
 from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from core.audit.draining import spool_folder
+from core.audit.spool import waiting
 from hms.scale.figures import Figures, figures_of
 from hms.scale.load import Load, NoAnswer, Requests
 from hms.scale.material import Desk
 from hms.scale.scenarios import API, CONNECTIONS, LIST, SCENARIOS, Scenario
 from hms.scale.serving import Served, hms_served, yardstick_served
 
+MOST_SETTLING = 120.0  # seconds
 WARMING = 0.5  # seconds before each scenario that reads the same again and again
 SOAK = 10_000  # requests after which a worker's memory is measured, and the unit of those that follow
 SOAK_AFTER = 50_000
@@ -41,7 +45,7 @@ def measure_plain(seconds: float) -> Figures:
 
 
 def measure_hms(database: str, desks: Sequence[Desk], wanted: Callable[[str], bool], seconds: float, say: Say) -> OverHttp:
-    """Every scenario whose name is wanted, one after the other on one server. Raises NotServed, NoAnswer."""
+    """Every scenario whose name is wanted, one after the other on one server, and memory on another. Raises NotServed, NoAnswer."""
     found = OverHttp()
     with hms_served(database) as served:
         if wanted("first and last pages"):
@@ -49,11 +53,29 @@ def measure_hms(database: str, desks: Sequence[Desk], wanted: Callable[[str], bo
             found.pages = _pages(served, desks[-LIST_CLINICS:])
         for scenario in (one for one in SCENARIOS if wanted(one.name)):
             say(scenario.name)
+            _settle(database)
             found.figures[scenario.name] = _measured(served, scenario, desks, seconds)
-        if wanted("memory"):
-            say("memory")
+    if wanted("memory"):
+        say("memory")
+        with hms_served(database) as served:
             found.memory = _memory(served, desks)
     return found
+
+
+def _settle(database: str) -> None:
+    """Wait until the access log of what was asked before is in the database: that work is no later scenario's."""
+    folder, deadline = spool_folder(database), time.monotonic() + MOST_SETTLING
+    while any(_size(path) for path in waiting(folder)):
+        if time.monotonic() > deadline:
+            raise NoAnswer(f"The access log is not in the database {MOST_SETTLING:g} s after the last request.")
+        time.sleep(0.2)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # emptied meanwhile
+        return 0
 
 
 def _measured(served: Served, scenario: Scenario, desks: Sequence[Desk], seconds: float) -> Figures:

@@ -11,7 +11,7 @@ from patients.selectors.id_sets import IdSet, beginning_with, born_in, intersect
 from patients.selectors.terms import CodeTerm, DateTerm, EmailTerm, NameTerm, NumberTerm, Term
 
 MOST = 200  # candidates of one kind that are ranked; each costs about 30 us
-FEWEST = 40  # of a beginning that many have in common, whatever the page's length
+FEWEST = 30  # of a beginning that many have in common, whatever the page's length
 
 
 def beginning_ids(clinic_id: UUID, terms: Sequence[Term], most: int = MOST) -> IdSet:

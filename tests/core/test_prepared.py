@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import connection, connections, transaction
 from psycopg import sql
 
+from clinics.models import Location
 from core.database.explain import Plan, plan_from
 from core.database.optimizer import Operation, optimizer
 from core.database.retry import retry
@@ -92,6 +93,19 @@ def settled(text: str, values: Any) -> tuple[Plan, bool]:
         (generic,) = driver.execute("SELECT generic_plans FROM pg_prepared_statements WHERE name = 'tried'").fetchone()
         driver.execute("DEALLOCATE tried")
     return plan_from(said, analyze=True), generic > 0
+
+
+@pytest.mark.parametrize("field", ["pk", "name", "created_at", "is_active"])
+def test_any_of_finds_what_in_finds_and_reads_the_same_for_any_number(in_riverside: Place, field: str) -> None:
+    rows = Location.objects.order_by("pk")
+    values = list(rows.values_list(field, flat=True))
+    assert len(values) > 1
+    texts = set()
+    for some in ([], values[:1], values):
+        found = rows.filter(**{f"{field}__any_of": some})
+        assert list(found) == list(rows.filter(**{f"{field}__in": some}))
+        texts.add(found.query.sql_with_params()[0])
+    assert len(texts) == 1
 
 
 def test_a_table_that_changed_costs_a_unit_of_work_one_more_run(prepares: None) -> None:

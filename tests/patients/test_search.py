@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from core.accounts.roles import Role
 from core.database.detector import Detector
@@ -13,6 +14,7 @@ from patients.models import Patient
 from patients.selectors import recent_patients, search_patients
 from patients.services import register_patient
 from tests.factories.patients import patient_data
+from tests.factories.visits import make_patient
 from tests.factories.world import Place
 
 MARY, JOSE, PRIYA, OYVIND, LEILA, THOMAS = range(6)
@@ -200,3 +202,22 @@ def test_of_many_namesakes_the_first_are_shown_and_a_filter_finds_the_last_too(i
     some = [*ordered[:6], *ordered[-8:]]
     rows = Patient.objects.filter(family_name="Crowder", given_name__in=some)
     assert [match.patient.given_name for match in search(in_riverside, "crowder", within=rows)] == some
+
+
+def test_a_search_asks_two_statements_that_read_the_same_however_many_are_found(in_riverside: Place) -> None:
+    """So PostgreSQL prepares them: another text for each number of people would be planned every time."""
+    for number, family in enumerate(["Marchetti"] * 7 + ["Quilter"] * 5):
+        make_patient(family_name=family, family_norm=family.lower(), given_name="Ottilie", given_norm=f"ottilie {number}")
+    asked: list[list[str]] = []
+
+    def note(execute: Any, text: Any, *rest: Any) -> Any:
+        asked[-1].append(str(text))
+        return execute(text, *rest)
+
+    search(in_riverside, "marchetti")  # the clinic's key is known from here on
+    with connection.execute_wrapper(note):
+        for family, count in (("marchetti", 7), ("quilter", 5)):
+            asked.append([])
+            assert len(search(in_riverside, family)) == count
+    assert len(asked[0]) == 2
+    assert asked[0] == asked[1]
