@@ -27,6 +27,7 @@ from core.tenancy.limits import Limits
 from hms import views
 from tests.architecture.catalogue import connected
 from tests.factories import statements
+from tests.factories.leftovers import leftovers
 from tests.factories.logbook import logbook
 from tests.factories.server import Server, serving
 from tests.factories.world import Place, World, build_world
@@ -86,6 +87,15 @@ def pytest_runtest_call(item: pytest.Item) -> Any:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Any:
+    """Between two files nothing stays that the first one's tests have committed."""
+    result = yield
+    if nextitem is not None and nextitem.path != item.path:
+        leftovers.clear()
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
     """HMS_REQUIRE_ALL=1: a test that is left out because a program is missing ("needs ...") fails instead."""
     report = yield
@@ -117,6 +127,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     """The application's role runs the tests; the owner takes the database away again."""
     become("hms_app")
     become("hms_platform", "platform")
+    leftovers.note()
     yield
     with django_db_blocker.unblock():
         become("hms_owner", "platform")
@@ -145,7 +156,9 @@ def spool_apart(tmp_path_factory: pytest.TempPathFactory) -> None:
 def built_world(django_db_setup: None, django_db_blocker: Any) -> bytes:
     """The world's rows are committed once for the whole run."""
     with django_db_blocker.unblock():
-        return pickle.dumps(build_world(PASSWORD))
+        built = pickle.dumps(build_world(PASSWORD))
+    leftovers.note()
+    return built
 
 
 @pytest.fixture

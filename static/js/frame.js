@@ -21,7 +21,7 @@ document.addEventListener("submit", (event) => {
     release(form);
     form.requestSubmit(event.submitter);
   };
-  backIn(go, () => release(form));
+  backIn(go, () => release(form), true);
 });
 
 function release(form) {
@@ -47,15 +47,21 @@ function holdsWords(form) {
   return words.again && form.method === "post" && [...form.querySelectorAll(TYPED)].some((field) => field.value);
 }
 
+let declined = false; // the dialog was closed: what the page asks by itself does not open it again
+
 /** Calls `retry` once the person is signed in; else says why not, offers to try again, and calls `otherwise`. */
-function backIn(retry, otherwise) {
+function backIn(retry, otherwise, pressed = false) {
+  if (declined && !pressed) return otherwise?.(); // they have been told, and the offer to try again still stands
   const stay = (text) => {
     otherwise?.();
-    trouble(text, () => backIn(retry, otherwise));
+    trouble(text, () => backIn(retry, otherwise, true));
   };
   import("./again.js")
     .then(({ signInAgain }) => signInAgain())
-    .then((isIn) => (isIn ? retry() : stay(words.signedOut)))
+    .then((isIn) => {
+      declined = !isIn;
+      isIn ? retry() : stay(words.signedOut);
+    })
     .catch(() => stay(words.offline));
 }
 document.addEventListener("hms:signed-out", (event) => backIn(event.detail.retry));
@@ -119,19 +125,22 @@ function again(event) {
     if (elt.isConnected) elt.matches("form") ? elt.requestSubmit() : elt.dispatchEvent(new Event("retry"));
   };
 }
+function wasPressed(event) {
+  return ["click", "submit"].includes(event.detail.requestConfig?.triggeringEvent?.type);
+}
 document.addEventListener("htmx:timeout", (event) => trouble(words.slow, again(event)));
 document.addEventListener("htmx:sendError", (event) => trouble(words.offline, again(event)));
 document.addEventListener("htmx:responseError", (event) => {
   const { xhr } = event.detail;
   if (xhr.getResponseHeader("HX-Trigger")?.includes("hms:trouble")) return; // the answer said itself what is wrong
-  if (xhr.status === 401) backIn(again(event));
+  if (xhr.status === 401) backIn(again(event), undefined, wasPressed(event));
   else trouble(words.failed, again(event));
 });
 document.addEventListener("htmx:beforeOnLoad", (event) => {
   // A fragment was asked for and a whole sign-in page came: the session is over. Keep what was typed.
   if (event.detail.xhr.responseURL.includes("/sign-in/")) {
     event.preventDefault();
-    backIn(again(event));
+    backIn(again(event), undefined, wasPressed(event));
   }
 });
 document.addEventListener("htmx:load", (event) => {

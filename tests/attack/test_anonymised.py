@@ -147,8 +147,9 @@ def test_nothing_says_who_it_was(clinic: Clinic) -> None:
     assert {f"table {one}" for one in (*tables, "core_user", "django_admin_log")} <= before, "else the proof proves nothing"
     files = clinic.files_of(1)
     messages, answers = "SELECT count(*) FROM core_outgoingmessage", "SELECT status FROM core_idempotencyrecord"
-    assert len(files) == 1 and clinic.ask(messages) == [(4,)]
-    assert {status for (status,) in clinic.ask(answers)} >= {200} and (410,) not in clinic.ask(answers)
+    [(letters,)], gone = clinic.ask(messages), clinic.ask(answers).count((410,))
+    assert len(files) == 1 and letters > 1
+    assert (200,) in clinic.ask(answers)
 
     body, again = {"mrn": mrn, "kind": "request", "reason": "Asked for in writing."}, str(uuid4())
     status, answer = clinic.machine.say("POST", f"patients/{key}/anonymise", body, Idempotency_Key=again)
@@ -156,8 +157,8 @@ def test_nothing_says_who_it_was(clinic: Clinic) -> None:
 
     is_gone(clinic, 1)
     assert not any(one in place for one in files for place in clinic.everywhere())
-    assert clinic.ask(messages) == [(3,)], "those of the others"
-    assert clinic.ask(answers).count((410,)) >= 2, "a search and a change"
+    assert clinic.ask(messages) == [(letters - 1,)], "those of the others stay"
+    assert clinic.ask(answers).count((410,)) >= gone + 2, "a search and a change"
     repeated = clinic.machine.say("POST", f"patients/{key}/anonymise", body, Idempotency_Key=again)
     assert (repeated[0], repeated[1]["data"]["status"]) == (200, "anonymised"), "a repeat of the request itself gets its answer"
     assert own.ask("GET", "/my-record/")[0] in (302, 303), "the account is closed"
