@@ -1,5 +1,6 @@
 """An answer that is ready goes out without its view, and is the very answer that the view would give."""
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from clinics.models import Location
 from core.accounts.roles import Role
+from core.api.answers import Answer
 from core.api.renderers import AnswerResponse
 from core.tenancy.context import clinic_scope
 from tests.core.cache.conftest import eventually
@@ -127,3 +129,16 @@ def test_two_clinics_that_ask_the_same_get_their_own(riverside: Place, hillcrest
         made_ready(ask, "rooms")
         answers.append({row["id"] for row in ask("rooms").json()["data"]})
     assert all(answers) and not answers[0] & answers[1]
+
+
+def test_what_is_kept_of_an_answer_takes_the_room_that_it_is_counted_as() -> None:
+    """The cache's limit counts a body's bytes: a body that held on to the buffer it was written in would take a multiple."""
+    data = {"given_name": "Ines", "family_name": "Marchetti", "notes": "x" * 700}
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        kept = [Answer.of(data).body for _ in range(100)]
+        taken = (tracemalloc.get_traced_memory()[0] - before) / len(kept)
+    finally:
+        tracemalloc.stop()
+    assert taken < 1.5 * len(kept[0])
