@@ -14,7 +14,10 @@ def percentile(sorted_values: Sequence[float], share: float) -> float:
 
 @dataclass(slots=True)
 class Figures:
-    """Milliseconds of many calls of one kind. `statements` and `rows` are of one call: the median, and the most of them."""
+    """Milliseconds of many calls of one kind. `statements` and `rows` are of one call: the median, and the most of them.
+
+    `plain_per_second`: what the yardstick answered by turns with these; 0 where it did not.
+    """
 
     count: int
     p50: float
@@ -25,6 +28,7 @@ class Figures:
     database_p50: float = 0.0
     database_p99: float = 0.0
     per_second: float = 0.0
+    plain_per_second: float = 0.0
     bytes: int = 0
     statuses: dict[int, int] | None = None
 

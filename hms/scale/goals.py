@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from hms.scale.figures import Figures
-from hms.scale.run import Run
+from hms.scale.run import Run, plain_beside
 
 CACHED_SHARE = 0.25  # of the yardstick's answers a second
 GROWTH = 1.3
@@ -35,7 +35,7 @@ def _cached(run: Run) -> Iterator[Goal]:
         "patients list, cached", "patients list, unchanged (304)", "patient detail, cached", "patient detail, unchanged (304)",
         "Today page, cached", "slots of a week, cached",
     ):  # fmt: skip
-        floor = CACHED_SHARE * run.plain.per_second if run.plain else 0.0
+        floor = CACHED_SHARE * plain_beside(run, run.http.get(name))
         yield _rate(run, name, floor, f"{CACHED_SHARE} x plain = {floor:.0f}/s")
 
 

@@ -49,7 +49,7 @@ class Connection:
 
 @dataclass(slots=True)
 class Load:
-    """Sends requests for some seconds, or until they run out, and gathers the answers' figures."""
+    """Sends requests for some seconds, or until they run out, and gathers the answers' figures, of all its runs together."""
 
     address: tuple[str, int]
     seconds: float
@@ -59,6 +59,7 @@ class Load:
     statements: list[int] = field(default_factory=list)
     database: list[float] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
+    took: float = 0.0
 
     def run(self, streams: list[Requests]) -> Figures:
         """One connection for each stream of requests. Raises NoAnswer."""
@@ -69,14 +70,14 @@ class Load:
             ready.register(line.sock, selectors.EVENT_READ, line)
         started = time.perf_counter()
         try:
-            took = self._drive(lines, ready, started)
+            self.took += self._drive(lines, ready, started)
         finally:
             ready.close()
             for line in lines:
                 line.sock.close()
         database = figures_of(self.database)
         return figures_of(
-            self.times, per_second=len(self.times) / took if took else 0.0, statements=middle(self.statements),
+            self.times, per_second=len(self.times) / self.took if self.took else 0.0, statements=middle(self.statements),
             most_statements=max(self.statements, default=0), database_p50=database.p50, database_p99=database.p99,
             bytes=middle(self.sizes), statuses=dict(self.statuses),
         )  # fmt: skip

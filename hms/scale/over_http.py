@@ -24,6 +24,8 @@ WARMING = 0.5  # seconds before each scenario that reads the same again and agai
 SOAK = 10_000  # requests after which a worker's memory is measured, and the unit of those that follow
 SOAK_AFTER = 50_000
 LIST_CLINICS = 40  # whose first and last pages are compared
+PLAIN: list[Requests] = [repeat(b"GET /plain HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")] * CONNECTIONS
+TURNS = 8  # in which what is kept and the yardstick are measured: a machine is not as fast in one second as in the next
 type Say = Callable[[str], None]
 
 
@@ -38,23 +40,23 @@ class OverHttp:
 
 def measure_plain(seconds: float) -> Figures:
     """The yardstick: a bare Django view on as many connections."""
-    request = b"GET /plain HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     with yardstick_served() as served:
-        Load(served.address, WARMING).run([repeat(request)] * CONNECTIONS)
-        return Load(served.address, seconds).run([repeat(request)] * CONNECTIONS)
+        Load(served.address, WARMING).run(PLAIN)
+        return Load(served.address, seconds).run(PLAIN)
 
 
 def measure_hms(database: str, desks: Sequence[Desk], wanted: Callable[[str], bool], seconds: float, say: Say) -> OverHttp:
     """Every scenario whose name is wanted, one after the other on one server, and memory on another. Raises NotServed, NoAnswer."""
     found = OverHttp()
-    with hms_served(database) as served:
+    with yardstick_served() as yardstick, hms_served(database) as served:
+        Load(yardstick.address, WARMING).run(PLAIN)
         if wanted("first and last pages"):
             say("first and last pages")
             found.pages = _pages(served, desks[-LIST_CLINICS:])
         for scenario in (one for one in SCENARIOS if wanted(one.name)):
             say(scenario.name)
             _settle(database)
-            found.figures[scenario.name] = _measured(served, scenario, desks, seconds)
+            found.figures[scenario.name] = _measured(served, yardstick, scenario, desks, seconds)
     if wanted("memory"):
         say("memory")
         with hms_served(database) as served:
@@ -78,10 +80,15 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _measured(served: Served, scenario: Scenario, desks: Sequence[Desk], seconds: float) -> Figures:
-    if scenario.again:
-        Load(served.address, WARMING).run(scenario.streams(desks))
-    return Load(served.address, seconds, pace=scenario.pace).run(scenario.streams(desks))
+def _measured(served: Served, yardstick: Served, scenario: Scenario, desks: Sequence[Desk], seconds: float) -> Figures:
+    if not scenario.again:
+        return Load(served.address, seconds, pace=scenario.pace).run(scenario.streams(desks))
+    Load(served.address, WARMING).run(scenario.streams(desks))
+    ours, plain = Load(served.address, seconds / TURNS), Load(yardstick.address, seconds / TURNS / 2)
+    for _ in range(TURNS):
+        beside, found = plain.run(PLAIN), ours.run(scenario.streams(desks))
+    found.plain_per_second = beside.per_second
+    return found
 
 
 def _memory(served: Served, desks: Sequence[Desk]) -> dict[int, float]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from hms.scale.figures import Figures
 from hms.scale.goals import Goal, goals_of
-from hms.scale.run import Run, machine
+from hms.scale.run import Run, machine, plain_beside
 
 
 def report(run: Run) -> Iterator[str]:
@@ -52,7 +52,7 @@ def _http(run: Run) -> Iterator[str]:
     yield from _head(["request", "p50", "p99", "a second", "of plain", "statements", "bytes", "answers"])
     everything: dict[str, Figures] = ({"plain": run.plain} if run.plain else {}) | run.http
     for name, one in everything.items():
-        share = f"{one.per_second / run.plain.per_second:.2f} x" if run.plain else ""
+        share = f"{one.per_second / plain:.2f} x" if (plain := plain_beside(run, one)) else ""
         statuses = ", ".join(f"{status}: {count}" for status, count in sorted((one.statuses or {}).items()))
         yield _row([
             name, f"{one.p50:.1f}", f"{one.p99:.1f}", f"{one.per_second:.0f}", share, str(one.statements), str(one.bytes), statuses,

@@ -43,6 +43,12 @@ class Run:
         }  # fmt: skip
 
 
+def plain_beside(run: Run, figures: Figures | None) -> float:
+    """The yardstick's answers a second that these figures are compared with: taken by turns with them, or else once."""
+    by_turns = figures.plain_per_second if figures else 0.0
+    return by_turns or (run.plain.per_second if run.plain else 0.0)
+
+
 def _measured(one: Measured) -> dict[str, Any]:
     found = {"cold": one.cold.as_json(), "warm": one.warm.as_json()}
     return found | ({"floor": one.floor.as_json()} if one.floor else {})
