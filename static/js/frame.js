@@ -48,21 +48,29 @@ function holdsWords(form) {
 }
 
 let declined = false; // the dialog was closed: what the page asks by itself does not open it again
+let waiting = []; // all that was refused while the dialog is open, to be sent on together
 
 /** Calls `retry` once the person is signed in; else says why not, offers to try again, and calls `otherwise`. */
 function backIn(retry, otherwise, pressed = false) {
   if (declined && !pressed) return otherwise?.(); // they have been told, and the offer to try again still stands
-  const stay = (text) => {
-    otherwise?.();
-    trouble(text, () => backIn(retry, otherwise, true));
-  };
+  if (waiting.push({ retry, otherwise }) > 1) return;
   import("./again.js")
     .then(({ signInAgain }) => signInAgain())
-    .then((isIn) => {
-      declined = !isIn;
-      isIn ? retry() : stay(words.signedOut);
-    })
-    .catch(() => stay(words.offline));
+    .then(
+      (isIn) => {
+        declined = !isIn;
+        answered(isIn ? "" : words.signedOut);
+      },
+      () => answered(words.offline),
+    );
+}
+
+function answered(why) {
+  const refused = waiting;
+  waiting = [];
+  if (!why) return refused.forEach(({ retry }) => retry());
+  refused.forEach(({ otherwise }) => otherwise?.());
+  trouble(why, () => refused.forEach(({ retry, otherwise }) => backIn(retry, otherwise, true)));
 }
 document.addEventListener("hms:signed-out", (event) => backIn(event.detail.retry));
 
