@@ -7,6 +7,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.contrib.admin.apps import AdminConfig
 from django.db.models.signals import pre_migrate
+from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
 from core.database.places import EmbeddedPostgresError
@@ -27,6 +28,7 @@ class CoreConfig(AppConfig):
 
         fetching.fetch_peers_by_default()
         operations.register()
+        autodiscover_modules("tasks")
         add_way(Glass())
         _keep_for_a_time()
         _encrypt_odd_places()
@@ -60,6 +62,7 @@ def _keep_for_a_time() -> None:
     keep_for("core_draft", "updated_at", lambda: DRAFTS_KEPT_FOR)
     keep_for("core_onetimecode", "expires_at", timedelta)
     keep_for("core_outgoingmessage", "created_at", lambda: timedelta(days=settings.HMS_MESSAGE_DAYS))
+    keep_for("core_job", "finished_at", lambda: timedelta(days=settings.HMS_JOB_DAYS))
     keep_for("django_session", "expire_date", timedelta)
     keep_for("core_authsession", "expires", lambda: SESSIONS_KEPT_FOR)
     also_due(due_partitions)

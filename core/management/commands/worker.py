@@ -1,0 +1,84 @@
+"""`manage.py worker`: takes jobs from the queues. One process for each class of workers, and the clock beside them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from core.jobs.broker import make_folders
+from core.jobs.queues import WorkerClass
+
+REST = 1.0  # seconds before a process that ended by itself is started again
+PATIENCE = 60  # seconds that jobs have to come to their end when HMS stops; what is cut off is taken back by others
+
+
+class Command(BaseCommand):
+    help = "Work on jobs until told to end (docs/jobs.md)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        classes = [one.value for one in WorkerClass]
+        parser.add_argument("--class", dest="classes", nargs="+", choices=classes, default=classes, help="All by default.")
+        parser.add_argument("--processes", type=int, default=1, help="Jobs at once in each class.")
+        parser.add_argument("--autoscale", type=int, metavar="MOST", help="As many as there are jobs, between --processes and this.")
+        parser.add_argument("--no-clock", action="store_true", help="Where `manage.py clock` runs elsewhere.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["processes"] < 1 or (options["autoscale"] or options["processes"]) < options["processes"]:
+            raise CommandError("At least one process, and no fewer at most than at least.")
+        make_folders()
+        commands = [_celery(one, options["processes"], options["autoscale"]) for one in options["classes"]]
+        if not options["no_clock"]:
+            commands.append([sys.executable, "manage.py", "clock", "--with-parent"])
+        _Crew(commands).work()
+
+
+def _celery(workers: str, processes: int, most: int | None) -> list[str]:
+    many = ["--autoscale", f"{most},{processes}"] if most else ["--concurrency", str(processes)]
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    name = ["-n", f"{workers}@%h"]
+    return [sys.executable, "-m", "celery", "-A", "hms.celery", "worker", "-P", "prefork", "-Q", workers, *name, *many, *quiet]
+
+
+class _Crew:
+    """Processes that are started again when they end, until this one is told to."""
+
+    def __init__(self, commands: list[list[str]]) -> None:
+        self._commands = commands
+        self._running: dict[int, subprocess.Popen[bytes]] = {}
+        self._ending = False
+
+    def work(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+        while not self._ending:
+            for number, command in enumerate(self._commands):
+                if (process := self._running.get(number)) is None or process.poll() is not None:
+                    self._running[number] = self._start(command)
+            time.sleep(REST)
+        self._stop()
+
+    def _start(self, command: list[str]) -> "subprocess.Popen[bytes]":
+        """In a session of its own: Ctrl-C reaches it through this process alone."""
+        environment = {**os.environ, "HMS_PROCESS": "worker", "HMS_WORKER_WITH_PARENT": "1"}
+        environment["DJANGO_SETTINGS_MODULE"] = os.environ["DJANGO_SETTINGS_MODULE"]
+        return subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, start_new_session=True)
+
+    def _end(self, *_: object) -> None:
+        self._ending = True
+
+    def _stop(self) -> None:
+        """Let them finish what they have begun, for a while."""
+        until = time.monotonic() + PATIENCE
+        for process in self._running.values():
+            process.send_signal(signal.SIGTERM)
+        for process in self._running.values():
+            try:
+                process.wait(max(0.0, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

@@ -1,0 +1,51 @@
+"""The workers' side of Celery: `manage.py worker` starts it, the ledger decides (docs/jobs.md)."""
+
+import os
+from typing import Any
+from uuid import UUID
+
+from celery import Celery
+from celery.signals import setup_logging, worker_init
+from django.conf import settings
+
+from core.jobs.broker import TASK
+from core.jobs.execution import execute
+from core.jobs.parents import end_with_parent
+from core.jobs.queues import WorkerClass
+
+app = Celery("hms")
+app.conf.update(
+    broker_url=settings.HMS_BROKER_URL,
+    broker_transport_options=settings.HMS_BROKER_OPTIONS,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    task_ignore_result=True,
+    task_default_queue=WorkerClass.NORMAL.value,
+    task_serializer="json",
+    accept_content=["json"],
+    enable_utc=True,
+    timezone="UTC",
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+    worker_enable_remote_control=False,
+    worker_send_task_events=False,
+    worker_max_memory_per_child=settings.HMS_WORKER_MAX_MB * 1024,
+)
+
+
+@setup_logging.connect
+def keep_our_logging(**_: Any) -> None:
+    """Django has set it up, with redaction on every handler; Celery would add handlers of its own."""
+
+
+@worker_init.connect
+def leave_with_parent(**_: Any) -> None:
+    if os.environ.get("HMS_WORKER_WITH_PARENT"):
+        end_with_parent()
+
+
+@app.task(name=TASK, ignore_result=True)
+def run(job_id: str) -> str:
+    """Do one job. Delivered twice it is done once; what goes wrong stands in the ledger, not here."""
+    return str(execute(UUID(job_id)) or "nothing to do")
