@@ -2,6 +2,7 @@
 
 import sys
 from datetime import timedelta
+from importlib import import_module
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -29,6 +30,8 @@ class CoreConfig(AppConfig):
         fetching.fetch_peers_by_default()
         operations.register()
         autodiscover_modules("tasks")
+        for module in settings.HMS_JOB_MODULES:
+            import_module(module)
         add_way(Glass())
         _keep_for_a_time()
         _encrypt_odd_places()

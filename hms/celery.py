@@ -4,14 +4,17 @@ import os
 from typing import Any
 from uuid import UUID
 
+import django
 from celery import Celery
 from celery.signals import setup_logging, worker_init
 from django.conf import settings
 
-from core.jobs.broker import TASK
-from core.jobs.execution import execute
-from core.jobs.parents import end_with_parent
-from core.jobs.queues import WorkerClass
+django.setup()  # the models below need it
+
+from core.jobs.broker import TASK  # noqa: E402
+from core.jobs.execution import execute  # noqa: E402
+from core.jobs.parents import end_with_parent  # noqa: E402
+from core.jobs.queues import WorkerClass  # noqa: E402
 
 app = Celery("hms")
 app.conf.update(
@@ -25,7 +28,7 @@ app.conf.update(
     accept_content=["json"],
     enable_utc=True,
     timezone="UTC",
-    worker_prefetch_multiplier=1,
+    worker_prefetch_multiplier=2,
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
     worker_enable_remote_control=False,

@@ -322,13 +322,13 @@ if REDIS_URL:
     }
 
 # --- Jobs (docs/jobs.md): the ledger is in the database; the broker carries ids to the workers, and may lose them ---------
-HMS_BROKER_URL = env.str("HMS_BROKER_URL", default=REDIS_URL or "filesystem://")
+HMS_BROKER_URL = env.str("HMS_BROKER_URL", default=REDIS_URL or "filesystem://localhost")
 HMS_BROKER_OPTIONS: dict[str, Any] = {}
 HMS_BROKER_TIMES: dict[str, Any] = {}  # for those who hand jobs over; workers wait for ever
-if HMS_BROKER_URL == "filesystem://":
+if HMS_BROKER_URL.startswith("filesystem:"):
     HMS_BROKER_FOLDER = VAR_DIR / "broker" / str(DATABASES["default"]["NAME"]).replace("/", "_")
     _folders = {name: str(HMS_BROKER_FOLDER / "messages") for name in ("data_folder_in", "data_folder_out")}
-    HMS_BROKER_OPTIONS = {**_folders, "control_folder": str(HMS_BROKER_FOLDER / "control"), "polling_interval": 0.1}
+    HMS_BROKER_OPTIONS = {**_folders, "control_folder": str(HMS_BROKER_FOLDER / "control"), "polling_interval": 0.05}
 elif HMS_BROKER_URL.startswith("redis"):
     HMS_BROKER_OPTIONS = {
         "global_keyprefix": f"hms:{DATABASES['default']['NAME']}:jobs:",
@@ -338,6 +338,8 @@ elif HMS_BROKER_URL.startswith("redis"):
         "health_check_interval": 25,
     }
     HMS_BROKER_TIMES = {"socket_timeout": 1, "socket_connect_timeout": 1}
+HMS_JOB_LEASE = env.float("HMS_JOB_LEASE", default=30)
+HMS_JOB_MODULES = env.list("HMS_JOB_MODULES", default=[])
 HMS_WORKER_MAX_MB = env.int("HMS_WORKER_MAX_MB", default=400)
 HMS_JOB_DAYS = env.int("HMS_JOB_DAYS", default=30)
 
@@ -402,6 +404,8 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "celery.app.trace": {"level": "WARNING"},  # the ledger says what became of a job, and so does core.jobs
+        "celery.worker.strategy": {"level": "WARNING"},
         "django.request": {"level": "ERROR", "filters": ["trouble"]},
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
     },

@@ -63,7 +63,7 @@ def _connection() -> Any:
 
 def make_folders() -> None:
     """Where the broker is a folder it has to be there, and is nobody else's business."""
-    if settings.HMS_BROKER_URL == "filesystem://":
+    if settings.HMS_BROKER_URL.startswith("filesystem:"):
         for name in ("data_folder_in", "control_folder"):
             Path(settings.HMS_BROKER_OPTIONS[name]).mkdir(parents=True, exist_ok=True, mode=0o700)
 

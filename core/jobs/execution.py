@@ -28,8 +28,7 @@ from core.tenancy.context import Scope, clinic_scope, entered, platform_scope, u
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=30)  # without a sign of life for so long a job is taken back
-BEAT = 10.0  # seconds between two signs of life
+BEATS = 3  # signs of life within a lease (HMS_JOB_LEASE)
 SOON = 0.2  # seconds: progress is written at most so often
 GRACE = 5  # seconds beyond the hard limit after which no sign of life is given any more
 
@@ -85,6 +84,7 @@ def execute(job_id: UUID) -> State | None:
     job = _claimed(job_id)
     if job is None:
         return None
+    began = time.monotonic()
     with entered(job.scope):
         try:
             kind = kind_of(job.kind)
@@ -98,6 +98,7 @@ def execute(job_id: UUID) -> State | None:
                 return None
             except Exception as error:  # a boundary: whatever a kind raises is the job's failure
                 return _failed(job, kind, error)
+    logger.info("Job %s (%s) succeeded at attempt %d in %.3f s.", job.id, job.kind, job.attempt, time.monotonic() - began)
     return State.SUCCEEDED
 
 
@@ -108,7 +109,7 @@ def worker_name() -> str:
 # --- Inside ------------------------------------------------------------------------------------------------------------------
 def _claimed(job_id: UUID) -> Claimed | None:
     claim = uuid4()
-    values = {"id": job_id, "claim": claim, "worker": worker_name(), "lease": LEASE}
+    values = {"id": job_id, "claim": claim, "worker": worker_name(), "lease": timedelta(seconds=settings.HMS_JOB_LEASE)}
     with unit_of_work(Scope(reason="jobs")), connections["default"].cursor() as cursor:
         cursor.execute(CLAIM, values)
         row = cursor.fetchone()
@@ -185,7 +186,7 @@ def cause_of(error: BaseException) -> str:
 
 class Attempt:
     """What the kind's function is given. A thread of its own, with a connection of its own, says meanwhile that it lives and how
-    far it is; for a job that is done within ten seconds and says nothing it needs no statement."""
+    far it is; for a job that is done within a third of its lease and says nothing it needs no statement."""
 
     def __init__(self, job: Claimed) -> None:
         self.id, self.clinic_id, self.attempt = job.id, job.clinic_id, job.attempt
@@ -213,7 +214,7 @@ class Attempt:
     def _live(self) -> None:
         try:
             while not self._over.is_set() and time.monotonic() < self._until:
-                self._news.wait(BEAT)
+                self._news.wait(settings.HMS_JOB_LEASE / BEATS)
                 self._news.clear()
                 if self._over.is_set() or not self._tell():
                     return
@@ -224,7 +225,7 @@ class Attempt:
     def _tell(self) -> bool:
         """False when the job is somebody else's. Trouble of the database is no reason to stop: the lease says how long it may last."""
         percent, sentence = self._said
-        values = {"id": self.id, "claim": self._job.claim, "lease": LEASE, "progress": percent, "sentence": sentence}
+        values = {"id": self.id, "claim": self._job.claim, "lease": timedelta(seconds=settings.HMS_JOB_LEASE), "progress": percent, "sentence": sentence}
         try:
             with unit_of_work(Scope(reason="jobs")), connections["default"].cursor() as cursor:
                 cursor.execute(ALIVE, values)
