@@ -337,7 +337,7 @@ elif HMS_BROKER_URL.startswith("redis"):
         "visibility_timeout": 3600,
         "health_check_interval": 25,
     }
-    HMS_BROKER_TIMES = {"socket_timeout": 1, "socket_connect_timeout": 1}
+    HMS_BROKER_TIMES = {"socket_timeout": 1, "socket_connect_timeout": 1, "max_retries": 0, "connect_retries_timeout": 2}
 HMS_JOB_LEASE = env.float("HMS_JOB_LEASE", default=30)
 HMS_JOB_MODULES = env.list("HMS_JOB_MODULES", default=[])
 HMS_WORKER_MAX_MB = env.int("HMS_WORKER_MAX_MB", default=400)

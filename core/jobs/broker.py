@@ -36,9 +36,11 @@ def hand_over(parcels: Iterable[Parcel]) -> list[UUID]:
     """Tell the workers; returns the ids that could not be told, after at most some seconds. Never raises."""
     global _quiet_until
     waiting = list(parcels)
-    if not waiting or time.monotonic() < _quiet_until:
-        return [one.job_id for one in waiting]
+    if not waiting:
+        return []
     with _sending:
+        if time.monotonic() < _quiet_until:
+            return [one.job_id for one in waiting]
         try:
             with _connection() as connection:
                 producer = connection.Producer(serializer="json")
@@ -47,6 +49,7 @@ def hand_over(parcels: Iterable[Parcel]) -> list[UUID]:
                     waiting.pop(0)
         except Exception as error:  # a boundary: brokers raise what their clients raise
             _quiet_until = time.monotonic() + PAUSE
+            _forget_connections()
             logger.warning("Jobs wait in the ledger: the broker is in trouble (%s).", type(error).__name__)
     return [one.job_id for one in waiting]
 
@@ -59,6 +62,13 @@ def _connection() -> Any:
     make_folders()
     options = {**settings.HMS_BROKER_OPTIONS, **settings.HMS_BROKER_TIMES}
     return connections[Connection(settings.HMS_BROKER_URL, transport_options=options)].acquire(block=True)
+
+
+def _forget_connections() -> None:
+    """What is broken is not used again."""
+    from kombu import pools
+
+    pools.reset()
 
 
 def make_folders() -> None:

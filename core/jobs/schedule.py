@@ -76,7 +76,7 @@ class Entry:
 
 
 SCHEDULE: list[Entry] = [
-    Entry("audit.seal", Crontab("5 * * * *")),
+    Entry("audit.seal", Crontab("*/5 * * * *")),
     Entry("cache.warm", Crontab("30 5 * * *"), per_clinic=True),
     Entry("keys.follow_marks", Crontab("45 1 * * *"), per_clinic=True),
     Entry("maintenance.daily", Crontab("15 2 * * *")),
