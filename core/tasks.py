@@ -57,7 +57,7 @@ def sweep_uploads(run: Run) -> None:
 
 @job_kind("keys.follow_marks", queue="privacy", within=Within.NOTHING, attempts=10)
 def follow_marks(run: Run, *, last: bool = False) -> None:
-    """Encrypt what the clinic marks as protected, open what it doesn't any more; and once more when every process knows the marks."""
+    """Encrypt what the clinic marks as protected, open what it doesn't any more; once more when every process knows the marks."""
     assert run.clinic_id is not None  # noqa: S101  (its kind's rule)
     changed_at = Clinic.objects.values_list("updated_at", flat=True).get(pk=run.clinic_id)
     rotation.follow_marks(run.clinic_id, lambda words: run.progress(0, words))

@@ -79,7 +79,7 @@ def carry_out(connection: psycopg.Connection[Any], task: Task) -> None:
 
 
 def carried_out(tasks: list[Task], role: str) -> Iterator[tuple[Task, float, str]]:
-    """Do one after another; each with the seconds it took and, if it failed, what the database said. What fails doesn't stop the rest."""
+    """Do one after another, also after one that fails; each with the seconds it took and, if it failed, what the database said."""
     if not tasks:
         return
     with connection_apart(role) as connection:

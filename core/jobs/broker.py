@@ -56,19 +56,23 @@ def hand_over(parcels: Iterable[Parcel]) -> list[UUID]:
 
 def _connection() -> Any:
     """One of the process's connections. Imported late: most processes hand nothing over."""
-    from kombu import Connection
+    from kombu import Connection  # type: ignore[attr-defined]
     from kombu.pools import connections
 
     make_folders()
     options = {**settings.HMS_BROKER_OPTIONS, **settings.HMS_BROKER_TIMES}
-    return connections[Connection(settings.HMS_BROKER_URL, transport_options=options)].acquire(block=True)
+    return connections[
+        Connection(  # type: ignore[no-untyped-call]
+            settings.HMS_BROKER_URL, transport_options=options
+        )
+    ].acquire(block=True)
 
 
 def _forget_connections() -> None:
     """What is broken is not used again."""
     from kombu import pools
 
-    pools.reset()
+    pools.reset()  # type: ignore[no-untyped-call]
 
 
 def make_folders() -> None:

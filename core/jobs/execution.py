@@ -109,7 +109,7 @@ def worker_name() -> str:
 # --- Inside ------------------------------------------------------------------------------------------------------------------
 def _claimed(job_id: UUID) -> Claimed | None:
     claim = uuid4()
-    values = {"id": job_id, "claim": claim, "worker": worker_name(), "lease": timedelta(seconds=settings.HMS_JOB_LEASE)}
+    values = {"id": job_id, "claim": claim, "worker": worker_name(), "lease": _lease()}
     with unit_of_work(Scope(reason="jobs")), connections["default"].cursor() as cursor:
         cursor.execute(CLAIM, values)
         row = cursor.fetchone()
@@ -117,6 +117,10 @@ def _claimed(job_id: UUID) -> Claimed | None:
         return None
     kind, queue, clinic_id, payload, *others = row
     return Claimed(job_id, claim, kind, queue, clinic_id, json.loads(payload), *others)
+
+
+def _lease() -> timedelta:
+    return timedelta(seconds=settings.HMS_JOB_LEASE)
 
 
 def _do(job: Claimed, kind: JobKind, attempt: "Attempt") -> None:
@@ -223,9 +227,15 @@ class Attempt:
             connections.close_all()
 
     def _tell(self) -> bool:
-        """False when the job is somebody else's. Trouble of the database is no reason to stop: the lease says how long it may last."""
+        """False when the job is somebody else's. Trouble of the database ends nothing: the lease says how long it may last."""
         percent, sentence = self._said
-        values = {"id": self.id, "claim": self._job.claim, "lease": timedelta(seconds=settings.HMS_JOB_LEASE), "progress": percent, "sentence": sentence}
+        values = {
+            "id": self.id,
+            "claim": self._job.claim,
+            "lease": _lease(),
+            "progress": percent,
+            "sentence": sentence,
+        }
         try:
             with unit_of_work(Scope(reason="jobs")), connections["default"].cursor() as cursor:
                 cursor.execute(ALIVE, values)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from core.jobs.payloads import Arguments
@@ -70,8 +70,8 @@ class JobKind:
 
     def pause_after(self, attempt: int) -> timedelta:
         """How long to wait after this attempt. A quarter more or less by chance: what failed together need not come together."""
-        longest = min(self.pause * 2 ** min(attempt - 1, 30), self.longest)
-        return longest * random.uniform(0.75, 1.25)  # noqa: S311
+        doubled: timedelta = self.pause * 2 ** min(attempt - 1, 30)
+        return min(doubled, self.longest) * random.uniform(0.75, 1.25)  # noqa: S311
 
 
 class UnknownKind(LookupError):
@@ -113,5 +113,3 @@ def kind_of(name: str) -> JobKind:
 
 def known_kinds() -> dict[str, JobKind]:
     return dict(sorted(_kinds.items()))
-
-

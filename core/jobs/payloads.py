@@ -15,7 +15,7 @@ LARGEST = 2**31 - 1  # a telephone number with its country's code is larger
 MOST_IDS = 100
 MOST_BYTES = 4096
 
-type Plain = str | int | float | bool | None | list[str]
+type Plain = str | int | float | bool | list[str] | None
 
 
 class NotAPayload(ValueError):
@@ -83,7 +83,7 @@ class Arguments:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         hints = get_type_hints(function)
-        first, *others = inspect.signature(function).parameters.values()
+        _run, *others = inspect.signature(function).parameters.values()
         if any(one.kind is not one.KEYWORD_ONLY for one in others):
             raise TypeError(f"{function.__qualname__} takes the run, then keywords only.")
         self._types = {one.name: _type_of(hints[one.name]) for one in others}

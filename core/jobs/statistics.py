@@ -13,17 +13,18 @@ from core.jobs.queues import QUEUES
 WINDOW = timedelta(hours=1)
 
 LIVE_NOW = """
-SELECT queue, count(*) FILTER (WHERE state IN ('queued', 'retrying') AND run_at <= now()),
-    count(*) FILTER (WHERE state IN ('queued', 'retrying') AND run_at > now()),
+SELECT queue, count(*) FILTER (WHERE state IN ('queued', 'retrying') AND run_at <= statement_timestamp()),
+    count(*) FILTER (WHERE state IN ('queued', 'retrying') AND run_at > statement_timestamp()),
     count(*) FILTER (WHERE state = 'running'), count(*) FILTER (WHERE state IN ('failed', 'dead')),
-    coalesce(extract(epoch FROM now() - min(run_at) FILTER (WHERE state IN ('queued', 'retrying') AND run_at <= now())), 0)
+    coalesce(extract(epoch FROM statement_timestamp() -
+        min(run_at) FILTER (WHERE state IN ('queued', 'retrying') AND run_at <= statement_timestamp())), 0)
 FROM core_job WHERE state <> 'succeeded' AND state <> 'cancelled' AND {mine} GROUP BY queue
 """
 ENDED = """
 SELECT queue, count(*) FILTER (WHERE state = 'succeeded'), count(*) FILTER (WHERE state IN ('failed', 'dead')),
     percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM started_at - run_at)),
     percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM finished_at - started_at))
-FROM core_job WHERE finished_at > now() - %(window)s AND state <> 'cancelled' AND {mine} GROUP BY queue
+FROM core_job WHERE finished_at > statement_timestamp() - %(window)s AND state <> 'cancelled' AND {mine} GROUP BY queue
 """
 MINE = "in_clinic = %(clinic)s"
 
@@ -69,7 +70,7 @@ class QueueStatistics:
 def queue_statistics(clinic_id: UUID | None = None) -> list[QueueStatistics]:
     """Every queue, in the order of their table; of one clinic's jobs, or of all. Two queries."""
     found = {name: QueueStatistics(name, queue.workers.value) for name, queue in QUEUES.items()}
-    values = {"clinic": clinic_id, "window": WINDOW}
+    values: dict[str, Any] = {"clinic": clinic_id, "window": WINDOW}
     mine = MINE if clinic_id is not None else "true"
     with connections[router.db_for_read(Job)].cursor() as cursor:
         cursor.execute(LIVE_NOW.format(mine=mine), values)

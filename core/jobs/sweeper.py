@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db import connections
 
@@ -54,7 +55,7 @@ def sweep() -> Swept:
 
     Two at once do no harm: each takes other rows, and what is handed over twice is done once.
     """
-    values = {"most": MOST, "again": FIRST_AGAIN, "doublings": DOUBLINGS}
+    values: dict[str, Any] = {"most": MOST, "again": FIRST_AGAIN, "doublings": DOUBLINGS}
     with unit_of_work(Scope(reason="jobs")), connections["default"].cursor() as cursor:
         cursor.execute(TAKE_BACK, values)
         taken_back = cursor.rowcount

@@ -82,7 +82,9 @@ class Crew:
 
     def ends(self, job_id: str, state: str = "succeeded") -> dict[str, Any]:
         over = ("succeeded", "failed", "dead", "cancelled")
-        found: dict[str, Any] = self.until(lambda: (job := self.job(job_id))["state"] in over and job, f"the end of {self.job(job_id)}")
+        found: dict[str, Any] = self.until(
+            lambda: (job := self.job(job_id))["state"] in over and job, f"the end of {self.job(job_id)}"
+        )
         assert found["state"] == state, found
         return found
 

@@ -3,6 +3,7 @@
 A job waits where the test wants it to by asking for an advisory lock that the test holds.
 """
 
+import threading
 from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
@@ -85,12 +86,12 @@ def slow(run: Run, *, lock: int) -> None:
 
 
 @job_kind("test.stuck", queue="short", within=Within.PLATFORM, attempts=1)
-def stuck(run: Run, *, lock: int) -> None:
-    """Doesn't listen to the soft limit."""
+def stuck(run: Run) -> None:
+    """Doesn't listen to the soft limit, and never ends."""
     leave(run, "platform")
-    with suppress(SoftTimeLimitExceeded):
-        wait_for(lock, "platform")
-    wait_for(lock, "platform")
+    while True:
+        with suppress(SoftTimeLimitExceeded):
+            threading.Event().wait(1)
 
 
 @job_kind("test.enqueues", queue="appointments", within=Within.PLATFORM, pause=NOW)

@@ -28,7 +28,7 @@ class Command(BaseCommand):
             "--together", action="store_true", help="One process for all classes: saves memory, and a long job holds up others."
         )
         parser.add_argument("--processes", type=int, default=1, help="Jobs at once in each class.")
-        parser.add_argument("--autoscale", type=int, metavar="MOST", help="As many as there are jobs, between --processes and this.")
+        parser.add_argument("--autoscale", type=int, metavar="MOST", help="As many as there are jobs, up to this.")
         parser.add_argument("--no-clock", action="store_true", help="Where `manage.py clock` runs elsewhere.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -62,8 +62,8 @@ class _Crew:
         self._ending = False
 
     def work(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._end)
+        signal.signal(signal.SIGTERM, self._end)
+        signal.signal(signal.SIGINT, self._end)
         while not self._ending:
             for number in range(len(self._commands)):
                 self._look_after(number)

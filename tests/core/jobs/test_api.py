@@ -19,7 +19,13 @@ def test_a_clinic_s_administrator_sees_the_clinic_s(riverside: Place, hillcrest:
     (row,) = client.get("jobs").json()["data"]
     assert (row["id"], row["status"], row["kind"], row["clinic"]) == (own, "queued", "cache.warm", str(riverside.clinic.pk))
     assert client.get(f"jobs/{own}").json()["data"] == row
-    for name, count in (("status=queued", 1), ("status=dead,failed", 0), ("queue=cache", 1), ("queue=email", 0), ("kind=uploads.sweep", 0)):
+    for name, count in (
+        ("status=queued", 1),
+        ("status=dead,failed", 0),
+        ("queue=cache", 1),
+        ("queue=email", 0),
+        ("kind=uploads.sweep", 0),
+    ):
         assert len(client.get(f"jobs?{name}").json()["data"]) == count, name
     assert client.get("jobs?status=lost").status_code == 400
 

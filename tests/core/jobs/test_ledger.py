@@ -214,7 +214,11 @@ def test_statistics_count_what_there_is(riverside: Place, hillcrest: Place) -> N
         (riverside, State.RETRYING, {"run_at": now + timedelta(hours=1)}),
         (riverside, State.RUNNING, {"claim": uuid4(), "lease_until": now}),
         (riverside, State.DEAD, {"finished_at": now}),
-        (riverside, State.SUCCEEDED, {"run_at": now - timedelta(seconds=10), "started_at": now - timedelta(seconds=8), "finished_at": now}),
+        (
+            riverside,
+            State.SUCCEEDED,
+            {"run_at": now - timedelta(seconds=10), "started_at": now - timedelta(seconds=8), "finished_at": now},
+        ),
         (riverside, State.SUCCEEDED, {"finished_at": now - timedelta(hours=2)}),
         (riverside, State.CANCELLED, {"finished_at": now}),
         (hillcrest, State.QUEUED, {}),

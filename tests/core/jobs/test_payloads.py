@@ -84,7 +84,9 @@ def test_what_people_type_is_no_code(text: str) -> None:
     datetime.fromisoformat(stored) if len(stored) != 36 else UUID(stored)  # an id or a time, nothing else
 
 
-def sample(run: Run, *, patient_id: UUID, day: date | None = None, many: int = 1, whole: bool = False, ids: list[UUID] | None = None) -> None:
+def sample(
+    run: Run, *, patient_id: UUID, day: date | None = None, many: int = 1, whole: bool = False, ids: list[UUID] | None = None
+) -> None:
     """What a kind may look like."""
 
 

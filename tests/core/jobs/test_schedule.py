@@ -53,7 +53,9 @@ def test_an_entry_that_is_never_due_is_never_due() -> None:
     assert Crontab("0 0 31 2 *").last(utc("2026-03-17T00:00"), ZoneInfo("UTC")) is None
 
 
-@pytest.mark.parametrize("text", ["", "* * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 7", "x * * * *", "5-1 * * * *"])
+@pytest.mark.parametrize(
+    "text", ["", "* * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 7", "x * * * *", "5-1 * * * *"]
+)
 def test_what_is_no_crontab_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         Crontab(text)

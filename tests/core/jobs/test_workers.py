@@ -189,11 +189,10 @@ def test_the_soft_limit_is_an_error_inside(at_work: Crew) -> None:
 
 
 def test_the_hard_limit_ends_the_process(at_work: Crew) -> None:
-    with at_work.held(LOCK):
-        key = at_work.enqueue("test.stuck", payload={"lock": LOCK})
-        pid = worker_pid(at_work.until(lambda: (job := at_work.job(key))["state"] == "running" and job, "its start"))
-        assert at_work.ends(key, "dead")["cause"] == "worker lost"
-        assert not psutil.pid_exists(pid)
+    key = at_work.enqueue("test.stuck")
+    pid = worker_pid(at_work.until(lambda: (job := at_work.job(key))["state"] == "running" and job, "its start"))
+    assert at_work.ends(key, "dead")["cause"] == "worker lost"
+    assert not psutil.pid_exists(pid)
     assert at_work.effects(key) == 0
     at_work.wait_until_working(("test.plain",))
 
