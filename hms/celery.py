@@ -42,18 +42,18 @@ app.conf.update(
 )
 
 
-@setup_logging.connect
+@setup_logging.connect  # type: ignore[untyped-decorator]
 def keep_our_logging(**_: Any) -> None:
     """Django has set it up, with redaction on every handler; Celery would add handlers of its own."""
 
 
-@worker_init.connect
+@worker_init.connect  # type: ignore[untyped-decorator]
 def leave_with_parent(**_: Any) -> None:
     if "HMS_WORKER_WITH_PARENT" in os.environ:
         end_with_parent()
 
 
-@app.task(name=TASK, ignore_result=True)
+@app.task(name=TASK, ignore_result=True)  # type: ignore[untyped-decorator]
 def run(job_id: str) -> str:
     """Do one job. Delivered twice it is done once; what goes wrong stands in the ledger, not here."""
     close_old_connections()  # those that broke or are old; the others serve job after job

@@ -109,7 +109,7 @@ def worker_name() -> str:
 # --- Inside ------------------------------------------------------------------------------------------------------------------
 def _claimed(job_id: UUID) -> Claimed | None:
     claim = uuid4()
-    values = {"id": job_id, "claim": claim, "worker": worker_name(), "lease": _lease()}
+    values: dict[str, Any] = {"id": job_id, "claim": claim, "worker": worker_name(), "lease": _lease()}
     with unit_of_work(Scope(reason="jobs")), connections["default"].cursor() as cursor:
         cursor.execute(CLAIM, values)
         row = cursor.fetchone()
@@ -229,7 +229,7 @@ class Attempt:
     def _tell(self) -> bool:
         """False when the job is somebody else's. Trouble of the database ends nothing: the lease says how long it may last."""
         percent, sentence = self._said
-        values = {
+        values: dict[str, Any] = {
             "id": self.id,
             "claim": self._job.claim,
             "lease": _lease(),
@@ -239,7 +239,7 @@ class Attempt:
         try:
             with unit_of_work(Scope(reason="jobs")), connections["default"].cursor() as cursor:
                 cursor.execute(ALIVE, values)
-                held = cursor.rowcount == 1
+                held: bool = cursor.rowcount == 1
         except (DatabaseError, InterfaceError, DomainError) as error:
             logger.warning("Job %s could not say that it lives (%s).", self.id, type(error).__name__)
             return True

@@ -156,6 +156,7 @@ def _crew(name: str, redis: RedisServer | None) -> Iterator[Crew]:
             "HMS_JOB_LEASE": str(LEASE),
             "REDIS_URL": redis.url if redis else "",
             "HMS_BROKER_URL": redis.url if redis else "filesystem://localhost",
+            "HMS_AUDIT_ANCHORS_DIR": str(Path(folder) / "anchors"),
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
         }

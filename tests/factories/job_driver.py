@@ -14,17 +14,21 @@ django.setup()
 from django.db import connections, transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
+from clinics.services import protect_fields  # noqa: E402
+from core.accounts.actor import system_actor  # noqa: E402
 from core.jobs.broker import Parcel, hand_over  # noqa: E402
 from core.jobs.schedule import Crontab, Entry, tick  # noqa: E402
 from core.jobs.services import cancel, enqueue, requeue, requeue_all  # noqa: E402
 from core.jobs.statistics import queue_statistics  # noqa: E402
 from core.jobs.sweeper import sweep  # noqa: E402
-from core.tenancy.context import Scope, unit_of_work  # noqa: E402
+from core.tenancy.context import Scope, clinic_scope, unit_of_work  # noqa: E402
+from core.tenancy.models import Clinic  # noqa: E402
 from tests.factories.job_kinds import leave  # noqa: E402,F401  (registers the kinds)
 
 
 def enqueue_many(kind: str, times: int, roll_back: bool = False, delay: float = 0, **more: Any) -> list[str]:
     """In one transaction."""
+    more["clinic"] = UUID(more["clinic"]) if "clinic" in more else None
     more["after"] = [UUID(one) for one in more.get("after", [])]
     more["run_at"] = timezone.now() + timedelta(seconds=delay) if delay else None
     with unit_of_work(Scope(reason="test")):
@@ -55,6 +59,17 @@ def at_once(times: int, what: str) -> list[Any]:
     return found
 
 
+def a_clinic() -> str:
+    """One clinic is enough: made at the first call."""
+    own = {"name": "Riverside Practice", "time_zone": "Europe/London", "country": "GB", "currency": "GBP", "mrn_prefix": "RV"}
+    return str(Clinic.objects.get_or_create(slug="riverside", defaults=own)[0].pk)
+
+
+def protect(clinic: str, fields: list[str]) -> None:
+    with clinic_scope(UUID(clinic), reason="test"):
+        protect_fields(actor=system_actor(UUID(clinic)), fields=fields)
+
+
 COMMANDS: dict[str, Any] = {
     "enqueue": enqueue_many,
     "deliver": deliver,
@@ -62,6 +77,8 @@ COMMANDS: dict[str, Any] = {
     "cancel": lambda job_id: str(cancel(actor=None, job_id=UUID(job_id)).state),
     "requeue": lambda job_id: str(requeue(actor=None, job_id=UUID(job_id)).state),
     "requeue_all": lambda: requeue_all(actor=None),
+    "clinic": a_clinic,
+    "protect": protect,
     "statistics": lambda: {one.queue: one.as_dict() for one in queue_statistics()},
 }
 

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import psutil
 import pytest
@@ -249,3 +250,24 @@ def test_a_broker_that_is_away_holds_nobody_up(at_work: Crew) -> None:
         at_work.redis.start()
     at_work.ends(key)
     assert at_work.effects(key) == 1
+
+
+@pytest.mark.parametrize("kind", ["maintenance.daily", "audit.seal", "uploads.sweep"])
+def test_the_platform_s_own_jobs(kind: str, at_work: Crew) -> None:
+    at_work.ends(at_work.enqueue(kind))
+
+
+@pytest.mark.parametrize("kind", ["cache.warm", "keys.follow_marks", "patients.finish_anonymisations"])
+def test_a_clinic_s_own_jobs(kind: str, at_work: Crew) -> None:
+    at_work.ends(at_work.enqueue(kind, clinic=at_work.ask("clinic")))
+
+
+def test_what_a_clinic_protects_is_encrypted_by_a_job_and_once_more_later(at_work: Crew) -> None:
+    clinic = at_work.ask("clinic")
+    before = at_work.count("kind = 'keys.follow_marks'")
+    at_work.ask("protect", clinic=clinic, fields=["patient.email"])
+    at_work.until(lambda: at_work.count("kind = 'keys.follow_marks'") == before + 2, "both jobs")
+    (last,) = at_work.connection.execute("SELECT * FROM core_job WHERE payload ? 'last'").fetchall()
+    assert (last["state"], last["in_clinic"]) == ("queued", UUID(clinic)) and last["run_at"] > last["created_at"]
+    at_work.connection.execute("UPDATE core_job SET run_at = now() WHERE id = %s", [last["id"]])
+    at_work.ends(last["id"])
