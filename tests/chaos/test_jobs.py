@@ -1,15 +1,12 @@
 """5,000 jobs while workers, connections, clocks and the broker die: each is in effect once."""
 
-import os
 import random
 import signal
 import time
-from typing import Any
 
-import psutil
 import pytest
 
-from tests.factories.job_crew import LEASE, Crew, crew
+from tests.factories.job_crew import LEASE, Crew, Process, crew, descendants
 
 pytestmark = pytest.mark.slow
 JOBS = 5000
@@ -49,7 +46,7 @@ def _harm(at_work: Crew, chance: random.Random) -> int:
     if what == "worker":
         return _kill(_children_of_workers(at_work), chance, signal.SIGKILL)
     if what == "clock":
-        return _kill([one for one in _family(at_work) if "clock" in one.cmdline()], chance, signal.SIGKILL)
+        return _kill([one for one in _family(at_work) if "manage.py clock" in one.command], chance, signal.SIGKILL)
     if what == "connection":
         ended = at_work.connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename LIKE 'hms_%' AND application_name LIKE '%worker' "
@@ -62,32 +59,22 @@ def _harm(at_work: Crew, chance: random.Random) -> int:
         at_work.redis.client().flushall()
     elif what == "stand still" and (found := _children_of_workers(at_work)):
         one = chance.choice(found)
-        _signal(one, signal.SIGSTOP)
+        one.signal(signal.SIGSTOP)
         time.sleep(LEASE + 2)
-        _signal(one, signal.SIGCONT)
+        one.signal(signal.SIGCONT)
     return 0
 
 
-def _kill(found: "list[psutil.Process]", chance: random.Random, number: int) -> int:
-    return int(bool(found) and _signal(chance.choice(found), number))
+def _kill(found: list[Process], chance: random.Random, number: int) -> int:
+    return int(bool(found) and chance.choice(found).signal(number))
 
 
-def _signal(one: "psutil.Process", number: int) -> bool:
-    try:
-        os.kill(one.pid, number)
-    except ProcessLookupError:
-        return False
-    return True
+def _family(at_work: Crew) -> list[Process]:
+    return descendants({one.pid for one in at_work.workers})
 
 
-def _family(at_work: Crew) -> "list[psutil.Process]":
-    found: list[Any] = []
-    for worker in at_work.workers:
-        found += psutil.Process(worker.pid).children(recursive=True)
-    return found
-
-
-def _children_of_workers(at_work: Crew) -> "list[psutil.Process]":
+def _children_of_workers(at_work: Crew) -> list[Process]:
     """Celery's own children: the processes that do the jobs."""
-    parents = {one.pid for one in _family(at_work)}
-    return [one for one in _family(at_work) if one.ppid() in parents and "celery" in " ".join(one.cmdline())]
+    family = _family(at_work)
+    pids = {one.pid for one in family}
+    return [one for one in family if one.parent in pids and "celery" in one.command]

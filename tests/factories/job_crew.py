@@ -1,6 +1,7 @@
 """Real workers before a database of their own, with a broker in a folder or a Redis."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.rows import dict_row
@@ -129,6 +130,41 @@ class Crew:
         if self.driver is not None:
             self.driver.kill()
             self.driver.wait()
+
+
+class Process(NamedTuple):
+    pid: int
+    parent: int
+    command: str
+
+    def signal(self, number: int) -> bool:
+        """False when it has ended meanwhile."""
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+def lives(pid: int) -> bool:
+    return any(one.pid == pid for one in _processes())
+
+
+def descendants(pids: set[int]) -> list[Process]:
+    """The processes below these."""
+    found: list[Process] = []
+    known, everybody = set(pids), _processes()
+    while new := [one for one in everybody if one.parent in known and one.pid not in known]:
+        found += new
+        known |= {one.pid for one in new}
+    return found
+
+
+def _processes() -> list[Process]:
+    """Of the machine, but for those that have ended and wait for their parent to notice."""
+    told = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat=,args="], check=True, capture_output=True, text=True).stdout
+    lines = [line.split(None, 3) for line in told.splitlines()]
+    return [Process(int(pid), int(parent), rest[0] if rest else "") for pid, parent, stat, *rest in lines if "Z" not in stat]
 
 
 def worker_pid(job: dict[str, Any]) -> int:

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-import psutil
 import pytest
 
-from tests.factories.job_crew import Crew, crew, worker_pid
+from tests.factories.job_crew import Crew, crew, lives, worker_pid
 
 LOCK = 4711
 
@@ -193,7 +192,7 @@ def test_the_hard_limit_ends_the_process(at_work: Crew) -> None:
     key = at_work.enqueue("test.stuck")
     pid = worker_pid(at_work.until(lambda: (job := at_work.job(key))["state"] == "running" and job, "its start"))
     assert at_work.ends(key, "dead")["cause"] == "worker lost"
-    assert not psutil.pid_exists(pid)
+    assert not lives(pid)
     assert at_work.effects(key) == 0
     at_work.wait_until_working(("test.plain",))
 
