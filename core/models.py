@@ -12,7 +12,7 @@ from core.drafts.models import Draft
 from core.history.models import Change, Seal
 from core.idempotency.models import IdempotencyRecord
 from core.keys.models import ClinicKey
-from core.messaging.models import OutgoingMessage
+from core.messaging.models import OutgoingMessage, PatientMessage, Suppression
 from core.security.limiting.models import RateCounter
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.announcements import announces
@@ -36,10 +36,12 @@ __all__ = [
     "Membership",
     "OneTimeCode",
     "OutgoingMessage",
+    "PatientMessage",
     "RateCounter",
     "Seal",
     "SecondFactor",
     "SecurityEvent",
     "SignInThrottle",
+    "Suppression",
     "User",
 ]

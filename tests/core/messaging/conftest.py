@@ -5,9 +5,16 @@ from typing import Any
 
 import pytest
 
+from core.messaging.breakers import reset_breakers
 from core.messaging.models import OutgoingMessage
 from core.tenancy.context import platform_scope
 from tests.factories.letters import Letterbox, gateway, smtp_server
+
+
+@pytest.fixture(autouse=True)
+def no_channel_left_alone() -> Iterator[None]:
+    yield
+    reset_breakers()
 
 
 @pytest.fixture
