@@ -239,6 +239,7 @@ HMS_MESSAGE_GATEWAY_TOKENS = {
     "whatsapp": env.str("HMS_WHATSAPP_GATEWAY_TOKEN", default=""),
 }
 HMS_MESSAGE_GATEWAY_SECRETS = {
+    "email": env.str("HMS_EMAIL_RECEIPTS_SECRET", default=""),
     "sms": env.str("HMS_SMS_GATEWAY_SECRET", default=""),
     "whatsapp": env.str("HMS_WHATSAPP_GATEWAY_SECRET", default=""),
 }

@@ -1,4 +1,4 @@
-"""What HMS writes to a clinic's administrators about its patients' records: never a patient's name."""
+"""What HMS writes to a clinic's administrators about its patients' records, without names; and where patients are reached."""
 
 from django.conf import settings
 from django.db.models import Q
@@ -11,8 +11,10 @@ from core.accounts.models import Membership
 from core.accounts.roles import Role
 from core.audit.break_glass import BreakGlass
 from core.messaging.models import Channel, Kind
-from core.messaging.services import post
+from core.messaging.services import Recipient, post
 from core.tenancy.models import Clinic
+from patients.models import Patient
+from patients.selectors.messages import addresses_of, refusal_of
 
 TOLD = [Role.CLINIC_ADMIN, Role.COMPLIANCE_OFFICER]
 WORDS = gettext_noop("""The restricted record %(mrn)s was opened at %(clinic)s.
@@ -43,3 +45,18 @@ def tell_of_access(access: BreakGlass, *, clinic: Clinic, mrn: str) -> None:
     subject = _("Emergency access at %(clinic)s") % words
     for email in sorted(emails):
         post(kind=Kind.BREAK_GLASS, to={Channel.EMAIL: email}, channels=[Channel.EMAIL], subject=subject, text=_(WORDS) % words)
+
+
+def recipient_of(patient: Patient, *, clinic: Clinic) -> Recipient:
+    """A patient as they want to be told things: by the channels they chose, in their language, outside of their quiet hours, which
+    are meant by the clinic's clock. One query."""
+    return Recipient(
+        patient_id=patient.pk,
+        addresses=addresses_of(patient),
+        channels=[Channel(name) for name in patient.reminder_channels],
+        language=patient.language or clinic.locale,
+        zone=clinic.zone,
+        quiet_from=patient.quiet_from,
+        quiet_until=patient.quiet_until,
+        refusal=refusal_of(patient),
+    )

@@ -1,8 +1,8 @@
 """What messages say: one folder of plain files for each language and template, filled in strictly.
 
 `templates/messages/<language>/<template>/` holds `subject.txt`, `email.txt`, `email.html`, `sms.txt`, `whatsapp.txt`. A variable
-stands in braces, `{day}`. A file that names one which its template does not declare, and a context that lacks one or brings another,
-are errors: nothing goes out with a hole in it.
+stands in braces, `{day}`. A file that names one which its template does not declare, and a context that lacks one or brings
+another, are errors: nothing goes out with a hole in it.
 """
 
 import json
@@ -103,7 +103,7 @@ def language_for(name: str, *wanted: str) -> str:
 
 
 def render(name: str, channel: Channel, language: str, context: Mapping[str, str]) -> Content:
-    """The template with its variables filled in. Raises TemplateWrong when the context lacks one, has one too many, or an empty one."""
+    """The template, filled in. Raises TemplateWrong for a context with a variable too few, one too many, or an empty one."""
     template = template_of(name)
     _check(template, context)
     said = {file.partition(".")[2] if file != "subject.txt" else "subject": file for file in FILES[channel]}
@@ -139,9 +139,9 @@ def _check(template: MessageTemplate, context: Mapping[str, str]) -> None:
 
 
 def _filled(template: MessageTemplate, language: str, file: str, context: Mapping[str, str]) -> str:
-    values = {
-        name: escape(context[name]) if file.endswith(".html") else context[name] for name in _fields(template, language, file)
-    }
+    values = {name: context[name] for name in _fields(template, language, file)}
+    if file.endswith(".html"):
+        values = {name: escape(value) for name, value in values.items()}
     return _text(f"{language}/{template.name}/{file}").format_map(values).strip()
 
 

@@ -79,7 +79,7 @@ def send_waiting(until: Callable[[], bool] = lambda: False) -> int:
     """Send all that is due, oldest first, and wipe what has expired. Returns how many messages were tried.
 
     Several may do this at once: each takes other rows. Two statements to take a message and one to note what became of it; for a
-    patient's three more to see that it is still wanted, and one to tell the clinic.
+    patient's up to three more to see that it is still wanted, and two to tell the clinic.
     """
     _wipe_expired()
     tried = 0
@@ -117,8 +117,7 @@ def _take() -> OutgoingMessage | None:
             message.state, message.tried_at, message.attempts = State.UNKNOWN, timezone.now(), message.attempts + 1
             message.channel = message.channels[0]
         message.save(update_fields=[*TAKEN, *(WIPED if message.state == State.FAILED else ())])
-        if message.state == State.FAILED:
-            tell_clinic(message)
+        tell_clinic(message)
         return message
 
 

@@ -6,6 +6,8 @@ from uuid import UUID
 
 import psycopg
 
+FORGET = "DELETE FROM core_outgoingmessage WHERE to_digest = ANY(%s) OR digests && %s::varchar[] OR id = ANY(%s)"
+
 
 def forget_messages(connection: psycopg.Connection[Any], digests: Sequence[str], ids: Sequence[UUID] = ()) -> int:
     """Remove what was sent, or waits to be sent, to addresses with these digests (`digests.digest_of`) or has one of these ids, as
@@ -13,6 +15,4 @@ def forget_messages(connection: psycopg.Connection[Any], digests: Sequence[str],
 
     Returns how many. One statement.
     """
-    given = [list(digests), list(digests), list(ids)]
-    found = "to_digest = ANY(%s) OR digests && %s::varchar[] OR id = ANY(%s)"
-    return connection.execute(f"DELETE FROM core_outgoingmessage WHERE {found}", given).rowcount  # noqa: S608 (our own words)
+    return connection.execute(FORGET, [list(digests), list(digests), list(ids)]).rowcount

@@ -56,7 +56,7 @@ class OutgoingMessage(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     kind = models.CharField(max_length=20, choices=Kind)
     to_digest = models.CharField(max_length=64, help_text="Keyed digest of the first address: to look up, not to read.")
-    digests = ArrayField(models.CharField(max_length=64), default=list, db_default=[], help_text="The same of all its addresses.")
+    digests = ArrayField(models.CharField(max_length=64), default=list, help_text="The same of all its addresses.")
     addresses = EncryptedTextField(help_text="JSON: the address for each channel.")
     subject = EncryptedTextField()
     text = EncryptedTextField()
@@ -131,7 +131,7 @@ class PatientMessage(ClinicModel):
     class Meta(ClinicModel.Meta):
         verbose_name = _("message to a patient")
         verbose_name_plural = _("messages to patients")
-        indexes: ClassVar = [models.Index(fields=["clinic", "patient_id", "written_at"], name="core_patientmessage_of")]
+        indexes: ClassVar = [models.Index(fields=["clinic", "patient_id", "id"], name="core_patientmessage_of")]
 
 
 class SuppressionReason(models.TextChoices):

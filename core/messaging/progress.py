@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
+from django.db.models import Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from core.messaging.models import Channel, Kind, OutgoingMessage, PatientMessage, State, SuppressionReason
 from core.messaging.suppression import suppress, suppressed
 from core.tenancy.context import platform_scope
 
-ORDER = {
-    one: number for number, one in enumerate((State.WAITING, State.UNKNOWN, State.SENT, State.FAILED, State.DELIVERED, State.READ))
-}
+ORDER = {one: number for number, one in enumerate(State)}  # State is declared in this order
 PATIENTS = frozenset({Kind.REMINDER})  # the kinds that go to patients: a clinic keeps them, in PatientMessage
 ARRIVED = (State.DELIVERED, State.READ)
 Check = Callable[[PatientMessage], str]
@@ -62,9 +63,9 @@ def tell_clinic(message: OutgoingMessage, *, reported: bool = False) -> None:
     """The same in what the clinic keeps. Inside a platform scope; one statement, none for what goes to nobody's patient."""
     if message.kind not in PATIENTS:
         return
-    values = {"state": message.state, "channel": message.channel, "cause": message.cause, "due_at": message.due_at}
-    if message.state == State.SENT:
-        values["sent_at"] = message.tried_at or timezone.now()
+    values: dict[str, Any] = {"state": message.state, "channel": message.channel, "cause": message.cause, "due_at": message.due_at}
+    if message.state in (State.SENT, *ARRIVED):
+        values["sent_at"] = Coalesce("sent_at", Value(message.tried_at))
     if reported:
         values["reported_at"] = timezone.now()
     PatientMessage.objects.filter(pk=message.pk).update(**values)
@@ -73,8 +74,8 @@ def tell_clinic(message: OutgoingMessage, *, reported: bool = False) -> None:
 def reported(
     message_id: UUID, channel: Channel, state: State, *, code: str = "", unreachable: bool = False, stopped: bool = False
 ) -> bool:
-    """A gateway tells what became of a message. False when that is known already, is older than what is known, or is about a channel
-    that was given up since. A failure is followed by the next channel while the message is of use.
+    """A gateway tells what became of a message. False when that is known already, is older than what is known, or is about a
+    channel that was given up since. A failure is followed by the next channel while the message is of use.
 
     Two to four statements.
     """

@@ -89,7 +89,7 @@ def send(
     expires_at: datetime | None = None,
     now: datetime | None = None,
 ) -> PatientMessage:
-    """Write a message to a patient, by the channels they want or by `channels`, after their quiet hours. Returns what the clinic keeps.
+    """Write a message to a patient, by the channels they want or by `channels`, after their quiet hours; returns what is kept.
 
     What can't be sent at all (no address, suppressed, refused, quiet until it is of no use) is written as failed, with its cause.
     Raises TemplateWrong for a context that does not fit. Two or three statements.
@@ -99,7 +99,8 @@ def send(
     chosen = catalogue.template_of(template)
     language = catalogue.language_for(template, to.language)
     usable = _usable(to.addresses, channels or to.channels)
-    open_to = [one for one in usable if one not in suppressed(current_clinic_id(), {one: to.addresses[one] for one in usable})]
+    closed = suppressed(current_clinic_id(), {one: to.addresses[one] for one in usable})
+    open_to = [one for one in usable if one not in closed]
     due_at = after_quiet(now, to.quiet_from, to.quiet_until, to.zone)
     cause = to.refusal or (SUPPRESSED if usable else NO_CHANNEL) * (not open_to) or QUIET * (due_at >= expires_at)
     shown = (open_to or list(channels or to.channels) or [Channel.EMAIL])[0]

@@ -19,9 +19,10 @@ STATES = {"sent": State.SENT, "delivered": State.DELIVERED, "read": State.READ, 
 
 
 def send_by_cloud_api(*, message_id: str, to: str, template: str, language: str, parameters: Sequence[str]) -> None:
-    """POST /{phone number id}/messages with a bearer token. The template of this name and language is approved by Meta. Raises NotSent.
+    """POST /{phone number id}/messages with a bearer token. Raises NotSent.
 
-    Our id travels along and comes back with each receipt. The API knows no idempotency key.
+    The template of this name and language has been approved by Meta. Our id travels along and comes
+    back with each receipt. The API knows no idempotency key.
     """
     account = settings.HMS_WHATSAPP_CLOUD
     filled = {"type": "body", "parameters": [{"type": "text", "text": one} for one in parameters]}

@@ -34,10 +34,10 @@ class Migration(migrations.Migration):
                 ('language', models.CharField(max_length=16, verbose_name='language')),
                 ('about_id', models.UUIDField(help_text='The visit it is about.', null=True)),
                 ('about_at', models.DateTimeField(help_text='When that visit was to begin as the message says.', null=True)),
-                ('channels', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('email', 'E-mail'), ('sms', 'Text message (SMS)'), ('whatsapp', 'WhatsApp')], max_length=10), default=list, help_text='As they are tried.', verbose_name='channels')),
+                ('channels', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('email', 'E-mail'), ('sms', 'Text message (SMS)'), ('whatsapp', 'WhatsApp')], max_length=10), default=list, help_text='In the order of trying.', verbose_name='channels')),
                 ('channel', models.CharField(blank=True, choices=[('email', 'E-mail'), ('sms', 'Text message (SMS)'), ('whatsapp', 'WhatsApp')], help_text='The last one tried.', max_length=10, verbose_name='channel')),
                 ('state', models.CharField(choices=[('waiting', 'Waiting'), ('unknown', 'Unknown'), ('sent', 'Sent'), ('failed', 'Failed'), ('delivered', 'Delivered'), ('read', 'Read')], default='waiting', max_length=10, verbose_name='state')),
-                ('cause', models.CharField(blank=True, help_text='Codes, by channel; never an address.', max_length=200, verbose_name='cause')),
+                ('cause', models.CharField(blank=True, help_text='Codes, by channel; never an address or a word of it.', max_length=200, verbose_name='cause')),
                 ('words', core.security.fields.EncryptedTextField(default='', help_text='What it said, with dots in place of links.', verbose_name='words')),
                 ('written_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='written')),
                 ('due_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='not before')),
@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='outgoingmessage',
             name='digests',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=64), db_default=[], default=list, help_text='The same of all its addresses.'),
+            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=64), default=list, help_text='The same of all its addresses.'),
         ),
         migrations.AddField(
             model_name='outgoingmessage',
@@ -109,7 +109,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='patientmessage',
-            index=models.Index(fields=['clinic', 'patient_id', 'written_at'], name='core_patientmessage_of'),
+            index=models.Index(fields=['clinic', 'patient_id', 'id'], name='core_patientmessage_of'),
         ),
         migrations.AddConstraint(
             model_name='suppression',
