@@ -30,11 +30,9 @@ def visit_link(request: HMSRequest, token: str) -> HttpResponse:
     try:
         clinic, reminder_id = clinic_of_link(token)
         with narrowed(clinic_id=clinic.pk):
-            return (
-                _answered(request, clinic, reminder_id)
-                if request.method == "POST"
-                else _page(request, clinic, open_link(reminder_id))
-            )
+            if request.method == "POST":
+                return _answered(request, clinic, reminder_id)
+            return _page(request, clinic, open_link(reminder_id))
     except DomainError as error:
         refused = error_response(request, error)
         transaction.set_rollback(True)

@@ -19,6 +19,7 @@ NOT_KEPT = {
     "core_clinickey": "says itself when a key was made and retired; the wrapped key is nobody's to read",
     "appointments_claim": "derived from the visit, whose history is kept",
     "core_change": "is the history",
+    "core_patientmessage": "a record of what happened, which says itself when what became of it was known",
     "core_seal": "only grows, and seals itself",
     "patients_mrnsequence": "a counter; the numbers it gave out stand in the patients",
     "patients_patienttoken": "derived from the patient, whose history is kept",
