@@ -13,6 +13,7 @@ FORMATS = {
     "de": ("l, j. F Y", "j. F Y"),
     "fr": ("l j F Y", "j F Y"),
 }
+SMALL = {"es"}  # languages that write days and months small, where Django's catalogue has them with a capital
 TIME = "H:i"
 
 
@@ -26,12 +27,12 @@ def local_time(moment: datetime, zone: "tzinfo | str") -> datetime:
 
 def weekday_and_date(moment: datetime, zone: "tzinfo | str") -> str:
     """“Monday 4 May 2026”, in the active language."""
-    return date_format(local_time(moment, zone), _formats()[0])
+    return _dated(moment, zone, 0)
 
 
 def date_words(moment: datetime, zone: "tzinfo | str") -> str:
     """“4 May 2026”, in the active language."""
-    return date_format(local_time(moment, zone), _formats()[1])
+    return _dated(moment, zone, 1)
 
 
 def time_words(moment: datetime, zone: "tzinfo | str") -> str:
@@ -47,8 +48,10 @@ def moment_words(moment: datetime, zone: "tzinfo | str") -> str:
     return f"{weekday_and_date(moment, zone)}, {time_words(moment, zone)}"
 
 
-def _formats() -> tuple[str, str]:
-    return FORMATS.get((get_language() or "en").partition("-")[0], FORMATS["en"])
+def _dated(moment: datetime, zone: "tzinfo | str", which: int) -> str:
+    language = (get_language() or "en").partition("-")[0]
+    words = date_format(local_time(moment, zone), FORMATS.get(language, FORMATS["en"])[which])
+    return words.lower() if language in SMALL else words
 
 
 def _comes_twice(local: datetime) -> bool:

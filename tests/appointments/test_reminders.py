@@ -9,12 +9,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.core.management import call_command
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from appointments.choices import Status
 from appointments.models import Reminder, Service
-from appointments.services import Reminded, reminders, send_reminders
+from appointments.services import reminders, send_reminders
+from appointments.services.reminders import Reminded
 from core.messaging.breakers import reset_breakers
+from core.times import weekday_and_date
+from tests.architecture.catalogue import connected
 from tests.factories.letters import Letterbox, gateway, smtp_server
 from tests.factories.reminded import Reminding, reminding
 from tests.factories.threads import apart
@@ -168,7 +171,9 @@ def test_a_patient_without_phone_in_the_middle_holds_nobody_up(clinic: Reminding
     assert [(one.state, one.cause) for one in clinic.told(nowhere)] == [("failed", "no channel")]
 
 
-def test_a_fault_with_one_patient_stops_nobody_else_and_is_tried_again(clinic: Reminding, texts: Letterbox, monkeypatch: Any) -> None:
+def test_a_fault_with_one_patient_stops_nobody_else_and_is_tried_again(
+    clinic: Reminding, texts: Letterbox, monkeypatch: Any
+) -> None:
     start = soon(hours=30)
     visits = [clinic.visit(start + timedelta(minutes=number)) for number in range(3)]
     remind = reminders.remind
@@ -189,12 +194,14 @@ def test_a_fault_with_one_patient_stops_nobody_else_and_is_tried_again(clinic: R
 # --- As the patient wants it ------------------------------------------------------------------------------------------------
 def test_by_the_channels_they_chose_in_their_order_and_their_language(clinic: Reminding, texts: Letterbox, mail: Letterbox) -> None:
     patient = clinic.patient(reminder_channels=["sms", "email"], language="es-MX")
-    clinic.visit(datetime(2027, 5, 4, 12, tzinfo=UTC), patient)
+    start = soon(hours=30)
+    clinic.visit(start, patient)
     texts.refuse = 400
-    clinic.remind(datetime(2027, 5, 3, 12, tzinfo=UTC))
+    clinic.remind(timezone.now())
     clinic.deliver()
     letter = mail.wait_for(MAIL)
-    assert letter["subject"] == "Su visita del martes 4 de mayo de 2027"
+    with translation.override("es"):
+        assert letter["subject"] == f"Su visita del {weekday_and_date(start, 'Europe/London')}"
     (kept,) = clinic.told()
     assert (kept.state, kept.channel, kept.cause, kept.language) == ("sent", "email", "sms: HTTP 400", "es")
 
@@ -244,11 +251,8 @@ def test_an_outage_of_every_channel_ends_and_each_gets_one(clinic: Reminding, te
     texts.refuse = 0
     settings.HMS_MESSAGE_GATEWAYS = working
     reset_breakers()
-    due = "UPDATE core_outgoingmessage SET due_at = now()"
-    from tests.architecture.catalogue import connected
-
     with connected("postgres") as connection:
-        connection.execute(due)
+        connection.execute("UPDATE core_outgoingmessage SET due_at = now()")
         connection.commit()
     clinic.deliver()
     clinic.remind(timezone.now())

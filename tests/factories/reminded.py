@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from appointments.models import Appointment
-from appointments.services import Reminded, send_reminders
+from appointments.services.reminders import Reminded, send_reminders
 from core.messaging.courier import send_waiting
 from core.messaging.models import OutgoingMessage, PatientMessage
 from core.tenancy.context import clinic_scope, platform_scope

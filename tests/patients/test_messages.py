@@ -6,9 +6,11 @@ import pytest
 from django.test import Client
 
 from core.accounts.roles import Role
+from core.anonymity import fate_of
 from core.messaging.digests import clinic_digest
 from core.messaging.models import PatientMessage, Suppression
 from patients.models import Patient
+from patients.selectors.everything import ids_about
 from patients.services import anonymise_patient
 from tests.factories.visits import make_patient
 from tests.factories.world import Place
@@ -49,7 +51,9 @@ def test_it_goes_on_page_by_page(sign_in: Any, in_riverside: Place, patient: Pat
     assert "Number 2." in rest and "Number 3." not in rest
 
 
-@pytest.mark.parametrize("role,status", [(Role.NURSE, 200), (Role.AUDITOR, 200), (Role.BILLING_SPECIALIST, 403), (Role.PATIENT, 403)])
+@pytest.mark.parametrize(
+    "role,status", [(Role.NURSE, 200), (Role.AUDITOR, 200), (Role.BILLING_SPECIALIST, 403), (Role.PATIENT, 403)]
+)
 def test_by_the_matrix(role: Role, status: int, sign_in: Any, in_riverside: Place, patient: Patient) -> None:
     assert page(sign_in, in_riverside, patient, role).status_code == status
 
@@ -65,7 +69,9 @@ def test_a_restricted_record_keeps_its_messages(sign_in: Any, in_riverside: Plac
     assert answer.status_code == 403 and b"Monday" not in answer.content
 
 
-def test_an_address_that_bounced_is_written_to_again_and_one_that_stopped_is_not(sign_in: Any, in_riverside: Place, patient: Patient) -> None:
+def test_an_address_that_bounced_is_written_to_again_and_one_that_stopped_is_not(
+    sign_in: Any, in_riverside: Place, patient: Patient
+) -> None:
     clinic = in_riverside.clinic.pk
     bounced = Suppression.objects.create(channel="email", digest=clinic_digest(clinic, patient.email), reason="bounce")
     stopped = Suppression.objects.create(channel="sms", digest=clinic_digest(clinic, patient.phone), reason="stop")
@@ -86,14 +92,15 @@ def test_an_address_that_bounced_is_written_to_again_and_one_that_stopped_is_not
 def test_anonymising_leaves_the_count_and_not_the_words(in_riverside: Place, patient: Patient) -> None:
     """The words are lines that the application never alters: what maintenance does after the commit is tried with a real one
     (tests/attack/test_anonymised.py); here, that it is asked to."""
-    from core.anonymity import fate_of
-    from patients.selectors.everything import ids_about
-
     kept = message(patient)
     assert ids_about(patient.pk)[PatientMessage] == [kept.pk]
     fate = fate_of(PatientMessage)
     assert fate and dict(fate.values) == {"words": ""}
     anonymise_patient(
-        actor=in_riverside.actor(Role.COMPLIANCE_OFFICER), patient_id=patient.pk, mrn=patient.mrn, kind="request", reason="In writing."
+        actor=in_riverside.actor(Role.COMPLIANCE_OFFICER),
+        patient_id=patient.pk,
+        mrn=patient.mrn,
+        kind="request",
+        reason="In writing.",
     )
     assert PatientMessage.objects.filter(pk=kept.pk).exists()

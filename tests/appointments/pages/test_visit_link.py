@@ -46,7 +46,15 @@ def test_it_shows_the_clinic_the_day_and_the_time_and_no_more(visit: Appointment
         assert answer.status_code == 200
     page = answer.content.decode()
     assert "Riverside Practice" in page and "10:00" in page
-    for hidden in ("Consultation", "Hale", "Main street", visit.patient.full_name, visit.patient.mrn, str(visit.pk), str(reminder.pk)):
+    for hidden in (
+        "Consultation",
+        "Hale",
+        "Main street",
+        visit.patient.full_name,
+        visit.patient.mrn,
+        str(visit.pk),
+        str(reminder.pk),
+    ):
         assert hidden not in page
     assert answer["X-Robots-Tag"] == "noindex, nofollow" and "no-store" in answer["Cache-Control"]
     assert AppointmentChange.objects.filter(appointment=visit).count() == 1  # that it was booked
@@ -82,7 +90,9 @@ def test_cancelling_gives_the_time_free_and_ends_the_link(visit: Appointment, re
     assert say(reminder, "cancel").status_code == say(reminder, "confirm").status_code == 404
 
 
-def test_a_moved_visit_or_one_that_has_begun_is_answered_no_more(in_riverside: Place, visit: Appointment, reminder: Reminder) -> None:
+def test_a_moved_visit_or_one_that_has_begun_is_answered_no_more(
+    in_riverside: Place, visit: Appointment, reminder: Reminder
+) -> None:
     reschedule_appointment(actor=system_actor(in_riverside.clinic.pk), appointment_id=visit.pk, start=at(in_riverside, 22, 11))
     assert Client().get(address(reminder)).status_code == say(reminder, "cancel").status_code == 404
     begun = timezone.now() - timedelta(minutes=1)

@@ -68,7 +68,9 @@ def test_what_people_wrote_is_no_markup_in_html() -> None:
     assert "<script>Smith & Sons" in content.text
 
 
-@pytest.mark.parametrize("tags,chosen", [(["es-MX"], "es"), (["fr", "es"], "es"), (["", "en-gb"], "en"), (["xx"], "en"), ([], "en")])
+@pytest.mark.parametrize(
+    "tags,chosen", [(["es-MX"], "es"), (["fr", "es"], "es"), (["", "en-gb"], "en"), (["xx"], "en"), ([], "en")]
+)
 def test_the_language_is_the_nearest_there_is(tags: list[str], chosen: str) -> None:
     assert language_for("appointment_reminder", *tags) == chosen
 

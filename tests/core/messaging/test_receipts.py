@@ -13,14 +13,16 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
+from core.messaging import courier
 from core.messaging.courier import send_waiting
 from core.messaging.models import Channel, PatientMessage, State, Suppression
+from core.messaging.twilio import is_twilios
 from core.tenancy.context import platform_scope
 from tests.core.messaging.told import EMAIL, PHONE, both, nobody_asks, told
 from tests.factories.letters import Letterbox
 from tests.factories.world import Place
 
-SECRET = "between-us"
+SECRET, TOKEN, APP_SECRET = "between-us", "a-twilio-token", "an-app-secret"
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +39,7 @@ def gateway_says(channel: str = "sms", at: int | None = None, secret: str = SECR
     return Client().post(f"/webhooks/messages/{channel}/", body, content_type="application/json", headers=headers).status_code
 
 
-def twilio_says(settings: Any, query: str = "", token: str = "a-twilio-token", **form: str) -> int:
+def twilio_says(settings: Any, query: str = "", token: str = TOKEN, **form: str) -> int:
     address = f"/webhooks/messages/sms/{query}"
     said = settings.HMS_BASE_URL + address + "".join(name + form[name] for name in sorted(form))
     digest = base64.b64encode(hmac.new(token.encode(), said.encode(), hashlib.sha1).digest()).decode()
@@ -46,9 +48,12 @@ def twilio_says(settings: Any, query: str = "", token: str = "a-twilio-token", *
     return Client().post(address, urlencode(form), content_type=kind, headers=headers).status_code
 
 
-def meta_says(*statuses: dict[str, Any], secret: str = "an-app-secret", **value: Any) -> int:
+def meta_says(*statuses: dict[str, Any], secret: str = APP_SECRET, **value: Any) -> int:
     body = json.dumps(
-        {"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [{"field": "messages", "value": {"statuses": list(statuses), **value}}]}]}
+        {
+            "object": "whatsapp_business_account",
+            "entry": [{"id": "1", "changes": [{"field": "messages", "value": {"statuses": list(statuses), **value}}]}],
+        }
     ).encode()
     digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     headers = {"X-Hub-Signature-256": f"sha256={digest}"}
@@ -86,10 +91,10 @@ def test_delivery_after_a_reported_failure_is_the_truth(ledger: Any, riverside: 
     assert [one.state for one in both(kept)] == ["delivered", "delivered"]
 
 
-def test_a_receipt_that_overtakes_the_answer_is_not_overwritten(by_twilio: Letterbox, ledger: Any, riverside: Place, settings: Any, monkeypatch: Any) -> None:
+def test_a_receipt_that_overtakes_the_answer_is_not_overwritten(
+    by_twilio: Letterbox, ledger: Any, riverside: Place, settings: Any, monkeypatch: Any
+) -> None:
     """Twilio reports while we still wait for its answer."""
-    from core.messaging import courier
-
     kept = told(riverside.clinic, Channel.SMS)
     handing_over = courier.send
 
@@ -143,7 +148,9 @@ def test_what_is_signed_and_makes_no_sense_is_told_so(ledger: Any, riverside: Pl
     assert gateway_says("pigeon", id=str(uuid4()), state="read") == 404
 
 
-def test_twilios_signature_is_of_the_address_and_the_form(by_twilio: Letterbox, ledger: Any, riverside: Place, settings: Any) -> None:
+def test_twilios_signature_is_of_the_address_and_the_form(
+    by_twilio: Letterbox, ledger: Any, riverside: Place, settings: Any
+) -> None:
     kept, other = sent(riverside), sent(riverside)
     query = f"?id={kept.pk}"
     assert twilio_says(settings, query, token="another", MessageSid="SM1", MessageStatus="delivered") == 403
@@ -156,10 +163,14 @@ def test_twilios_signature_is_of_the_address_and_the_form(by_twilio: Letterbox, 
 
 def test_twilios_signature_is_the_one_of_its_documentation(settings: Any) -> None:
     """The example of its libraries."""
-    from core.messaging.twilio import is_twilios
-
     settings.HMS_TWILIO = {**settings.HMS_TWILIO, "token": "12345"}
-    form = {"CallSid": "CA1234567890ABCDE", "Caller": "+12349013030", "Digits": "1234", "From": "+12349013030", "To": "+18005551212"}
+    form = {
+        "CallSid": "CA1234567890ABCDE",
+        "Caller": "+12349013030",
+        "Digits": "1234",
+        "From": "+12349013030",
+        "To": "+18005551212",
+    }
     assert is_twilios("https://mycompany.com/myapp.php?foo=1&bar=2", form, "0/KCTR6DLpKmkAf8muzZqo1nDgQ=")
 
 
@@ -182,7 +193,9 @@ def test_metas_question_is_answered_for_our_word(by_cloud_api: Letterbox) -> Non
 
 
 # --- STOP -------------------------------------------------------------------------------------------------------------------
-def test_stop_holds_for_the_clinics_that_wrote_and_start_takes_it_back(by_twilio: Letterbox, ledger: Any, riverside: Place, hillcrest: Place, settings: Any) -> None:
+def test_stop_holds_for_the_clinics_that_wrote_and_start_takes_it_back(
+    by_twilio: Letterbox, ledger: Any, riverside: Place, hillcrest: Place, settings: Any
+) -> None:
     sent(riverside)
     for _ in range(2):
         assert twilio_says(settings, From=PHONE, Body=" Stop. ", MessageSid="SM9") == 204
