@@ -43,6 +43,11 @@ def time_words(moment: datetime, zone: "tzinfo | str") -> str:
     return f"{words} {local.tzname()}" if _comes_twice(local) else words
 
 
+def date_and_time(moment: datetime, zone: "tzinfo | str") -> str:
+    """“4 May 2026, 14:30”."""
+    return f"{date_words(moment, zone)}, {time_words(moment, zone)}"
+
+
 def moment_words(moment: datetime, zone: "tzinfo | str") -> str:
     """“Monday 4 May 2026, 14:30”."""
     return f"{weekday_and_date(moment, zone)}, {time_words(moment, zone)}"

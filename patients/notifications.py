@@ -3,7 +3,6 @@
 from django.conf import settings
 from django.db.models import Q
 from django.urls import reverse
-from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
@@ -13,6 +12,7 @@ from core.audit.break_glass import BreakGlass
 from core.messaging.models import Channel, Kind
 from core.messaging.services import Recipient, post
 from core.tenancy.models import Clinic
+from core.times import date_and_time
 from patients.models import Patient
 from patients.selectors.messages import addresses_of, refusal_of
 
@@ -39,7 +39,7 @@ def tell_of_access(access: BreakGlass, *, clinic: Clinic, mrn: str) -> None:
         "mrn": mrn,
         "clinic": clinic.name,
         "category": access.get_category_display(),
-        "until": formats.date_format(timezone.localtime(access.expires_at, clinic.zone), "j F Y H:i"),
+        "until": date_and_time(access.expires_at, clinic.zone),
         "address": str(settings.HMS_BASE_URL) + reverse("patients:emergency-access", args=[access.pk]),
     }
     subject = _("Emergency access at %(clinic)s") % words

@@ -18,6 +18,8 @@ from patients.selectors.messages import refusal_of
 
 logger = logging.getLogger(__name__)
 
+ASKED = ("clinic_id", "status", "start", "patient__clinic_id", "patient__status", "patient__is_restricted")
+
 
 @dataclass(slots=True)
 class Reminded:
@@ -89,7 +91,7 @@ def _of_use_until(visit: Appointment, kind: ReminderKind) -> datetime:
 
 def why_not_remind(message: PatientMessage) -> str:
     """Asked as the message is handed over: what has changed since it was written, as a code; "" for nothing. Two queries."""
-    visits = Appointment.objects.filter(clinic_id=message.clinic_id).select_related("patient")
+    visits = Appointment.objects.filter(clinic_id=message.clinic_id).select_related("patient").only(*ASKED)
     visit: Appointment | None = visits.filter(pk=message.about_id).first() if message.about_id else None
     if visit is None or visit.status not in MOVABLE:
         return "the visit is off"

@@ -34,7 +34,7 @@ def why_not(message: OutgoingMessage) -> str:
     """
     if message.kind not in PATIENTS:
         return ""
-    row = PatientMessage.objects.filter(pk=message.pk).first()
+    row = PatientMessage.objects.defer("words").filter(pk=message.pk).first()
     if row is None:
         return "its clinic has forgotten it"
     if (check := _checks.get(Kind(message.kind))) and (cause := check(row)):

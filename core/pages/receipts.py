@@ -3,7 +3,7 @@
 import logging
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseNotAllowed
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
@@ -20,11 +20,13 @@ logger = logging.getLogger(__name__)
 @require_http_methods(["GET", "POST"])
 def receipts(request: HMSRequest, channel: str) -> HttpResponse:
     """204 for what was understood, also the second time; 403 without the gateway's signature; 400 for what its description doesn't
-    know; 404 for a channel that takes none. GET answers the question with which Meta checks an address."""
+    know; 404 for what is no channel. GET answers the question with which Meta checks an address."""
     if channel not in Channel.values:
         return _plain(404)
     try:
         if request.method == "GET":
+            if channel != Channel.WHATSAPP or not settings.HMS_WHATSAPP_CLOUD["verify"]:
+                return HttpResponseNotAllowed(["POST"])
             return HttpResponse(challenge_of(request.GET.dict()), content_type="text/plain; charset=utf-8")
         url = f"{settings.HMS_BASE_URL}{request.get_full_path()}"  # as the gateway was told; a proxy may call us otherwise
         take_news(Channel(channel), Call(url, request.body, request.headers))

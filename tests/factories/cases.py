@@ -27,7 +27,7 @@ from core.database.roles import connection_apart
 from core.history.models import Seal
 from core.history.sealed import SealedTable
 from core.history.sealing import FIRST, Block, Chain, write
-from core.messaging.models import PatientMessage
+from core.messaging.models import PatientMessage, Suppression
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.context import clinic_scope
 from core.tenancy.models import Clinic
@@ -253,6 +253,7 @@ MAKERS: dict[Any, Callable[[Place], Any]] = {
     LogEntry: _log_entry,
     PatientAccount: _account,
     PatientMessage: _message,
+    Suppression: lambda place: Suppression.objects.create(channel="sms", digest="a" * 64, reason="stop"),
     Reminder: _reminder,
     ScheduleException: _time_off,
     Seal: _seal,

@@ -137,7 +137,7 @@ def twilio() -> Iterator[Letterbox]:
             form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
             box.tried += 1
             if not box.refuse:
-                said = {"to": form["To"], "text": form["Body"], "from": form.get("From"), "callback": form["StatusCallback"]}
+                said = {"to": form["To"], "text": form["Body"], "from": form.get("From"), "callback": form.get("StatusCallback")}
                 box.put({**said, "path": self.path, "authorization": self.headers["Authorization"]})
             _answer(self, box, 201)
 

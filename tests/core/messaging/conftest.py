@@ -37,6 +37,7 @@ def texts(settings: Any) -> Iterator[Letterbox]:
 def by_twilio(settings: Any) -> Iterator[Letterbox]:
     with twilio() as box:
         url = f"http://127.0.0.1:{box.port}"
+        settings.HMS_BASE_URL = "https://hms.example.org"
         settings.HMS_TWILIO = {"sid": "AC0123", "token": "a-twilio-token", "from": "+15005550006", "url": url}
         yield box
 

@@ -56,6 +56,13 @@ def test_twilio_gets_its_form(by_twilio: Letterbox, ledger: Any, riverside: Plac
     assert kept.sent_at and message.contents  # of use until it has arrived: the next channel may be needed
 
 
+def test_twilio_is_told_no_address_that_it_can_t_reach(by_twilio: Letterbox, ledger: Any, riverside: Place, settings: Any) -> None:
+    settings.HMS_BASE_URL = "http://127.0.0.1:8000"
+    told(riverside.clinic, Channel.SMS)
+    send_waiting()
+    assert by_twilio.wait_for(PHONE)["callback"] is None
+
+
 def test_whatsapp_gets_its_template(by_cloud_api: Letterbox, ledger: Any, riverside: Place) -> None:
     kept = told(riverside.clinic, Channel.WHATSAPP)
     send_waiting()
