@@ -24,6 +24,7 @@ from core.accounts.services import (
 )
 from core.admin_site import ScopedAdmin, ServiceForm, actor_of
 from core.history import admin as history_admin  # noqa: F401  (registers its own)
+from core.outbound import admin as outbound_admin  # noqa: F401  (registers its own)
 from core.security import admin as security_admin  # noqa: F401  (registers its own)
 from core.tenancy.models import Clinic
 from core.tenancy.protection import mark_choices

@@ -13,6 +13,7 @@ from core.history.models import Change, Seal
 from core.idempotency.models import IdempotencyRecord
 from core.keys.models import ClinicKey
 from core.messaging.models import OutgoingMessage
+from core.outbound.models import ExternalSystem
 from core.security.limiting.models import RateCounter
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.announcements import announces
@@ -32,6 +33,7 @@ __all__ = [
     "Clinic",
     "ClinicKey",
     "Draft",
+    "ExternalSystem",
     "IdempotencyRecord",
     "Membership",
     "OneTimeCode",
