@@ -5,7 +5,6 @@ import django.core.validators
 from django.db import migrations, models
 
 from core.history.operations import KeepsHistory
-from core.tenancy.operations import Announces
 
 
 class Migration(migrations.Migration):
@@ -40,5 +39,4 @@ class Migration(migrations.Migration):
             },
         ),
         KeepsHistory("externalsystem", secret=("authorization",)),
-        Announces("externalsystem"),
     ]

@@ -11,7 +11,6 @@ from django.utils.translation import gettext_lazy as _
 from core.history.keeping import keeps_history
 from core.outbound.systems import LEAST_CONNECTIONS, ROUND_ROBIN
 from core.security.fields import EncryptedTextField
-from core.tenancy.announcements import announces
 from core.tenancy.ids import new_id
 from core.validators import Rules, clean_choice, clean_name, clean_slug
 from core.validators.models import RuledModel
@@ -41,7 +40,6 @@ def seconds(label: str, default: int, most: int) -> "models.PositiveSmallInteger
 
 
 @keeps_history(secret=["authorization"])
-@announces()
 class ExternalSystem(RuledModel):
     """One system that HMS asks: where it is and how patient HMS is with it. A platform table; holds nothing of a patient."""
 

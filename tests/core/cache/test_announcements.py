@@ -25,6 +25,7 @@ NEVER_CACHED = {
     "core_addressstanding": "read and written by what changes it",
     "core_onetimecode": "tried once, under a lock",
     "core_outgoingmessage": "hms_app may only add to it",
+    "core_externalsystem": "the registry of each process reads it every ten seconds",
     "core_draft": "read once, by the person who typed it",
     "core_idempotencyrecord": "read under a lock",
     "patients_patienttoken": "follows the patient: its tags cover it",
