@@ -28,6 +28,7 @@ from core.outbound import admin as outbound_admin  # noqa: F401  (registers its 
 from core.security import admin as security_admin  # noqa: F401  (registers its own)
 from core.tenancy.models import Clinic
 from core.tenancy.protection import mark_choices
+from core.webhooks import admin as webhooks_admin  # noqa: F401  (registers its own)
 
 ROLE_CHOICES = [(role.value, role.label) for role in Role if role in CLINIC_ROLES]
 

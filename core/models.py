@@ -9,6 +9,7 @@ from core.accounts.models import Membership, SignInThrottle, User
 from core.audit.break_glass import BreakGlass
 from core.audit.models import AccessedPatient, AccessEvent
 from core.drafts.models import Draft
+from core.events.models import DomainEvent
 from core.history.models import Change, Seal
 from core.idempotency.models import IdempotencyRecord
 from core.keys.models import ClinicKey
@@ -18,6 +19,7 @@ from core.security.limiting.models import RateCounter
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.announcements import announces
 from core.tenancy.models import Clinic
+from core.webhooks.models import WebhookDelivery, WebhookEndpoint
 
 announces(session=["sha256(session_key)"])(Session)
 
@@ -32,6 +34,7 @@ __all__ = [
     "Change",
     "Clinic",
     "ClinicKey",
+    "DomainEvent",
     "Draft",
     "ExternalSystem",
     "IdempotencyRecord",
@@ -44,4 +47,6 @@ __all__ = [
     "SecurityEvent",
     "SignInThrottle",
     "User",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

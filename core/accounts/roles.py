@@ -62,6 +62,7 @@ MATRIX: dict[str, dict[str, frozenset[Role]]] = {
     },
     "membership": {"view": _operators | _oversight | {Role.SUPPORT}, "create": _operators, "change": _operators},
     "api_key": {"view": _admins | _oversight, "create": _admins, "end": _admins},
+    "webhook": {"view": _admins | _oversight, "create": _admins, "change": _admins, "replay": _admins},
     "staff": {"view": _staff | _operators | {Role.SUPPORT}},
     "location": {"view": frozenset(Role), "create": _operators, "change": _operators},
     "department": {"view": frozenset(Role), "create": _operators, "change": _operators},

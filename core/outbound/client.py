@@ -46,6 +46,21 @@ class Answer:
         return json_text.loads(self.content)
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One request, as it goes to whichever endpoint."""
+
+    method: str
+    path: str
+    body: bytes | None
+    headers: Mapping[str, str]
+    has_key: bool
+
+    @property
+    def is_repeatable(self) -> bool:
+        return self.has_key or self.method in REPEATABLE
+
+
 class Endpoint:
     """One address of a system, with its breaker and its figures."""
 
@@ -91,7 +106,7 @@ class Client:
         until = time.monotonic() + min(total_seconds or self.system.total_seconds, self.system.total_seconds)
         self.budget.earn()
         with deadline(until):
-            return self._asked(_Sent(method.upper(), path, body, given, bool(idempotency_key)), until)
+            return self._asked(Sent(method.upper(), path, body, given, bool(idempotency_key)), until)
 
     def check(self, *, seconds: float = 3.0) -> dict[str, str]:
         """Look at every endpoint at once, by its health path; returns "" or the cause for each. The breakers learn from it."""
@@ -117,7 +132,7 @@ class Client:
             made["Idempotency-Key"] = idempotency_key
         return made | dict(headers or {})
 
-    def _asked(self, sent: "_Sent", until: float) -> Answer:
+    def _asked(self, sent: Sent, until: float) -> Answer:
         tried: list[Endpoint] = []
         paid = 0
         trouble: OutboundTrouble | None = None
@@ -167,7 +182,7 @@ class Client:
             order.sort(key=lambda endpoint: endpoint.meter.in_flight)
         return order
 
-    def _once(self, endpoint: Endpoint, sent: "_Sent", *, retry: bool) -> Answer:
+    def _once(self, endpoint: Endpoint, sent: Sent, *, retry: bool) -> Answer:
         """One request to one endpoint; breaker and figures learn how it went. Raises OutboundTrouble."""
         with endpoint.meter.measured(retry=retry):
             try:
@@ -189,26 +204,14 @@ class Client:
             endpoint.breaker.failed()
         raise OutboundTrouble(self.system.name, f"HTTP {answer.status}", certain=refused, status=answer.status, wait=wait)
 
-    def _exchanged(self, endpoint: Endpoint, sent: "_Sent") -> Answer:
-        system = self.system
-        times = httpx.Timeout(system.answer_seconds, connect=system.connect_seconds, pool=system.connect_seconds)
-        try:
-            with self._http.stream(
-                sent.method, endpoint.url + sent.path, content=sent.body, headers=sent.headers, timeout=times
-            ) as response:
-                return Answer(response.status_code, response.headers, _read(response, system))
-        except Refused as error:
-            raise AddressRefused(system.name) from error
-        except (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout) as error:
-            raise OutboundTrouble(system.name, _cause(error), certain=True) from error
-        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
-            raise OutboundTrouble(system.name, _cause(error), certain=False) from error
+    def _exchanged(self, endpoint: Endpoint, sent: Sent) -> Answer:
+        return exchange(self._http, self.system, endpoint.url + sent.path, sent)
 
     def _look_at(self, endpoint: Endpoint, seconds: float) -> str:
         given = self._headers(None, is_json=False, idempotency_key="")
         try:
             with deadline(time.monotonic() + seconds):
-                answer = self._exchanged(endpoint, _Sent("GET", self.system.health_path, None, given, False))
+                answer = self._exchanged(endpoint, Sent("GET", self.system.health_path, None, given, False))
         except OutboundTrouble as trouble:
             endpoint.breaker.failed()
             return trouble.cause
@@ -219,17 +222,20 @@ class Client:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    method: str
-    path: str
-    body: bytes | None
-    headers: Mapping[str, str]
-    has_key: bool
-
-    @property
-    def is_repeatable(self) -> bool:
-        return self.has_key or self.method in REPEATABLE
+def exchange(line: httpx.Client, system: System, url: str, sent: Sent) -> Answer:
+    """One request and its answer, whatever its status. Raises OutboundTrouble; AddressRefused when nothing was sent for that."""
+    times = httpx.Timeout(system.answer_seconds, connect=system.connect_seconds, pool=system.connect_seconds)
+    try:
+        with line.stream(sent.method, url, content=sent.body, headers=sent.headers, timeout=times) as response:
+            return Answer(response.status_code, response.headers, _read(response, system))
+    except Refused as error:
+        raise AddressRefused(system.name) from error
+    except (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout) as error:
+        raise OutboundTrouble(system.name, _cause(error), certain=True) from error
+    except (httpx.InvalidURL, httpcore.UnsupportedProtocol) as error:
+        raise OutboundTrouble(system.name, "not a URL", certain=True) from error
+    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
+        raise OutboundTrouble(system.name, _cause(error), certain=False) from error
 
 
 def _read(response: httpx.Response, system: System) -> bytes:

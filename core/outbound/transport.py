@@ -79,7 +79,7 @@ class GuardedBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         try:
             addresses = self._guard.addresses_of(host, port)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError("name not resolved") from error
         trouble: Exception = httpcore.ConnectError("no address")
         for address in addresses:
