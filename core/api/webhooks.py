@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from core.accounts.actor import Actor
 from core.api.answers import Answer
 from core.api.filters import choice_filter, one_or_more, query, uuid_filter
-from core.api.serializers import Flag, InputSerializer, Instant, OutputSerializer, Text
+from core.api.serializers import Flag, InputSerializer, Instant, NothingInput, OutputSerializer, Text
 from core.api.views import ClinicViewSet
 from core.webhooks import services
 from core.webhooks.models import WebhookDelivery, WebhookEndpoint
@@ -49,10 +49,6 @@ class WebhookOutput(OutputSerializer):
 
 class WebhookMade(WebhookOutput):
     secret = serializers.CharField(help_text="Told now and never again.")
-
-
-class NothingInput(InputSerializer):
-    """No fields."""
 
 
 class ReplayInput(InputSerializer):
