@@ -3,7 +3,7 @@
 from appointments.choices import Source, Status
 from core.events.catalogue import ID, Event, event
 
-FIELDS = {
+FIELDS: dict[str, str | tuple[str, ...]] = {
     "appointment": ID,
     "patient": ID,
     "service": ID,

@@ -109,9 +109,7 @@ class WebhookViewSet(ClinicViewSet):
     def partial_update(self, request: Request, pk: str, **_: Any) -> Response:
         changes = self.body(WebhookChange, partial=True)
         version = self.expected_version()
-        return self.one(
-            services.update_webhook(actor=self.actor, webhook_id=self.key(), changes=changes, expected_version=version)
-        )
+        return self.one(services.update_webhook(actor=self.actor, webhook_id=self.key(), changes=changes, expected_version=version))
 
     @extend_schema(request=NothingInput, responses=WebhookMade)
     @action(detail=True, methods=["post"], url_path="rotate-secret")
@@ -119,9 +117,7 @@ class WebhookViewSet(ClinicViewSet):
         """A new secret. For 24 hours deliveries are signed with the old one too."""
         self.body(NothingInput)
         version = self.expected_version()
-        return self._with_secret(
-            *services.rotate_secret(actor=self.actor, webhook_id=self.key(), expected_version=version)
-        )
+        return self._with_secret(*services.rotate_secret(actor=self.actor, webhook_id=self.key(), expected_version=version))
 
     @extend_schema(request=NothingInput, responses={202: DeliveryOutput})
     @action(detail=True, methods=["post"])
@@ -139,7 +135,7 @@ class WebhookViewSet(ClinicViewSet):
         return self._said(ReplayOutput, {"deliveries": count}, status=202)
 
     def _with_secret(self, endpoint: WebhookEndpoint, secret: str, status: int = 200) -> Response:
-        shown = {name: getattr(endpoint, name) for name in WebhookOutput().fields}
+        shown = {str(name): getattr(endpoint, str(name)) for name in WebhookOutput().fields}
         return self._said(WebhookMade, {**shown, "secret": secret}, status=status, version=endpoint.version)
 
     def _said(self, shape: type[OutputSerializer], row: Any, *, status: int, version: int | None = None) -> Response:
@@ -184,4 +180,3 @@ class WebhookDeliveryViewSet(ClinicViewSet):
         """Send this event again, as a delivery of its own."""
         self.body(NothingInput)
         return self.one(services.replay_delivery(actor=self.actor, delivery_id=self.key()), status=202)
-

@@ -19,9 +19,7 @@ def announce(event: Event, about_id: UUID, **data: Any) -> DomainEvent:
     Called once for each change, after it was written and while its record is locked. Raises ValueError for what the catalogue
     doesn't allow.
     """
-    told = DomainEvent(
-        name=event.name, schema=event.version, about=event.about, about_id=about_id, data=event.checked(data)
-    )
+    told = DomainEvent(name=event.name, schema=event.version, about=event.about, about_id=about_id, data=event.checked(data))
     told.save(force_insert=True)
     for subscriber in _subscribers[event.name]:
         subscriber(told)

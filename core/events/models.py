@@ -26,12 +26,12 @@ class DomainEvent(ClinicModel):
     about_id = models.UUIDField(_("id"))
     data = models.JSONField(_("fields"), default=dict)
     at = models.DateTimeField(_("at"), default=timezone.now)
-    xid = models.BigIntegerField(editable=False, db_default=models.Func(template=OWN_TRANSACTION, output_field=models.BigIntegerField()))
+    xid = models.BigIntegerField(
+        editable=False, db_default=models.Func(template=OWN_TRANSACTION, output_field=models.BigIntegerField())
+    )
     seq = models.BigIntegerField(
         editable=False,
-        db_default=models.Func(
-            models.Value("core_domainevent_seq_seq"), function="nextval", output_field=models.BigIntegerField()
-        ),
+        db_default=models.Func(models.Value("core_domainevent_seq_seq"), function="nextval", output_field=models.BigIntegerField()),
     )
 
     class Meta(ClinicModel.Meta):

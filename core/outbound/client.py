@@ -1,4 +1,4 @@
-"""The client of one external system: spreads requests over its endpoints, tries again where that does no harm, and gives up in time."""
+"""The client of one external system: spreads requests over its endpoints, tries again where it does no harm, gives up in time."""
 
 import json as json_text
 import random

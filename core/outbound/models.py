@@ -1,7 +1,7 @@
 """The external systems that administrators set up, beside those of the environment."""
 
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -33,7 +33,7 @@ class Balance(models.TextChoices):
     LEAST_CONNECTIONS = LEAST_CONNECTIONS, _("Fewest open requests")
 
 
-def seconds(label: str, default: int, most: int) -> "models.PositiveSmallIntegerField[int, int]":
+def seconds(label: Any, default: int, most: int) -> "models.PositiveSmallIntegerField[int, int]":
     return models.PositiveSmallIntegerField(
         label, default=default, validators=[MinValueValidator(1), MaxValueValidator(most)], help_text=f"1 – {most}"
     )
@@ -60,7 +60,9 @@ class ExternalSystem(RuledModel):
     attempts = models.PositiveSmallIntegerField(
         _("tries"), default=3, validators=[MinValueValidator(1), MaxValueValidator(5)], help_text="1 – 5"
     )
-    health_path = models.CharField(_("health path"), max_length=200, blank=True, help_text=_("Such as /health. Empty: the address itself."))
+    health_path = models.CharField(
+        _("health path"), max_length=200, blank=True, help_text=_("Such as /health. Empty: the address itself.")
+    )
     authorization = EncryptedTextField(_("Authorization header"), blank=True)
     is_active = models.BooleanField(_("in use"), default=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

@@ -76,7 +76,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._clients: dict[str, "Client"] = {}
+        self._clients: dict[str, Client] = {}
         self._systems: Mapping[str, System] = {}
         self._read_at = -KEPT
 

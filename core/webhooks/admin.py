@@ -57,7 +57,10 @@ class WebhookEndpointAdmin(ScopedAdmin):
     @admin.display(description=gettext_lazy("State"))
     def state(self, obj: WebhookEndpoint) -> str:
         if obj.disabled_at is not None:
-            return _("Switched off by HMS at %(at)s: %(why)s.") % {"at": f"{obj.disabled_at:%Y-%m-%d %H:%M}", "why": obj.disabled_why}
+            return _("Switched off by HMS at %(at)s: %(why)s.") % {
+                "at": f"{obj.disabled_at:%Y-%m-%d %H:%M}",
+                "why": obj.disabled_why,
+            }
         return _("%(count)d failures in a row.") % {"count": obj.failures}
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

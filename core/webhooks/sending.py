@@ -245,7 +245,7 @@ def _note_lost(delivery: WebhookDelivery) -> None:
 
 
 def pause_after(attempts: int) -> timedelta:
-    """Until the next try of a delivery that has failed so often: 15 seconds, a minute, 4, 16, then every hour; 20 % more or less."""
+    """Until the next try of a delivery that has failed so often: 15 seconds, a minute, 4, 16, every hour; 20 % more or less."""
     return _jittered(min(LONGEST_PAUSE, FIRST_PAUSE * GROWTH ** min(attempts - 1, 10)))
 
 

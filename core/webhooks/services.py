@@ -31,8 +31,8 @@ CHANGEABLE = ("name", "url", "events", "is_active")
 AGAIN = """
 INSERT INTO core_webhookdelivery (id, clinic_id, endpoint_id, event_id, name, about_id, seq, happened_at, is_replay, state,
     attempts, cause, created_at, due_at, expires_at)
-SELECT gen_random_uuid(), v.clinic_id, %(endpoint)s, v.id, v.name, v.about_id, v.seq, v.at, true, 'waiting', 0, '', %(now)s, %(now)s,
-    %(expires)s
+SELECT gen_random_uuid(), v.clinic_id, %(endpoint)s, v.id, v.name, v.about_id, v.seq, v.at, true, 'waiting', 0, '', %(now)s,
+    %(now)s, %(expires)s
 FROM core_domainevent v
 WHERE v.clinic_id = %(clinic)s AND v.at >= %(since)s AND v.at < %(until)s AND v.name = ANY (%(events)s)
 """
@@ -100,10 +100,16 @@ def replay_events(*, actor: Actor, webhook_id: UUID, since: datetime, until: dat
         raise invalid("until", "before_since", _("The end is before the beginning."))
     if since < now - timedelta(days=settings.HMS_EVENT_DAYS):
         raise invalid("since", "too_early", _("Events are kept for %(days)d days.") % {"days": settings.HMS_EVENT_DAYS})
-    given = {"endpoint": endpoint.pk, "clinic": current_clinic_id(), "events": endpoint.events, "since": since, "until": until}
+    given: dict[str, Any] = {
+        "endpoint": endpoint.pk,
+        "clinic": current_clinic_id(),
+        "events": endpoint.events,
+        "since": since,
+        "until": until,
+    }
     with connection.cursor() as cursor:
         cursor.execute(AGAIN, {**given, "now": now, "expires": now + TRIED_FOR})
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def replay_delivery(*, actor: Actor, delivery_id: UUID) -> WebhookDelivery:

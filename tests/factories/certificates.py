@@ -22,9 +22,7 @@ def own_certificate(folder: Path) -> ssl.SSLContext:
     )
     held = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     path = folder / "certificate.pem"
-    path.write_bytes(
-        certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(serialization.Encoding.PEM, *held)
-    )
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(serialization.Encoding.PEM, *held))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path)
     return context

@@ -38,7 +38,9 @@ def causes(client: Client) -> Counter[str]:
 def test_what_is_asked_arrives_and_what_is_answered_comes_back() -> None:
     with endpoints(1) as (end,):
         end.answer = lambda _: Told(201, {"X-Order": "7"}, b'{"order": 7}')
-        answer = client_of([end], authorization="Bearer lab").request("POST", "/orders?x=1", json={"test": "FBC"}, idempotency_key="k")
+        answer = client_of([end], authorization="Bearer lab").request(
+            "POST", "/orders?x=1", json={"test": "FBC"}, idempotency_key="k"
+        )
         (taken,) = end.taken
         assert (taken.method, taken.path, taken.body) == ("POST", "/orders?x=1", b'{"test": "FBC"}')
         assert taken.headers["Authorization"] == "Bearer lab" and taken.headers["Idempotency-Key"] == "k"

@@ -69,9 +69,7 @@ def test_two_secrets_sign_while_one_is_changed(integrator: Integrator) -> None:
         integrator.announce(patient)
         integrator.send_until(lambda number=number: len(integrator.receiver.events) == number)
     assert integrator.receiver.refused == 0
-    committed(
-        integrator.place, lambda: WebhookEndpoint.objects.update(old_secret_until=timezone.now() - timedelta(seconds=1))
-    )
+    committed(integrator.place, lambda: WebhookEndpoint.objects.update(old_secret_until=timezone.now() - timedelta(seconds=1)))
     integrator.receiver.secret = old
     integrator.announce(patient)
     integrator.send_until(lambda: integrator.receiver.refused)
@@ -298,9 +296,7 @@ def test_switched_on_again_it_is_told_what_happens_from_then_on(integrator: Inte
     integrator.announce(patient)
     integrator.send_until(lambda: integrator.receiver.events)
     assert len({one["sequence"] for one in integrator.receiver.events}) >= 1
-    count = integrator.does(
-        services.replay_events, webhook_id=integrator.endpoint.pk, since=timezone.now() - timedelta(hours=1)
-    )
+    count = integrator.does(services.replay_events, webhook_id=integrator.endpoint.pk, since=timezone.now() - timedelta(hours=1))
     assert count == 2
     integrator.send_until(lambda: len(integrator.receiver.events) == 2)
 
