@@ -31,7 +31,7 @@ from core.webhooks.switching_off import switch_off
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE, AT_ONCE_FOR_ONE = 16, 4  # deliveries in hand, of all endpoints and of one
+AT_ONCE, AT_ONCE_FOR_ONE = 32, 8  # deliveries in hand, of all endpoints and of one
 LEASE = timedelta(minutes=1)  # after which another sender takes what a dead one had in hand; longer than a request lasts
 FIRST_PAUSE, GROWTH, LONGEST_PAUSE = timedelta(seconds=15), 4, timedelta(hours=1)  # between two tries of one delivery
 LIMIT = 5  # failures of an endpoint in a row, from which on it is left alone and then tried by one delivery
@@ -101,7 +101,7 @@ class _Letter:
 
 
 def deliver_due(until: Callable[[], bool] = lambda: False) -> int:
-    """Send everything that is due; returns how many tries that were. Two statements, and for each 16 deliveries some five and
+    """Send everything that is due; returns how many tries that were. Never inside of a platform scope. Two statements, and for each 32 deliveries some five and
     one or two for each of them."""
     spread_events()
     give_up()
