@@ -101,8 +101,10 @@ class _Letter:
 
 
 def deliver_due(until: Callable[[], bool] = lambda: False) -> int:
-    """Send everything that is due; returns how many tries that were. Never inside of a platform scope. Two statements, and for each 32 deliveries some five and
-    one or two for each of them."""
+    """Send everything that is due; returns how many tries that were. Never inside of a platform scope.
+
+    Two statements, and for each 32 deliveries some five and one or two for each of them.
+    """
     spread_events()
     give_up()
     tried = 0
