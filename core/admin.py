@@ -24,6 +24,8 @@ from core.accounts.services import (
 )
 from core.admin_site import ScopedAdmin, ServiceForm, actor_of
 from core.history import admin as history_admin  # noqa: F401  (registers its own)
+from core.jobs import admin as jobs_admin  # noqa: F401  (registers its own)
+from core.jobs.services import enqueue
 from core.security import admin as security_admin  # noqa: F401  (registers its own)
 from core.tenancy.models import Clinic
 from core.tenancy.protection import mark_choices
@@ -56,8 +58,8 @@ class ClinicForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         widget=forms.CheckboxSelectMultiple,
         help_text=gettext_lazy(
-            "Encrypted in the database for this clinic, beside those that always are. What stands there already is encrypted by "
-            "rotate_encryption_keys --fields."
+            "Encrypted in the database for this clinic, beside those that always are. What stands there already is encrypted by a "
+            "job that begins when this is saved."
         ),
     )
 
@@ -78,6 +80,11 @@ class ClinicAdmin(ScopedAdmin):
         if request.user.platform_role:
             return rows
         return rows.filter(pk=request.clinic.pk if request.clinic else None)
+
+    def save_model(self, request: HttpRequest, obj: Clinic, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "protected_fields" in form.changed_data:
+            enqueue("keys.follow_marks", clinic=obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         fixed = ("created_at", "updated_at")

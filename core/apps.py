@@ -2,11 +2,13 @@
 
 import sys
 from datetime import timedelta
+from importlib import import_module
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.contrib.admin.apps import AdminConfig
 from django.db.models.signals import pre_migrate
+from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
 from core.database.places import EmbeddedPostgresError
@@ -27,6 +29,9 @@ class CoreConfig(AppConfig):
 
         fetching.fetch_peers_by_default()
         operations.register()
+        autodiscover_modules("tasks")
+        for module in settings.HMS_JOB_MODULES:
+            import_module(module)
         add_way(Glass())
         _keep_for_a_time()
         _encrypt_odd_places()
@@ -60,6 +65,7 @@ def _keep_for_a_time() -> None:
     keep_for("core_draft", "updated_at", lambda: DRAFTS_KEPT_FOR)
     keep_for("core_onetimecode", "expires_at", timedelta)
     keep_for("core_outgoingmessage", "created_at", lambda: timedelta(days=settings.HMS_MESSAGE_DAYS))
+    keep_for("core_job", "finished_at", lambda: timedelta(days=settings.HMS_JOB_DAYS))
     keep_for("django_session", "expire_date", timedelta)
     keep_for("core_authsession", "expires", lambda: SESSIONS_KEPT_FOR)
     also_due(due_partitions)

@@ -11,6 +11,7 @@ from core.audit.models import AccessedPatient, AccessEvent
 from core.drafts.models import Draft
 from core.history.models import Change, Seal
 from core.idempotency.models import IdempotencyRecord
+from core.jobs.models import Job, ScheduleMark
 from core.keys.models import ClinicKey
 from core.messaging.models import OutgoingMessage
 from core.security.limiting.models import RateCounter
@@ -33,10 +34,12 @@ __all__ = [
     "ClinicKey",
     "Draft",
     "IdempotencyRecord",
+    "Job",
     "Membership",
     "OneTimeCode",
     "OutgoingMessage",
     "RateCounter",
+    "ScheduleMark",
     "Seal",
     "SecondFactor",
     "SecurityEvent",

@@ -82,6 +82,8 @@ def _database(url: str, *, embedded: bool = bool(EMBEDDED_POSTGRES)) -> dict[str
     config["GUARD"] = {"limits": HMS_TIME_LIMITS.get(HMS_PROCESS, HMS_TIME_LIMITS["page"])}
     if HMS_PROCESS != "command":
         config["GUARD"] |= {"deadline": env.int("DB_DEADLINE", default=5000) / 1000, "breaker": True}
+    if HMS_PROCESS == "worker":
+        config["CONN_MAX_AGE"] = 300  # seconds; a process does one job after another, on the same connections
     if HMS_PROCESS == "web":
         config["OPTIONS"]["pool"] = {
             "min_size": env.int("DB_POOL_MIN", default=1),
@@ -319,6 +321,28 @@ if REDIS_URL:
         },
     }
 
+# --- Jobs (docs/jobs.md): the ledger is in the database; the broker carries ids to the workers, and may lose them ---------
+HMS_BROKER_URL = env.str("HMS_BROKER_URL", default=REDIS_URL or "filesystem://localhost")
+HMS_BROKER_OPTIONS: dict[str, Any] = {}
+HMS_BROKER_TIMES: dict[str, Any] = {}  # for those who hand jobs over; workers wait for ever
+if HMS_BROKER_URL.startswith("filesystem:"):
+    HMS_BROKER_FOLDER = VAR_DIR / "broker" / str(DATABASES["default"]["NAME"]).replace("/", "_")
+    _folders = {name: str(HMS_BROKER_FOLDER / "messages") for name in ("data_folder_in", "data_folder_out")}
+    HMS_BROKER_OPTIONS = {**_folders, "control_folder": str(HMS_BROKER_FOLDER / "control"), "polling_interval": 0.05}
+elif HMS_BROKER_URL.startswith("redis"):
+    HMS_BROKER_OPTIONS = {
+        "global_keyprefix": f"hms:{DATABASES['default']['NAME']}:jobs:",
+        "priority_steps": [0, 3, 6, 9],
+        "queue_order_strategy": "priority",
+        "visibility_timeout": 3600,
+        "health_check_interval": 25,
+    }
+    HMS_BROKER_TIMES = {"socket_timeout": 1, "socket_connect_timeout": 1, "max_retries": 0, "connect_retries_timeout": 2}
+HMS_JOB_LEASE = env.float("HMS_JOB_LEASE", default=30)
+HMS_JOB_MODULES = env.list("HMS_JOB_MODULES", default=[])
+HMS_WORKER_MAX_MB = env.int("HMS_WORKER_MAX_MB", default=400)
+HMS_JOB_DAYS = env.int("HMS_JOB_DAYS", default=30)
+
 # --- Rate limits (docs/operators.md, "Rate limits") --------------------------------------------------------------------
 HMS_RATE_ANON = env.str("HMS_RATE_ANON", default="60/m,1000/h")
 HMS_RATE_USER = env.str("HMS_RATE_USER", default="600/m")
@@ -380,6 +404,8 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "celery.app.trace": {"level": "WARNING"},  # the ledger says what became of a job, and so does core.jobs
+        "celery.worker.strategy": {"level": "WARNING"},
         "django.request": {"level": "ERROR", "filters": ["trouble"]},
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
     },

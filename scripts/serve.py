@@ -34,9 +34,12 @@ def main() -> int:
         return 1
     command = [sys.executable, "-m", "gunicorn", "-c", "hms/gunicorn.conf.py", "hms.asgi:application"]
     server = subprocess.Popen(command, cwd=PROJECT, env=environment, start_new_session=True)
+    worker = _start_worker(environment)
 
     def stop(signum: int, frame: FrameType | None) -> None:
         server.send_signal(signal.SIGTERM)
+        if worker is not None:
+            worker.send_signal(signal.SIGTERM)
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
@@ -47,7 +50,19 @@ def main() -> int:
         else:
             sys.stdout.write("No account yet? In another terminal: .venv/bin/python manage.py create_initial_users\n")
         sys.stdout.flush()
-    return max(server.wait(), 0)
+    status = max(server.wait(), 0)
+    if worker is not None:
+        worker.terminate()
+        worker.wait()
+    return status
+
+
+def _start_worker(environment: dict[str, str]) -> "subprocess.Popen[bytes] | None":
+    """One for all jobs, unless HMS_WORKER=0."""
+    if os.environ.get("HMS_WORKER", "1") in ("0", "false"):
+        return None
+    command = [sys.executable, "manage.py", "worker", "--together"]
+    return subprocess.Popen(command, cwd=PROJECT, env={**environment, "HMS_PROCESS": "worker"}, start_new_session=True)
 
 
 def _wait_until_healthy(server: "subprocess.Popen[bytes]", host: str, port: str) -> bool:

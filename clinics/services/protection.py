@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from core.accounts.actor import Actor
+from core.jobs.services import enqueue
 from core.tenancy.context import current_clinic_id
 from core.tenancy.models import Clinic
 from core.tenancy.protection import clean_marks
@@ -10,10 +11,9 @@ from core.validators import Problems
 
 
 def protect_fields(*, actor: Actor, fields: Sequence[str]) -> Clinic:
-    """Mark exactly these (names of `core.tenancy.protection.markable`). Raises ValidationFailed. Two statements.
+    """Mark exactly these (names of `core.tenancy.protection.markable`). Raises ValidationFailed. Three statements.
 
-    Counts for what is written once this transaction has committed. What stands there already is brought into line by
-    `rotate_encryption_keys --fields`, which see.
+    Counts for what is written once this transaction has committed. What stands there already is brought into line by a job.
     """
     actor.require("clinic", "change")
     problems = Problems()
@@ -23,4 +23,5 @@ def protect_fields(*, actor: Actor, fields: Sequence[str]) -> Clinic:
     if clinic.protected_fields != cleaned:
         clinic.protected_fields = cleaned
         clinic.save(update_fields=["protected_fields", "updated_at"])
+        enqueue("keys.follow_marks", clinic=clinic)
     return clinic

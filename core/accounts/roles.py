@@ -55,6 +55,7 @@ MATRIX: dict[str, dict[str, frozenset[Role]]] = {
         "create": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN}),
         "change": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN}),
     },
+    "job": {"view": _operators | {Role.SUPPORT}, "cancel": _operators, "retry": _operators},
     "membership": {"view": _operators | _oversight | {Role.SUPPORT}, "create": _operators, "change": _operators},
     "api_key": {"view": _admins | _oversight, "create": _admins, "end": _admins},
     "staff": {"view": _staff | _operators | {Role.SUPPORT}},

@@ -57,7 +57,7 @@ def uuid_filter(queryset: QuerySet[Any], request: Request, name: str, column: st
         raise bad_parameter(name, f"{name} is an id.") from error
 
 
-def choice_filter(queryset: QuerySet[Any], request: Request, name: str, choices: Iterable[str]) -> QuerySet[Any]:
+def choice_filter(queryset: QuerySet[Any], request: Request, name: str, choices: Iterable[str], column: str = "") -> QuerySet[Any]:
     """One or several words, separated by commas."""
     text = joined(request, name)
     if text is None:
@@ -65,7 +65,7 @@ def choice_filter(queryset: QuerySet[Any], request: Request, name: str, choices:
     known, wanted = list(choices), text.split(",")
     if not set(wanted) <= set(known):
         raise bad_parameter(name, f"{name} is one or more of {', '.join(known)}.")
-    return queryset.filter(**{f"{name}__in": wanted})
+    return queryset.filter(**{f"{column or name}__in": wanted})
 
 
 def date_parameter(request: Request, name: str) -> date | None:

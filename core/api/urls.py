@@ -1,10 +1,14 @@
 """The foundation's own API routes."""
 
 from django.urls import path
+from rest_framework.routers import SimpleRouter
 
 from core.api.auth import LogoutView, MeView, RefreshView, SessionViewSet, TokenView
+from core.api.jobs import JobsView
 from core.api.one_time import CodeRequestView, CodeVerifyView
 
+router = SimpleRouter(trailing_slash=False)
+router.register("jobs", JobsView, "job")
 urlpatterns = [
     path("auth/token", TokenView.as_view(), name="auth-token"),
     path("auth/token/refresh", RefreshView.as_view(), name="auth-token-refresh"),
@@ -14,4 +18,5 @@ urlpatterns = [
     path("auth/otp/request", CodeRequestView.as_view(), name="auth-otp-request"),
     path("auth/otp/verify", CodeVerifyView.as_view(), name="auth-otp-verify"),
     path("auth/me", MeView.as_view({"get": "retrieve"}), name="auth-me"),
+    *router.urls,
 ]

@@ -27,3 +27,9 @@ def warm_up() -> dict[str, int]:
                 _hot[name]()
             counts[name] += 1
     return counts
+
+
+def warm_clinic() -> None:
+    """The same for the clinic in whose scope this is called."""
+    for name in sorted(_hot):
+        _hot[name]()

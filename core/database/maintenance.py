@@ -1,5 +1,6 @@
 """Keeping tables and indexes in shape: statistics where they are old, vacuum where rows died, new indexes for bloated ones."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from psycopg import sql
 
 from core.database.advice import BLOAT_BYTES, bloated, indexes
 from core.database.retention import outdated
+from core.database.roles import connection_apart
 
 CHANGED_SHARE = 0.1  # of a table's rows, changed since statistics were taken or the table was vacuumed
 FEWEST_CHANGED = 1000  # rows; below that autovacuum's work is enough
@@ -74,3 +76,17 @@ def carry_out(connection: psycopg.Connection[Any], task: Task) -> None:
     """Do it, on a connection in autocommit. Raises psycopg.Error, also when somebody held the table for over 30 s."""
     connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(LOCK_LIMIT)))
     connection.execute(task.statement)
+
+
+def carried_out(tasks: list[Task], role: str) -> Iterator[tuple[Task, float, str]]:
+    """Do one after another, also after one that fails; each with the seconds it took and, if it failed, what the database said."""
+    if not tasks:
+        return
+    with connection_apart(role) as connection:
+        for task in tasks:
+            started, trouble = time.perf_counter(), ""
+            try:
+                carry_out(connection, task)
+            except psycopg.Error as error:
+                trouble = str(error).strip() or type(error).__name__
+            yield task, time.perf_counter() - started, trouble

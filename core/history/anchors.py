@@ -16,7 +16,8 @@ from uuid import UUID
 
 import psycopg
 
-from core.history.sealing import HEAD, Chain, chains
+from core.database.roles import connection_apart
+from core.history.sealing import HEAD, Chain, Sealed, chains, seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +77,9 @@ def read_anchors(folder: Path) -> dict[tuple[UUID | None, str], dict[int, Anchor
             except (ValueError, TypeError) as error:
                 raise ValueError(f"{path.name}, line {position} is no anchor: {error}") from error
     return dict(found)
+
+
+def seal_and_anchor(folder: Path) -> tuple[Sealed, int]:
+    """Seal what is new, as hms_platform; then write the day's heads down unless they are written. How many that were."""
+    with connection_apart("hms_platform") as connection:
+        return seal(connection), anchor_daily(connection, folder)

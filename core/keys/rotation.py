@@ -211,10 +211,14 @@ def drop_old_tokens(clinic_id: UUID, say: Say) -> None:
             _enter(one, State.RETIRED)
 
 
+def known_after(since: datetime) -> datetime:
+    """From when on no process can be working with what was in its memory before this moment."""
+    return since + timedelta(seconds=memory.kept() + MARGIN)
+
+
 def wait_until_known(since: datetime, say: Say) -> None:
     """Until no process can be working with what was in its memory before this moment."""
-    until = since + timedelta(seconds=memory.kept() + MARGIN)
-    if (left := (until - timezone.now()).total_seconds()) > 0:
+    if (left := (known_after(since) - timezone.now()).total_seconds()) > 0:
         say(f"{left:.0f} s until every process knows it.")
         time.sleep(left)
 

@@ -28,6 +28,7 @@ NOT_REGISTERED = {
     "core.ClinicKey": "wrapped secrets; `manage.py rotate_encryption_keys` is the only hand on them",
     "core.BreakGlass": "read and judged on the oversight pages, never written by hand",
     "core.RateCounter": "counts under keyed digests, gone after an hour",
+    "core.ScheduleMark": "moved by the clock; by hand it would begin jobs twice or never",
     "patients.Anonymisation": "told on the record's page; only the service makes one, and nobody changes one",
     "patients.PatientToken": "keyed hashes that say nothing to a reader",
     "patients.MrnSequence": "a counter; changing it by hand would give numbers out twice",

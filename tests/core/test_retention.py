@@ -23,6 +23,7 @@ STAYS = {
     "auth_permission": "grows with the models alone",
     "django_content_type": "grows with the models alone",
     "django_admin_log": "what administrators did is kept as evidence",
+    "core_schedulemark": "one row for each entry of the schedule and zone",
     "hms_demostate": "one row",
 }
 

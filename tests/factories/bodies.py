@@ -103,6 +103,8 @@ BODIES: dict[tuple[str, str], Callable[[Place], Body]] = {
     ("patch", "/api/v2/schedule-exceptions/{}"): lambda p: {"reason": "Conference"},
     ("post", "/api/v2/holidays"): lambda p: {"day": "2031-05-01", "name": "May day"},
     ("patch", "/api/v2/holidays/{}"): lambda p: {"name": "Labour day"},
+    ("post", "/api/v2/jobs/{}/cancel"): lambda p: {},
+    ("post", "/api/v2/jobs/{}/retry"): lambda p: {},
     ("post", "/api/v2/appointments"): appointment,
     ("patch", "/api/v2/appointments/{}"): lambda p: {"notes": "Bring the letter"},
     ("post", "/api/v2/appointments/{}/undo"): lambda p: {},

@@ -26,6 +26,8 @@ from core.database.roles import connection_apart
 from core.history.models import Seal
 from core.history.sealed import SealedTable
 from core.history.sealing import FIRST, Block, Chain, write
+from core.jobs.models import Job
+from core.jobs.services import enqueue
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.context import clinic_scope
 from core.tenancy.models import Clinic
@@ -78,6 +80,8 @@ def _id_of(noun: str, place: Place, route: Route) -> str:
         return _id_in_admin(noun, place, route)
     if noun == "drafts":
         return "patient-register"
+    if noun == "jobs":
+        return _job(place)
     if noun == "clinics":
         return str(place.clinic.pk)
     if noun == "join":
@@ -102,11 +106,18 @@ def _id_in_admin(noun: str, place: Place, route: Route) -> str:
     model: Any = apps.get_model(parts[2], parts[3])
     if model is Clinic:
         return str(place.clinic.pk)
+    if model is Job:
+        return _job(place)
     if model is Membership:
         return str(place.memberships[Role.NURSE].pk)
     with clinic_scope(place.clinic, reason="test case"):
         row = model._default_manager.order_by("pk").first() or MAKERS[model](place)
     return str(row.pk)
+
+
+def _job(place: Place) -> str:
+    with clinic_scope(place.clinic, reason="test case"):
+        return str(enqueue("cache.warm", clinic=place.clinic))
 
 
 def _look(place: Place) -> None:

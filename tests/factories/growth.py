@@ -14,6 +14,7 @@ from core.accounts.api_keys.models import ApiKey
 from core.accounts.models import Membership, SignInThrottle, User
 from core.accounts.roles import Role
 from core.audit.break_glass import BreakGlass, Category
+from core.jobs.services import enqueue
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.context import clinic_scope
 from patients.choices import ConsentKind
@@ -34,6 +35,7 @@ def grow(place: Place, many: int = 30) -> None:
             Location.objects.create(name=f"Extra place {n:02}")
             Department.objects.create(name=f"Extra department {n:02}")
             Room.objects.create(location=location, name=f"X{n:02}")
+            enqueue("cache.warm", clinic=place.clinic)
             Holiday.objects.create(day=date(2032, 1, 1) + timedelta(days=n), name="Extra holiday")
             _work_of(providers[n], services[n], location, n)
             _person(place, n)

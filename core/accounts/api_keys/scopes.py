@@ -52,6 +52,7 @@ OFFERED: dict[str, tuple[Any, dict[str, Any]]] = {
     "staff": (_("Staff"), {"view": READ}),
     "membership": (_("Members and their roles"), {"view": READ}),
     "clinic": (_("The clinic itself"), {"view": READ}),
+    "job": (_("Jobs"), {"view": READ, "cancel": _("Cancel"), "retry": _("Try again")}),
 }
 SCOPES = frozenset(f"{resource}:{action}" for resource, (_words, actions) in OFFERED.items() for action in actions)
 

@@ -1,16 +1,14 @@
 """`manage.py maintain`: statistics, vacuum and new indexes where they are due, and seals. Reads and writes go on meanwhile."""
 
-import time
 from typing import Any
 
 import psycopg
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from core.database.maintenance import Task, carry_out, due, working_role
+from core.database.maintenance import Task, carried_out, due, working_role
 from core.database.roles import DatabaseNotFit, connection_apart
-from core.history.anchors import anchor_daily
-from core.history.sealing import seal
+from core.history.anchors import seal_and_anchor
 
 
 class Command(BaseCommand):
@@ -42,25 +40,15 @@ class Command(BaseCommand):
     def _do(self, tasks: list[Task], role: str) -> int:
         """One after another; what fails is told, the rest is done. The number that failed."""
         failed = 0
-        if not tasks:
-            return failed
-        with connection_apart(role) as connection:
-            for task in tasks:
-                started = time.perf_counter()
-                try:
-                    carry_out(connection, task)
-                    outcome = f"{time.perf_counter() - started:.1f} s"
-                except psycopg.Error as error:
-                    failed += 1
-                    outcome = f"failed: {str(error).strip()}"
-                self.stdout.write(f"{task.words}: {task.reason}; {outcome}")
+        for task, seconds, trouble in carried_out(tasks, role):
+            failed += bool(trouble)
+            outcome = f"failed: {trouble}" if trouble else f"{seconds:.1f} s"
+            self.stdout.write(f"{task.words}: {task.reason}; {outcome}")
         return failed
 
     def _seal(self) -> None:
         """After the dropping of old months: a month that went unsealed has nothing to tell."""
-        with connection_apart("hms_platform") as connection:
-            done = seal(connection)
-            heads = anchor_daily(connection, settings.HMS_AUDIT_ANCHORS_DIR)
+        done, heads = seal_and_anchor(settings.HMS_AUDIT_ANCHORS_DIR)
         if done.blocks or heads:
             self.stdout.write(f"{done.blocks} blocks sealed, {heads} heads anchored.")
         for table in done.waiting:

@@ -1,0 +1,65 @@
+"""The workers' side of Celery: `manage.py worker` starts it, the ledger decides (docs/jobs.md)."""
+
+import logging
+import os
+from typing import Any
+from uuid import UUID
+
+import django
+from celery import Celery
+from celery.signals import setup_logging, worker_init
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+
+django.setup()  # the models below need it
+
+from core.errors import DomainError  # noqa: E402
+from core.jobs.broker import TASK  # noqa: E402
+from core.jobs.execution import execute  # noqa: E402
+from core.jobs.parents import end_with_parent  # noqa: E402
+from core.jobs.queues import WorkerClass  # noqa: E402
+
+logger = logging.getLogger(__name__)
+app = Celery("hms")
+app.conf.update(
+    broker_url=settings.HMS_BROKER_URL,
+    broker_transport_options=settings.HMS_BROKER_OPTIONS,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    task_ignore_result=True,
+    task_default_queue=WorkerClass.NORMAL.value,
+    task_serializer="json",
+    accept_content=["json"],
+    enable_utc=True,
+    timezone="UTC",
+    worker_prefetch_multiplier=2,
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+    worker_enable_remote_control=False,
+    worker_send_task_events=False,
+    CELERY_DB_REUSE_MAX=1000,  # tasks; else Celery closes every connection before and after each
+    worker_max_memory_per_child=settings.HMS_WORKER_MAX_MB * 1024,
+)
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def keep_our_logging(**_: Any) -> None:
+    """Django has set it up, with redaction on every handler; Celery would add handlers of its own."""
+
+
+@worker_init.connect  # type: ignore[untyped-decorator]
+def leave_with_parent(**_: Any) -> None:
+    if "HMS_WORKER_WITH_PARENT" in os.environ:
+        end_with_parent()
+
+
+@app.task(name=TASK, ignore_result=True)  # type: ignore[untyped-decorator]
+def run(job_id: str) -> str:
+    """Do one job. Delivered twice it is done once; what goes wrong stands in the ledger, not here."""
+    close_old_connections()  # those that broke or are old; the others serve job after job
+    try:
+        return str(execute(UUID(job_id)) or "nothing to do")
+    except (DatabaseError, InterfaceError, DomainError) as error:
+        connections.close_all()
+        logger.warning("Job %s waits: the database is in trouble (%s).", job_id, type(error).__name__)
+        return "waits"

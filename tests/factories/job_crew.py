@@ -1,0 +1,207 @@
+"""Real workers before a database of their own, with a broker in a folder or a Redis."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.rows import dict_row
+
+from tests.factories.job_kinds import TABLES
+from tests.factories.redis_server import RedisServer, redis_server
+from tests.factories.server import ROOT, database_of_its_own
+
+LEASE = 3  # seconds
+SECONDS = 45  # to wait for anything: this machine may be busy
+
+
+@dataclass
+class Crew:
+    environment: dict[str, str]
+    admin: str
+    log: Path
+    redis: RedisServer | None
+    connection: psycopg.Connection[Any]
+    driver: "subprocess.Popen[str] | None" = None
+    workers: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+
+    # --- What HMS does --------------------------------------------------------------------------------------------------
+    def ask(self, name: str, **given: Any) -> Any:
+        """Let the driver do something. Raises AssertionError with what went wrong."""
+        if self.driver is None:
+            command = [sys.executable, "-m", "tests.factories.job_driver"]
+            self.driver = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log.with_name("driver").open("w"),
+            )  # fmt: skip
+        assert self.driver.stdin and self.driver.stdout
+        self.driver.stdin.write(json.dumps([name, given]) + "\n")
+        self.driver.stdin.flush()
+        answer = json.loads(self.driver.stdout.readline() or '{"error": "the driver died"}')
+        assert "error" not in answer, answer["error"]
+        return answer["answer"]
+
+    def enqueue(self, kind: str, **more: Any) -> str:
+        (job_id,) = self.ask("enqueue", kind=kind, times=1, **more)
+        return str(job_id)
+
+    def manage(self, *arguments: str) -> str:
+        command = [sys.executable, "manage.py", *arguments]
+        return subprocess.run(command, cwd=ROOT, env=self.environment, check=True, capture_output=True, text=True).stdout
+
+    # --- What there is to see -------------------------------------------------------------------------------------------
+    def job(self, job_id: str) -> dict[str, Any]:
+        found = self.connection.execute("SELECT * FROM core_job WHERE id = %s", [job_id]).fetchone()
+        return found or {}
+
+    def effects(self, job_id: str) -> int:
+        """How many effects of this job are committed."""
+        row = self.connection.execute("SELECT count(*) AS n FROM test_effect WHERE job = %s", [job_id]).fetchone()
+        assert row
+        return int(row["n"])
+
+    def count(self, where: str) -> int:
+        row = self.connection.execute(f"SELECT count(*) AS n FROM core_job WHERE {where}").fetchone()
+        assert row
+        return int(row["n"])
+
+    def until(self, condition: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
+        deadline = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < deadline, f"{what} did not come.\n{self.log.read_text()[-4000:]}"
+            time.sleep(0.02)
+        return found
+
+    def ends(self, job_id: str, state: str = "succeeded") -> dict[str, Any]:
+        over = ("succeeded", "failed", "dead", "cancelled")
+        found: dict[str, Any] = self.until(
+            lambda: (job := self.job(job_id))["state"] in over and job, f"the end of {self.job(job_id)}"
+        )
+        assert found["state"] == state, found
+        return found
+
+    def runs(self, job_id: str) -> dict[str, Any]:
+        """Wait until it has done its first part, which says 40 %."""
+        found: dict[str, Any] = self.until(lambda: (job := self.job(job_id))["progress"] >= 40 and job, "a running job")
+        return found
+
+    @contextmanager
+    def held(self, lock: int) -> Iterator[None]:
+        """Jobs that ask for this lock wait meanwhile."""
+        self.connection.execute("SELECT pg_advisory_lock(%s)", [lock])
+        try:
+            yield
+        finally:
+            self.connection.execute("SELECT pg_advisory_unlock(%s)", [lock])
+
+    # --- Processes ------------------------------------------------------------------------------------------------------
+    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """`manage.py` with these; it has a session of its own."""
+        with self.log.open("ab") as output:
+            one = subprocess.Popen(
+                [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.environment, stdout=output, stderr=output,
+                start_new_session=True,
+            )  # fmt: skip
+        self.workers.append(one)
+        return one
+
+    def wait_until_working(self, kinds: tuple[str, ...] = ("test.plain", "test.urgent", "test.bulk")) -> None:
+        for job_id in [self.enqueue(kind) for kind in kinds]:
+            self.ends(job_id)
+
+    def end(self) -> None:
+        for one in self.workers:
+            one.send_signal(signal.SIGTERM)
+        for one in self.workers:
+            try:
+                one.wait(30)
+            except subprocess.TimeoutExpired:
+                one.kill()
+                one.wait()
+        if self.driver is not None:
+            self.driver.kill()
+            self.driver.wait()
+
+
+class Process(NamedTuple):
+    pid: int
+    parent: int
+    command: str
+
+    def signal(self, number: int) -> bool:
+        """False when it has ended meanwhile."""
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+def lives(pid: int) -> bool:
+    return any(one.pid == pid for one in _processes())
+
+
+def descendants(pids: set[int]) -> list[Process]:
+    """The processes below these."""
+    found: list[Process] = []
+    known, everybody = set(pids), _processes()
+    while new := [one for one in everybody if one.parent in known and one.pid not in known]:
+        found += new
+        known |= {one.pid for one in new}
+    return found
+
+
+def _processes() -> list[Process]:
+    """Of the machine, but for those that have ended and wait for their parent to notice."""
+    told = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat=,args="], check=True, capture_output=True, text=True).stdout
+    lines = [line.split(None, 3) for line in told.splitlines()]
+    return [Process(int(pid), int(parent), rest[0] if rest else "") for pid, parent, stat, *rest in lines if "Z" not in stat]
+
+
+def worker_pid(job: dict[str, Any]) -> int:
+    return int(job["worker"].rpartition(":")[2])
+
+
+@contextmanager
+def crew(name: str, *, with_redis: bool) -> Iterator[Crew]:
+    """A database, a broker and no worker yet: `start` them."""
+    if with_redis:
+        with redis_server() as redis, _crew(f"{name}_redis", redis) as found:
+            yield found
+    else:
+        with _crew(f"{name}_folder", None) as found:
+            yield found
+
+
+@contextmanager
+def _crew(name: str, redis: RedisServer | None) -> Iterator[Crew]:
+    with database_of_its_own(name) as (environment, admin), tempfile.TemporaryDirectory(prefix="hms-jobs-") as folder:
+        environment |= {
+            "HMS_PROCESS": "web",  # the driver is to HMS what a web process is
+            "DB_POOL_MAX": "10",
+            "HMS_JOB_MODULES": "tests.factories.job_kinds",
+            "HMS_JOB_LEASE": str(LEASE),
+            "REDIS_URL": redis.url if redis else "",
+            "HMS_BROKER_URL": redis.url if redis else "filesystem://localhost",
+            "HMS_AUDIT_ANCHORS_DIR": str(Path(folder) / "anchors"),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+        }
+        with psycopg.connect(admin, autocommit=True, row_factory=dict_row) as connection:
+            connection.execute(TABLES)
+            log = Path(folder) / "log"
+            log.touch()
+            found = Crew(environment, admin, log, redis, connection)
+            try:
+                yield found
+            finally:
+                found.end()
