@@ -10,7 +10,7 @@ class AppointmentsConfig(AppConfig):
     name = "appointments"
 
     def ready(self) -> None:
-        from appointments import hot, operations
+        from appointments import events, hot, operations  # noqa: F401  (the catalogue is complete from the start)
         from appointments.policies import Treating
         from appointments.selectors.contacts import visits_as_contacts
         from core.audit.restricted import add_way

@@ -26,9 +26,11 @@ from core.admin_site import ScopedAdmin, ServiceForm, actor_of
 from core.history import admin as history_admin  # noqa: F401  (registers its own)
 from core.jobs import admin as jobs_admin  # noqa: F401  (registers its own)
 from core.jobs.services import enqueue
+from core.outbound import admin as outbound_admin  # noqa: F401  (registers its own)
 from core.security import admin as security_admin  # noqa: F401  (registers its own)
 from core.tenancy.models import Clinic
 from core.tenancy.protection import mark_choices
+from core.webhooks import admin as webhooks_admin  # noqa: F401  (registers its own)
 
 ROLE_CHOICES = [(role.value, role.label) for role in Role if role in CLINIC_ROLES]
 

@@ -66,6 +66,8 @@ def _keep_for_a_time() -> None:
     keep_for("core_onetimecode", "expires_at", timedelta)
     keep_for("core_outgoingmessage", "created_at", lambda: timedelta(days=settings.HMS_MESSAGE_DAYS))
     keep_for("core_job", "finished_at", lambda: timedelta(days=settings.HMS_JOB_DAYS))
+    keep_for("core_domainevent", "at", lambda: timedelta(days=settings.HMS_EVENT_DAYS))
+    keep_for("core_webhookdelivery", "created_at", lambda: timedelta(days=settings.HMS_EVENT_DAYS))
     keep_for("django_session", "expire_date", timedelta)
     keep_for("core_authsession", "expires", lambda: SESSIONS_KEPT_FOR)
     also_due(due_partitions)

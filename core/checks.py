@@ -14,6 +14,8 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from core.accounts.token_keys import TOKEN_KEY, TOKEN_KEY_BYTES
 from core.audit.draining import spool
 from core.audit.spool import DAMAGED, trouble_with
+from core.outbound.addresses import Guard
+from core.outbound.registry import Malformed, from_environment
 from core.security.limiting.rates import RATE_VARIABLES, NotARate, rate_of
 
 VARIABLES = {
@@ -138,6 +140,23 @@ def accesses_can_be_written_down(**_: Any) -> list[CheckMessage]:
         found.append(Warning("The access log's spool holds a damaged file.", hint=hint, id="hms.W050"))
     if settings.HMS_ACCESS_LOG_YEARS < 1:
         found.append(Error("HMS_ACCESS_LOG_YEARS is less than a year.", id="hms.E051"))
+    return found
+
+
+@register(Tags.security)
+def systems_are_well_formed(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    try:
+        from_environment(settings.HMS_EXTERNAL_SYSTEMS)
+    except Malformed as error:
+        found.append(Error(f"HMS_EXTERNAL_SYSTEMS is not well formed: {error}.", hint="See .env.example.", id="hms.E060"))
+    for name in ("HMS_OUTBOUND_ALLOW", "HMS_WEBHOOK_ALLOW"):
+        try:
+            Guard.of(getattr(settings, name))
+        except ValueError as error:
+            found.append(Error(f"{name}: {error}", hint="For example 10.20.0.0/16,gateway.clinic.internal.", id="hms.E061"))
+    if settings.HMS_EVENT_DAYS < 7:
+        found.append(Error("HMS_EVENT_DAYS is less than 7.", hint="Webhooks are tried for three days.", id="hms.E062"))
     return found
 
 

@@ -9,15 +9,18 @@ from core.accounts.models import Membership, SignInThrottle, User
 from core.audit.break_glass import BreakGlass
 from core.audit.models import AccessedPatient, AccessEvent
 from core.drafts.models import Draft
+from core.events.models import DomainEvent
 from core.history.models import Change, Seal
 from core.idempotency.models import IdempotencyRecord
 from core.jobs.models import Job, ScheduleMark
 from core.keys.models import ClinicKey
 from core.messaging.models import OutgoingMessage
+from core.outbound.models import ExternalSystem
 from core.security.limiting.models import RateCounter
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.announcements import announces
 from core.tenancy.models import Clinic
+from core.webhooks.models import WebhookDelivery, WebhookEndpoint
 
 announces(session=["sha256(session_key)"])(Session)
 
@@ -32,7 +35,9 @@ __all__ = [
     "Change",
     "Clinic",
     "ClinicKey",
+    "DomainEvent",
     "Draft",
+    "ExternalSystem",
     "IdempotencyRecord",
     "Job",
     "Membership",
@@ -45,4 +50,6 @@ __all__ = [
     "SecurityEvent",
     "SignInThrottle",
     "User",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

@@ -242,6 +242,12 @@ HMS_MESSAGE_GATEWAY_TOKENS = {
 }
 HMS_MESSAGE_DAYS = env.int("HMS_MESSAGE_DAYS", default=90)
 
+# --- Other systems (docs/operators.md): those that HMS asks, and those that clinics have told of events (docs/webhooks.md) ---
+HMS_EXTERNAL_SYSTEMS = env.str("HMS_EXTERNAL_SYSTEMS", default="")
+HMS_OUTBOUND_ALLOW = env.list("HMS_OUTBOUND_ALLOW", default=[])
+HMS_WEBHOOK_ALLOW = env.list("HMS_WEBHOOK_ALLOW", default=[])
+HMS_EVENT_DAYS = env.int("HMS_EVENT_DAYS", default=30)
+
 # --- Sessions, cookies, headers --------------------------------------------------------------------------------------
 SESSION_ENGINE = "core.accounts.sessions"
 _host_only = "__Host-" if _https else ""  # browsers then refuse the cookie from a subdomain, or without https
@@ -408,5 +414,7 @@ LOGGING = {
         "celery.worker.strategy": {"level": "WARNING"},
         "django.request": {"level": "ERROR", "filters": ["trouble"]},
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        "httpx": {"handlers": [], "level": "WARNING", "propagate": True},  # it would log every address that is asked
+        "httpcore": {"handlers": [], "level": "WARNING", "propagate": True},
     },
 }

@@ -13,7 +13,7 @@ class PatientsConfig(AppConfig):
         from core.keys.rotation import has_tokens
         from core.pages.navigation import MenuItem, add_menu_item, set_patient_home
         from core.responses import set_page
-        from patients import operations
+        from patients import events, operations  # noqa: F401  (the catalogue is complete from the start)
         from patients.errors import RecordRestricted
         from patients.pages.restriction import restricted_page
         from patients.policies import OwnRecord, restricted_ids

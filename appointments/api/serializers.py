@@ -227,10 +227,6 @@ class ReasonInput(RuledInput):
     reason = Text(max_length=validators.REASON_LENGTH, default="")
 
 
-class NothingInput(InputSerializer):
-    """An empty object."""
-
-
 class RescheduleInput(ReasonInput):
     start = Instant(help_text="With its offset from UTC.")
     provider = serializers.UUIDField(allow_null=True, required=False)

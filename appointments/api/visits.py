@@ -16,7 +16,6 @@ from appointments.api.serializers import (
     AppointmentInput,
     AppointmentOutput,
     NotesInput,
-    NothingInput,
     ReasonInput,
     RescheduleInput,
 )
@@ -27,6 +26,7 @@ from appointments.selectors import history_of
 from appointments.services import book_appointment, change_notes, change_status, reschedule_appointment, undo_last_change
 from core.accounts.actor import Actor
 from core.api.filters import one_or_more, query
+from core.api.serializers import NothingInput
 from core.api.views import ClinicViewSet
 from core.cache import TTL
 from patients.models import PatientAccount

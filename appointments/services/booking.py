@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from appointments import events
 from appointments.choices import MOVABLE, ChangeKind, ResourceKind, Source, Status
 from appointments.errors import OutsideHours, SlotTaken
 from appointments.models import Appointment, Claim, Service, ServiceProvider
@@ -19,7 +20,7 @@ from appointments.selectors.availability import nearest_slots
 from appointments.selectors.offers import location_with_rooms, offered
 from appointments.selectors.timetable import Timetable, timetable
 from appointments.services.claims import Refused, Resource, locked_appointment, release_for_move, take, wanted_by
-from appointments.services.history import record_change
+from appointments.services.history import announce_visit, record_change
 from appointments.slots import Shift
 from appointments.validators import checked_text
 from clinics.models import Location, Provider, Room
@@ -56,7 +57,7 @@ def book_appointment(
 ) -> Appointment:
     """Book a visit, confirmed. `start` is aware; the end follows from the service.
 
-    Raises ValidationFailed with every wrong field; OutsideHours or SlotTaken with the nearest free slots. 5 statements, and up to 7
+    Raises ValidationFailed with every wrong field; OutsideHours or SlotTaken with the nearest free slots. 6 statements, and up to 7
     more for what is not kept (hours, rooms, the offer).
     """
     actor.require("appointment", "create")
@@ -89,6 +90,7 @@ def book_appointment(
     attempt.claim(appointment, place)
     appointment.save(force_insert=True)
     record_change(actor=actor, appointment=appointment, kind=ChangeKind.BOOKED)
+    announce_visit(events.BOOKED, appointment)
     return appointment
 
 
@@ -151,6 +153,7 @@ def reschedule_appointment(
         actor=actor, appointment=appointment, kind=ChangeKind.MOVED, from_status=appointment.status,
         from_start=was[0], from_provider_id=was[1], reason=reason,
     )  # fmt: skip
+    announce_visit(events.MOVED, appointment)
     return appointment
 
 

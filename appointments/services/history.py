@@ -6,6 +6,8 @@ from uuid import UUID
 from appointments.choices import ChangeKind, Status
 from appointments.models import Appointment, AppointmentChange
 from core.accounts.actor import Actor
+from core.events.announcing import announce
+from core.events.catalogue import Event
 
 
 def record_change(
@@ -32,6 +34,21 @@ def record_change(
         from_provider_id=from_provider_id,
         to_provider_id=appointment.provider_id if moved else None,
         reason=reason,
+    )
+
+
+def announce_visit(event: Event, appointment: Appointment) -> None:
+    """Tell whoever wants to know what happened to the visit. One statement."""
+    announce(
+        event,
+        appointment.id,
+        appointment=appointment.id,
+        patient=appointment.patient_id,
+        service=appointment.service_id,
+        provider=appointment.provider_id,
+        location=appointment.location_id,
+        status=appointment.status,
+        source=appointment.source,
     )
 
 

@@ -6,11 +6,12 @@ from uuid import UUID
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from appointments import events
 from appointments.choices import FREED, TRANSITIONS, UNDOABLE, ChangeKind, Status
 from appointments.models import Appointment
 from appointments.services.booking import reclaim
 from appointments.services.claims import locked_appointment, release
-from appointments.services.history import record_change, status_before
+from appointments.services.history import announce_visit, record_change, status_before
 from appointments.validators import checked_text
 from core.accounts.actor import Actor
 from core.errors import Conflict, Detail, ValidationFailed
@@ -30,7 +31,7 @@ def change_status(
 ) -> Appointment:
     """Take one step of `choices.TRANSITIONS`; a visit that is cancelled or missed gives its time free.
 
-    Raises Conflict naming the present state when the step is not possible from it. 3 queries, 4 when time is freed.
+    Raises Conflict naming the present state when the step is not possible from it. 4 queries, 5 when time is freed.
     """
     actor.require("appointment", action)
     transition = TRANSITIONS[action]
@@ -49,13 +50,14 @@ def change_status(
         release(appointment.id)
     appointment.save()
     record_change(actor=actor, appointment=appointment, kind=ChangeKind.STATUS, from_status=before, reason=reason)
+    announce_visit(events.OF_STEP[action], appointment)
     return appointment
 
 
 def undo_last_change(*, actor: Actor, appointment_id: UUID, expected_version: int | None = None) -> Appointment:
     """Give the visit back the status it had before; a missed one takes its time again.
 
-    Raises Conflict when there is nothing to undo, SlotTaken when a missed visit's time is somebody else's now. 4-6 queries.
+    Raises Conflict when there is nothing to undo, SlotTaken when a missed visit's time is somebody else's now. 5-7 queries.
     """
     actor.require("appointment", "undo")
     appointment = locked_appointment(actor, appointment_id, expected_version=expected_version)
@@ -72,11 +74,12 @@ def undo_last_change(*, actor: Actor, appointment_id: UUID, expected_version: in
     appointment.status = former
     appointment.save()
     record_change(actor=actor, appointment=appointment, kind=ChangeKind.UNDONE, from_status=present)
+    announce_visit(events.UNDONE, appointment)
     return appointment
 
 
 def change_notes(*, actor: Actor, appointment_id: UUID, notes: str, expected_version: int | None = None) -> Appointment:
-    """Replace the visit's notes. 2 queries."""
+    """Replace the visit's notes. 3 queries."""
     actor.require("appointment", "create")
     appointment = locked_appointment(actor, appointment_id, expected_version=expected_version)
     wrong: list[Detail] = []
@@ -84,6 +87,7 @@ def change_notes(*, actor: Actor, appointment_id: UUID, notes: str, expected_ver
     if wrong:
         raise ValidationFailed(_("Some fields are wrong."), wrong)
     appointment.save(update_fields=["notes"])
+    announce_visit(events.CHANGED, appointment)
     return appointment
 
 

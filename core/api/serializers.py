@@ -89,6 +89,10 @@ class InputSerializer(serializers.Serializer[Any]):
         return self.accepted
 
 
+class NothingInput(InputSerializer):
+    """An empty object."""
+
+
 def _unknown() -> list[ErrorDetail]:
     return [ErrorDetail("There is no such field.", code="unknown_field")]
 

@@ -6,10 +6,14 @@ from rest_framework.routers import SimpleRouter
 from core.api.auth import LogoutView, MeView, RefreshView, SessionViewSet, TokenView
 from core.api.jobs import JobsView
 from core.api.one_time import CodeRequestView, CodeVerifyView
+from core.api.webhooks import WebhookDeliveryViewSet, WebhookViewSet
 
 router = SimpleRouter(trailing_slash=False)
 router.register("jobs", JobsView, "job")
+router.register("webhooks", WebhookViewSet, "webhook")
+router.register("webhook-deliveries", WebhookDeliveryViewSet, "webhook-delivery")
 urlpatterns = [
+    *router.urls,
     path("auth/token", TokenView.as_view(), name="auth-token"),
     path("auth/token/refresh", RefreshView.as_view(), name="auth-token-refresh"),
     path("auth/logout", LogoutView.as_view(), name="auth-logout"),

@@ -23,11 +23,12 @@ from clinics.selectors import retention_years
 from core.accounts.actor import Actor
 from core.anonymity import fate_of
 from core.errors import Conflict, PreconditionFailed
+from core.events.announcing import announce
 from core.messaging.services import digest_of
 from core.tenancy.context import current_clinic_id
 from core.tenancy.models import Clinic, Record
 from core.validators import Problems
-from patients import tokens
+from patients import events, tokens
 from patients.choices import AnonymisingKind
 from patients.models import Anonymisation, Document, Patient, PatientAccount, PatientToken
 from patients.names import digits_of, name_parts
@@ -123,6 +124,7 @@ def _anonymised(patient: Patient, *, by_id: UUID | None, **said: Any) -> Anonymi
     counts |= {model._meta.db_table: count for model in about if (count := _clear(model, about[model]))} | {"patients_patient": 1}
     LogEntry.objects.filter(object_id=str(patient.pk)).update(object_repr=patient.mrn)
     made = Anonymisation.objects.create(patient=patient, by_id=by_id, counts=counts, left=left, **said)
+    announce(events.ANONYMISED, patient.pk, patient=patient.pk)
     logger.info("Anonymisation of the patient %s by %s (%s).", patient.pk, by_id, made.kind)
     transaction.on_commit(partial(_finish, current_clinic_id(), made.pk))
     return made

@@ -11,10 +11,11 @@ from clinics.models import Provider
 from core.accounts.actor import Actor
 from core.audit.subjects import Reading, shown
 from core.errors import Conflict, PreconditionFailed
+from core.events.announcing import announce
 from core.tenancy.context import current_clinic_id
 from core.tenancy.models import Clinic
 from core.validators import Problems
-from patients import tokens
+from patients import events, tokens
 from patients.choices import PatientStatus
 from patients.errors import DuplicatePatient
 from patients.models import MrnSequence, Patient, PatientToken
@@ -31,7 +32,7 @@ def register_patient(*, actor: Actor, data: Mapping[str, Any], accept_duplicate:
     """A new patient with a new MRN. `data` has the model's field names, and `consents` as kind -> yes or no.
 
     Raises ValidationFailed naming every wrong field; DuplicatePatient when somebody very alike is registered already, unless
-    `accept_duplicate`. Nine statements; registrations of one clinic wait for each other from the duplicates' check on.
+    `accept_duplicate`. Ten statements; registrations of one clinic wait for each other from the duplicates' check on.
     """
     actor.require("patient", "create")
     clinic = _clinic()
@@ -47,6 +48,7 @@ def register_patient(*, actor: Actor, data: Mapping[str, Any], accept_duplicate:
     _add_tokens(patient, tokens.tokens_of(clinic.pk, patient))
     if consents:
         add_consents(actor=actor, patient=patient, consents=consents)
+    announce(events.REGISTERED, patient.pk, patient=patient.pk)
     return patient
 
 
@@ -54,7 +56,7 @@ def update_patient(*, actor: Actor, patient_id: UUID, changes: Mapping[str, Any]
     """Change some fields; `consents` among them are noted as new. A change to the same values changes nothing.
 
     Raises NotFound, PreconditionFailed when the record is not at `expected_version`, Conflict for a merged record,
-    ValidationFailed naming every wrong field. At most seven statements.
+    ValidationFailed naming every wrong field. At most eight statements.
     """
     actor.require("patient", "change")
     patient: Patient = visible_patients(actor).select_for_update().record(pk=patient_id)
@@ -75,6 +77,8 @@ def update_patient(*, actor: Actor, patient_id: UUID, changes: Mapping[str, Any]
         _replace_tokens(patient, before, tokens.tokens_of(clinic.pk, patient))
     if consents:
         add_consents(actor=actor, patient=patient, consents=consents)
+    if changed or consents:
+        announce(events.CHANGED, patient.pk, patient=patient.pk)
     return patient
 
 

@@ -56,6 +56,7 @@ APPEND_ONLY = {
     "core_breakglass",  # but for its ending and its verdict, written once each
     "core_change",
     "core_clinickey",
+    "core_domainevent",
     "core_seal",
     "patients_anonymisation",
 }

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -108,6 +108,16 @@ BODIES: dict[tuple[str, str], Callable[[Place], Body]] = {
     ("post", "/api/v2/appointments"): appointment,
     ("patch", "/api/v2/appointments/{}"): lambda p: {"notes": "Bring the letter"},
     ("post", "/api/v2/appointments/{}/undo"): lambda p: {},
+    ("post", "/api/v2/webhooks"): lambda p: {
+        "name": "New system",
+        "url": "https://lab.example.org/hms",
+        "events": ["patient.changed"],
+    },
+    ("patch", "/api/v2/webhooks/{}"): lambda p: {"name": "Other system", "events": ["appointment.booked"]},
+    ("post", "/api/v2/webhooks/{}/rotate-secret"): lambda p: {},
+    ("post", "/api/v2/webhooks/{}/ping"): lambda p: {},
+    ("post", "/api/v2/webhooks/{}/replay"): lambda p: {"since": (datetime.now(UTC) - timedelta(hours=1)).isoformat()},
+    ("post", "/api/v2/webhook-deliveries/{}/replay"): lambda p: {},
     ("post", "/api/v2/appointments/{}/reschedule"): lambda p: {"start": next_monday_at(11, p)},
 }
 REASON = ("confirm", "check-in", "start", "complete", "cancel", "no-show")

@@ -23,14 +23,17 @@ from core.accounts.models import Membership, SignInThrottle
 from core.accounts.roles import Role
 from core.audit.break_glass import BreakGlass, Category
 from core.database.roles import connection_apart
+from core.events.models import DomainEvent
 from core.history.models import Seal
 from core.history.sealed import SealedTable
 from core.history.sealing import FIRST, Block, Chain, write
 from core.jobs.models import Job
 from core.jobs.services import enqueue
+from core.outbound.models import ExternalSystem
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.context import clinic_scope
 from core.tenancy.models import Clinic
+from core.webhooks.models import WebhookDelivery, WebhookEndpoint
 from hms.demo.models import DemoState
 from patients.models import Consent, Document, Patient, PatientAccount
 from patients.services import add_document
@@ -58,6 +61,8 @@ NOUNS = {
     "emergency-access": BreakGlass,
     "documents": Document,
     "blocks": Schedule,
+    "webhooks": WebhookEndpoint,
+    "webhook-deliveries": WebhookDelivery,
 }
 API_NOUNS = {"schedules": Schedule}
 
@@ -225,6 +230,32 @@ def _seal(place: Place) -> Seal:
     return Seal.objects.get(table_name=chain.table)
 
 
+def _webhook(place: Place) -> WebhookEndpoint:
+    """It was never asked whether its system lives."""
+    found = WebhookEndpoint.objects.first()
+    return found or WebhookEndpoint.objects.create(
+        name="Laboratory system", url="https://system.example.org/hms", events=["patient.changed"], secret="whsec_case"
+    )
+
+
+def _webhook_delivery(place: Place) -> WebhookDelivery:
+    event = _domain_event(place)
+    return WebhookDelivery.objects.create(
+        endpoint=_webhook(place), event_id=event.pk, about_id=event.about_id, name=event.name, seq=1, happened_at=event.at
+    )
+
+
+def _domain_event(place: Place) -> DomainEvent:
+    patient = place.patients[0].pk
+    return DomainEvent.objects.create(
+        name="patient.changed", schema=1, about="patient", about_id=patient, data={"patient": str(patient)}
+    )
+
+
+def _external_system(place: Place) -> ExternalSystem:
+    return ExternalSystem.objects.create(name="lab", kind="lab", endpoints=["https://lab.example.org/api"])
+
+
 MAKERS: dict[Any, Callable[[Place], Any]] = {
     AddressBlock: _block,
     AddressStanding: _standing,
@@ -242,6 +273,10 @@ MAKERS: dict[Any, Callable[[Place], Any]] = {
     Seal: _seal,
     SecurityEvent: _event,
     SignInThrottle: _throttle,
+    WebhookEndpoint: _webhook,
+    WebhookDelivery: _webhook_delivery,
+    DomainEvent: _domain_event,
+    ExternalSystem: _external_system,
 }
 
 

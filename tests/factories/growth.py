@@ -15,8 +15,11 @@ from core.accounts.models import Membership, SignInThrottle, User
 from core.accounts.roles import Role
 from core.audit.break_glass import BreakGlass, Category
 from core.jobs.services import enqueue
+from core.events.models import DomainEvent
+from core.outbound.models import ExternalSystem
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.context import clinic_scope
+from core.webhooks.models import WebhookDelivery, WebhookEndpoint
 from patients.choices import ConsentKind
 from patients.models import Consent, Document, Patient, PatientAccount
 from tests.factories.access_log import note_looks
@@ -39,6 +42,7 @@ def grow(place: Place, many: int = 30) -> None:
             Holiday.objects.create(day=date(2032, 1, 1) + timedelta(days=n), name="Extra holiday")
             _work_of(providers[n], services[n], location, n)
             _person(place, n)
+            _webhook(place, n)
         patients = [_patient(n) for n in range(many)]
         some = place.users[Role.NURSE]
         for n, patient in enumerate(patients):
@@ -89,6 +93,21 @@ def _person(place: Place, n: int) -> None:
     AddressBlock.objects.create(network=f"{address}/32", until=now + timedelta(hours=1), reason="growth", made_by=user)
     kind = ContentType.objects.get_for_model(Patient)
     LogEntry.objects.create(user=user, content_type=kind, object_id=str(n), object_repr=f"XX-{n}", action_flag=CHANGE)
+
+
+def _webhook(place: Place, n: int) -> None:
+    """Another system, told of one event."""
+    about = place.patients[0].pk
+    event = DomainEvent.objects.create(
+        name="patient.changed", schema=1, about="patient", about_id=about, data={"patient": str(about)}
+    )
+    system = WebhookEndpoint.objects.create(
+        name=f"Extra system {n:02}", url="https://system.example.org/hms", events=["patient.changed"], secret="whsec_case"
+    )
+    WebhookDelivery.objects.create(
+        endpoint=system, event_id=event.pk, about_id=event.about_id, name=event.name, seq=n, happened_at=event.at
+    )
+    ExternalSystem.objects.create(name=f"{place.clinic.slug}-{n}", kind="lab", endpoints=["https://lab.example.org/api"])
 
 
 def _work_of(provider: Provider, service: Service, location: Location, n: int) -> None:

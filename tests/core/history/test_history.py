@@ -17,6 +17,8 @@ NOT_KEPT = {
     "core_accessedpatient": "only grows, and is a record of what happened itself",
     "core_accessevent": "only grows, and is a record of what happened itself",
     "core_clinickey": "says itself when a key was made and retired; the wrapped key is nobody's to read",
+    "core_domainevent": "only grows, and says itself what happened",
+    "core_webhookdelivery": "says itself what became of it",
     "appointments_claim": "derived from the visit, whose history is kept",
     "core_change": "is the history",
     "core_seal": "only grows, and seals itself",

@@ -1,0 +1,43 @@
+"""The outbox: what happened, in the order in which it can be read without missing anything."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from core.tenancy.models import ClinicModel
+
+OWN_TRANSACTION = "(pg_current_xact_id()::text)::bigint"
+# Transactions below it are all over: whoever has read up to there never finds anything new there.
+ALL_OVER_BELOW = "(pg_snapshot_xmin(pg_current_snapshot())::text)::bigint"
+
+
+class DomainEvent(ClinicModel):
+    """One event. Written by `announce` alone, never changed.
+
+    Numbers are given as rows come, and committed in another order: a reader takes whole transactions (`xid`), none but those
+    below ALL_OVER_BELOW. Events about one record are in the order of `seq`, because services lock what they change.
+    """
+
+    name = models.CharField(_("event"), max_length=60)
+    schema = models.PositiveSmallIntegerField(_("version"), help_text=_("Of the event's fields."))
+    about = models.CharField(_("about"), max_length=30)
+    about_id = models.UUIDField(_("id"))
+    data = models.JSONField(_("fields"), default=dict)
+    at = models.DateTimeField(_("at"), default=timezone.now)
+    xid = models.BigIntegerField(
+        editable=False, db_default=models.Func(template=OWN_TRANSACTION, output_field=models.BigIntegerField())
+    )
+    seq = models.BigIntegerField(
+        editable=False,
+        db_default=models.Func(models.Value("core_domainevent_seq_seq"), function="nextval", output_field=models.BigIntegerField()),
+    )
+
+    class Meta(ClinicModel.Meta):
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        indexes: ClassVar = [
+            models.Index(fields=["clinic", "xid", "seq"], name="core_domainevent_replay"),
+            models.Index(fields=["clinic", "at"], name="core_domainevent_by_time"),
+        ]

@@ -1,0 +1,179 @@
+"""Setting up webhooks, changing their secret, and sending something again."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from core.accounts.actor import Actor
+from core.errors import Conflict, PreconditionFailed, invalid
+from core.events.catalogue import catalogue
+from core.events.models import ALL_OVER_BELOW
+from core.outbound.addresses import Guard
+from core.outbound.services import check_url
+from core.tenancy.context import current_clinic_id
+from core.tenancy.ids import new_id
+from core.validators import Problems
+from core.validators.problems import details_of
+from core.webhooks.models import PING, TRIED_FOR, WebhookDelivery, WebhookEndpoint
+from core.webhooks.signing import new_secret
+
+MOST_ENDPOINTS = 20  # of one clinic
+BOTH_SECRETS_FOR = timedelta(hours=24)
+CHANGEABLE = ("name", "url", "events", "is_active")
+
+AGAIN = """
+INSERT INTO core_webhookdelivery (id, clinic_id, endpoint_id, event_id, name, about_id, seq, happened_at, is_replay, state,
+    attempts, cause, created_at, due_at, expires_at)
+SELECT gen_random_uuid(), v.clinic_id, %(endpoint)s, v.id, v.name, v.about_id, v.seq, v.at, true, 'waiting', 0, '', %(now)s,
+    %(now)s, %(expires)s
+FROM core_domainevent v
+WHERE v.clinic_id = %(clinic)s AND v.at >= %(since)s AND v.at < %(until)s AND v.name = ANY (%(events)s)
+"""
+
+
+def create_webhook(*, actor: Actor, data: Mapping[str, Any]) -> tuple[WebhookEndpoint, str]:
+    """An endpoint of the scope's clinic, told what happens from now on; and its secret, which is told now and never again.
+
+    `data`: name, url, events. Raises ValidationFailed naming every wrong field, Conflict for one too many. Three statements.
+    """
+    actor.require("webhook", "create")
+    if WebhookEndpoint.objects.count() >= MOST_ENDPOINTS:
+        raise Conflict(_("A clinic has at most %(most)d webhooks.") % {"most": MOST_ENDPOINTS})
+    secret = new_secret()
+    endpoint = WebhookEndpoint(secret=secret)
+    _set(endpoint, data)
+    _save(endpoint, force_insert=True)
+    return endpoint, secret
+
+
+def update_webhook(
+    *, actor: Actor, webhook_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None
+) -> WebhookEndpoint:
+    """Change name, url, events or is_active. One that is switched on again is told what happens from then on.
+
+    Raises NotFound, PreconditionFailed, ValidationFailed. Two statements.
+    """
+    actor.require("webhook", "change")
+    endpoint = _locked(webhook_id, expected_version)
+    was_active = endpoint.is_active
+    _set(endpoint, changes)
+    if endpoint.is_active and not was_active:
+        endpoint.disabled_at, endpoint.disabled_why = None, ""
+        endpoint.failures, endpoint.failing_since, endpoint.rests_until = 0, None, None
+        endpoint.after_xid = _horizon()
+    _save(endpoint)
+    return endpoint
+
+
+def rotate_secret(*, actor: Actor, webhook_id: UUID, expected_version: int | None = None) -> tuple[WebhookEndpoint, str]:
+    """A new secret, told now and never again. For 24 hours the old one signs too. Raises NotFound. Two statements."""
+    actor.require("webhook", "change")
+    endpoint, secret = _locked(webhook_id, expected_version), new_secret()
+    endpoint.old_secret, endpoint.old_secret_until = endpoint.secret, timezone.now() + BOTH_SECRETS_FOR
+    endpoint.secret = secret
+    endpoint.save(update_fields=["secret", "old_secret", "old_secret_until"])
+    return endpoint, secret
+
+
+def ping(*, actor: Actor, webhook_id: UUID) -> WebhookDelivery:
+    """Send it an event that says nothing, as soon as the others. Raises NotFound, Conflict while it is off. Two statements."""
+    actor.require("webhook", "replay")
+    endpoint = _in_use(webhook_id)
+    about, now = new_id(), timezone.now()
+    return WebhookDelivery.objects.create(endpoint=endpoint, event_id=about, about_id=about, name=PING, seq=0, happened_at=now)
+
+
+def replay_events(*, actor: Actor, webhook_id: UUID, since: datetime, until: datetime | None = None) -> int:
+    """Send the events of a time again, those that it wants, in their order; returns how many. Both ends are aware, `until` is not
+    included (None: now). Raises NotFound, Conflict while it is off, ValidationFailed. Two statements."""
+    actor.require("webhook", "replay")
+    endpoint, now = _in_use(webhook_id), timezone.now()
+    until = until or now
+    if since >= until:
+        raise invalid("until", "before_since", _("The end is before the beginning."))
+    if since < now - timedelta(days=settings.HMS_EVENT_DAYS):
+        raise invalid("since", "too_early", _("Events are kept for %(days)d days.") % {"days": settings.HMS_EVENT_DAYS})
+    given: dict[str, Any] = {
+        "endpoint": endpoint.pk,
+        "clinic": current_clinic_id(),
+        "events": endpoint.events,
+        "since": since,
+        "until": until,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(AGAIN, {**given, "now": now, "expires": now + TRIED_FOR})
+        return int(cursor.rowcount)
+
+
+def replay_delivery(*, actor: Actor, delivery_id: UUID) -> WebhookDelivery:
+    """Send one event again, as a delivery of its own. Raises NotFound, Conflict while its endpoint is off. Two statements."""
+    actor.require("webhook", "replay")
+    old = WebhookDelivery.objects.select_related("endpoint").found(pk=delivery_id)
+    _refuse_off(old.endpoint)
+    same = {name: getattr(old, name) for name in ("endpoint", "event_id", "about_id", "name", "seq", "happened_at")}
+    return WebhookDelivery.objects.create(is_replay=True, **same)
+
+
+# --- Inside ---------------------------------------------------------------------------------------------------------------
+def _locked(webhook_id: UUID, expected_version: int | None) -> WebhookEndpoint:
+    endpoint: WebhookEndpoint = WebhookEndpoint.objects.select_for_update().found(pk=webhook_id)
+    if expected_version is not None and endpoint.version != expected_version:
+        raise PreconditionFailed.at(endpoint.version, _("Somebody changed this record meanwhile. Read it again."))
+    return endpoint
+
+
+def _in_use(webhook_id: UUID) -> WebhookEndpoint:
+    endpoint: WebhookEndpoint = WebhookEndpoint.objects.found(pk=webhook_id)
+    _refuse_off(endpoint)
+    return endpoint
+
+
+def _refuse_off(endpoint: WebhookEndpoint) -> None:
+    if not endpoint.is_active:
+        raise Conflict(_("This webhook is switched off."))
+
+
+def _set(endpoint: WebhookEndpoint, given: Mapping[str, Any]) -> None:
+    for name in CHANGEABLE:
+        if name in given:
+            setattr(endpoint, name, given[name])
+    problems = Problems()
+    try:
+        endpoint.full_clean(exclude=["clinic", "events"], validate_constraints=False)
+    except ValidationError as error:
+        problems.details += details_of(error)
+    if endpoint.url:
+        check_url("url", endpoint.url, Guard.of(settings.HMS_WEBHOOK_ALLOW), problems)
+    endpoint.events = _checked_events(endpoint.events or [], problems)
+    problems.raise_if_any()
+
+
+def _checked_events(names: Sequence[str], problems: Problems) -> list[str]:
+    known = catalogue()
+    if not names:
+        problems.add("events", "required", _("Choose at least one event."))
+    if unknown := sorted({str(one)[:60] for one in names} - known.keys()):
+        problems.add("events", "invalid_choice", _("There is no such event: %(names)s.") % {"names": ", ".join(unknown)[:200]})
+    return sorted(set(names))
+
+
+def _save(endpoint: WebhookEndpoint, **how: Any) -> None:
+    try:
+        with transaction.atomic():
+            endpoint.save(**how)
+    except IntegrityError as error:
+        raise invalid("name", "unique", _("There is a webhook of this name.")) from error
+
+
+def _horizon() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {ALL_OVER_BELOW} - 1")
+        (found,) = cursor.fetchone()
+    return int(found)
