@@ -79,6 +79,8 @@ class ServiceAdmin(ScopedAdmin):
         "price_amount",
         "tone",
         "room_kind",
+        "reminder_hours",
+        "second_reminder_hours",
         "is_active",
         "offered_by",
         *readonly_fields,

@@ -11,15 +11,22 @@ class AppointmentsConfig(AppConfig):
 
     def ready(self) -> None:
         from appointments import events, hot, operations  # noqa: F401  (the catalogue is complete from the start)
+        from appointments.notifications import REMINDER
         from appointments.policies import Treating
         from appointments.selectors.contacts import visits_as_contacts
+        from appointments.services.reminders import why_not_remind
         from core.audit.restricted import add_way
+        from core.messaging.catalogue import register_template
+        from core.messaging.models import Kind
+        from core.messaging.progress import ask_before_sending
         from patients.selectors.contacts import counts_as_contact
 
         counts_as_contact(visits_as_contacts)
         operations.register()
         hot.register()
         add_way(Treating())
+        register_template(REMINDER)
+        ask_before_sending(Kind.REMINDER, why_not_remind)
         add_menu_item(MenuItem(10, _("Today"), "today", "appointments:today", "appointment"))
         add_menu_item(MenuItem(20, _("Calendar"), "calendar", "appointments:calendar", "appointment"))
         unusual = "appointments:unusual-access"

@@ -37,6 +37,20 @@ class ChangeKind(models.TextChoices):
     STATUS = "status", _("Status")
     MOVED = "moved", _("Moved")
     UNDONE = "undone", _("Undone")
+    ANSWERED = "answered", _("Answered by the patient")
+
+
+class ReminderKind(models.TextChoices):
+    FIRST = "first", _("First reminder")
+    SECOND = "second", _("Second reminder")
+
+
+class Reply(models.TextChoices):
+    """What a patient can do with a reminder's link, once each."""
+
+    CONFIRM = "confirm", _("Confirm")
+    LATE = "late", _("Running late")
+    CANCEL = "cancel", _("Cancel")
 
 
 class ExceptionKind(models.TextChoices):

@@ -119,6 +119,12 @@ class ServiceForm(forms.Form):
     price_amount = forms.DecimalField(label=_("Price"), min_value=0, max_digits=10, decimal_places=2, initial="0.00")
     tone = forms.ChoiceField(label=_("Colour"), choices=Tone.choices, initial=Tone.ACCENT)
     room_kind = forms.ChoiceField(label=_("Needs a room"), required=False)
+    reminder_hours = forms.IntegerField(
+        label=_("First reminder (hours before)"), min_value=0, max_value=336, initial=48, help_text=_("0: none.")
+    )
+    second_reminder_hours = forms.IntegerField(
+        label=_("Second reminder (hours before)"), min_value=0, max_value=336, initial=2, help_text=_("0: none.")
+    )
     is_active = forms.BooleanField(label=_("Can be booked"), required=False, initial=True)
     providers = forms.MultipleChoiceField(label=_("Offered by"), required=False, widget=forms.CheckboxSelectMultiple)
 

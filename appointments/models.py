@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from appointments.choices import ChangeKind, ExceptionKind, ResourceKind, Source, Status, Tone, Weekday
+from appointments.choices import ChangeKind, ExceptionKind, ReminderKind, ResourceKind, Source, Status, Tone, Weekday
 from appointments.querysets import AppointmentQuerySet
 from appointments.validators import exception_rules, holiday_rules, schedule_rules, service_rules, visit_rules
 from clinics.models import Location, Provider, Room
@@ -46,6 +46,12 @@ class Service(Record):
     tone = models.CharField(_("colour"), max_length=8, choices=Tone, default=Tone.ACCENT)
     room_kind = models.CharField(
         _("needs a room"), max_length=16, choices=Room.Kind, blank=True, help_text=_("Empty: it needs no room.")
+    )
+    reminder_hours = models.PositiveSmallIntegerField(
+        _("first reminder (hours before)"), default=48, db_default=48, validators=[MaxValueValidator(336)], help_text=_("0: none.")
+    )
+    second_reminder_hours = models.PositiveSmallIntegerField(
+        _("second reminder (hours before)"), default=2, db_default=2, validators=[MaxValueValidator(336)], help_text=_("0: none.")
     )
     is_active = models.BooleanField(_("can be booked"), default=True)
     providers = models.ManyToManyField(Provider, through="ServiceProvider", related_name="services", verbose_name=_("offered by"))
@@ -268,6 +274,36 @@ class AppointmentChange(ClinicModel):
 
     def field_rules(self) -> Rules:
         return {"reason": visit_rules()["reason"]}
+
+
+@anonymised(
+    keep=["appointment", "kind", "start", "made_at", "message_id", "confirmed_at", "late_at", "late_minutes", "cancelled_at"]
+)
+@keeps_history()
+@announces(reminders=["appointment_id"])
+class Reminder(ClinicModel):
+    """That a patient is reminded of a visit at this time: one row for each visit, kind and start, so once. A moved visit has
+    another start and gets a new one. Its key stands, signed, in the link that the patient is sent; it keeps what they answered.
+    """
+
+    subject_path = "appointment.patient_id"
+
+    appointment = ClinicForeignKey(Appointment, related_name="reminders", verbose_name=_("appointment"))
+    kind = models.CharField(_("kind"), max_length=8, choices=ReminderKind)
+    start = models.DateTimeField(_("for the start"))
+    made_at = models.DateTimeField(_("made"), auto_now_add=True)
+    message_id = models.UUIDField(null=True, help_text="core.PatientMessage; empty: the patient wants none.")
+    confirmed_at = models.DateTimeField(_("confirmed by the patient"), null=True)
+    late_at = models.DateTimeField(_("said to be late"), null=True)
+    late_minutes = models.PositiveSmallIntegerField(_("late by (minutes)"), null=True)
+    cancelled_at = models.DateTimeField(_("cancelled by the patient"), null=True)
+
+    class Meta(ClinicModel.Meta):
+        verbose_name = _("reminder")
+        verbose_name_plural = _("reminders")
+        constraints = [
+            models.UniqueConstraint(fields=["clinic", "appointment", "kind", "start"], name="appointments_reminder_once")
+        ]
 
 
 @anonymised(keep=["resource_kind", "resource_id", "during", "starts_at", "ends_at", "appointment"])

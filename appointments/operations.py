@@ -10,6 +10,7 @@ from appointments import selectors
 from appointments.models import Appointment, Holiday, Schedule, ScheduleException, Service
 from appointments.policies import visible_appointments
 from appointments.selectors.picking import bookable_services, offered_times
+from appointments.selectors.reminders import due_reminders
 from appointments.selectors.settings import exceptions_of, providers_with_hours, services_with_offers, weekly_hours_of
 from appointments.services import book_appointment
 from clinics.models import Provider
@@ -150,6 +151,7 @@ def register() -> None:
     optimizer.register("appointments.calendar_day", selectors.calendar_day, _a_day)
     optimizer.register("appointments.calendar_week", selectors.calendar_week, _week_of_one)
     optimizer.register("appointments.book", book_appointment, _booking, writes=True)
+    optimizer.register("appointments.reminders_due", due_reminders, lambda: {"now": timezone.now()})
     optimizer.register("services.list", services_with_offers, as_anybody)
     optimizer.register("services.bookable", bookable_services, as_anybody)
     optimizer.register("slots.week", selectors.free_slots, _slots)

@@ -29,6 +29,7 @@ from core.validators.models import RuledModel
 
 NOTES_LENGTH, REASON_LENGTH = 2000, 300
 SHORTEST_VISIT, LONGEST_VISIT, LONGEST_BUFFER, LONGEST_SLOT = 5, 720, 240, 240  # minutes
+LONGEST_REMINDER = 336  # hours before the visit
 HIGHEST_PRICE = Decimal("99999999.99")
 
 
@@ -50,6 +51,8 @@ def service_rules() -> dict[str, Rule]:
         "price_amount": partial(clean_amount, most=HIGHEST_PRICE),
         "tone": partial(clean_choice, choices=Tone.values),
         "room_kind": partial(clean_choice, choices=["", *RoomKind.values]),
+        "reminder_hours": partial(clean_whole_number, least=0, most=LONGEST_REMINDER),
+        "second_reminder_hours": partial(clean_whole_number, least=0, most=LONGEST_REMINDER),
         "is_active": clean_boolean,
     }
 

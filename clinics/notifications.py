@@ -1,12 +1,12 @@
 """What a clinic writes to people who may come to work there."""
 
-from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from clinics.models import Invitation
 from core.messaging.models import Channel, Kind
 from core.messaging.services import post
+from core.times import date_and_time
 
 WORDS = gettext_noop("""%(by)s invites you to work with %(clinic)s in HMS.
 
@@ -19,7 +19,7 @@ It is valid until %(until)s, and once only. If you don't expect this, do nothing
 def ask_to_join(invitation: Invitation, *, by: str, address: str) -> None:
     """The invitation itself, with its link: sent after the commit, and not kept once it is out. One statement."""
     clinic = invitation.own_clinic()
-    until = formats.date_format(timezone.localtime(invitation.expires_at, clinic.zone), "j F Y H:i")
+    until = date_and_time(invitation.expires_at, clinic.zone)
     post(
         kind=Kind.INVITATION,
         to={Channel.EMAIL: invitation.email},

@@ -11,7 +11,7 @@ from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
@@ -25,6 +25,8 @@ from core.audit.subjects import Reading, show_rows
 from core.cache import process as cache_process
 from core.errors import DomainError
 from core.forms import ReferenceSelect, TypedText, problem_of
+from core.messaging.catalogue import TemplateWrong, languages_of, render, template_of, templates
+from core.messaging.models import Channel
 from core.pages.views import sign_out
 from core.tenancy.models import Clinic
 
@@ -64,7 +66,33 @@ class HMSAdminSite(admin.AdminSite):
     def get_urls(self) -> list[URLPattern | URLResolver]:
         matrix = path("permission-matrix/", self.admin_view(self.permission_matrix), name="permission-matrix")
         figures = path("cache/", self.admin_view(self.cache_figures), name="cache")
-        return [matrix, figures, *super().get_urls()]
+        words = path("message-templates/", self.admin_view(self.message_templates), name="message-templates")
+        one = "message-templates/<slug:name>/<slug:language>/<slug:channel>/"
+        preview = path(one, self.admin_view(self.message_preview), name="message-preview")
+        return [matrix, figures, words, preview, *super().get_urls()]
+
+    def message_templates(self, request: HttpRequest) -> HttpResponse:
+        """What HMS writes to patients, by template, language and channel. No query."""
+        rows = [(one, [(language, list(Channel)) for language in languages_of(one.name)]) for one in templates()]
+        context = {**self.each_context(request), "title": _("Message templates"), "rows": rows}
+        return TemplateResponse(request, "admin/message_templates.html", context)
+
+    def message_preview(self, request: HttpRequest, name: str, language: str, channel: str) -> HttpResponse:
+        """One of them, filled in with made-up data. No query."""
+        try:
+            template = template_of(name)
+            content = render(name, Channel(channel), language, template.sample)
+        except (TemplateWrong, ValueError) as error:
+            raise Http404 from error
+        context = {
+            **self.each_context(request),
+            "title": template.label,
+            "content": content,
+            "channel": Channel(channel),
+            "language": language,
+            "characters": len(content.text),
+        }
+        return TemplateResponse(request, "admin/message_preview.html", context)
 
     def cache_figures(self, request: HttpRequest) -> HttpResponse:
         """What the cache did, by family of keys: counts that say nothing of anybody. No query."""

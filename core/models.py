@@ -14,7 +14,7 @@ from core.history.models import Change, Seal
 from core.idempotency.models import IdempotencyRecord
 from core.jobs.models import Job, ScheduleMark
 from core.keys.models import ClinicKey
-from core.messaging.models import OutgoingMessage
+from core.messaging.models import OutgoingMessage, PatientMessage, Suppression
 from core.outbound.models import ExternalSystem
 from core.security.limiting.models import RateCounter
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
@@ -43,12 +43,14 @@ __all__ = [
     "Membership",
     "OneTimeCode",
     "OutgoingMessage",
+    "PatientMessage",
     "RateCounter",
     "ScheduleMark",
     "Seal",
     "SecondFactor",
     "SecurityEvent",
     "SignInThrottle",
+    "Suppression",
     "User",
     "WebhookDelivery",
     "WebhookEndpoint",

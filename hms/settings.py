@@ -240,6 +240,24 @@ HMS_MESSAGE_GATEWAY_TOKENS = {
     "sms": env.str("HMS_SMS_GATEWAY_TOKEN", default=""),
     "whatsapp": env.str("HMS_WHATSAPP_GATEWAY_TOKEN", default=""),
 }
+HMS_MESSAGE_GATEWAY_SECRETS = {
+    "email": env.str("HMS_EMAIL_RECEIPTS_SECRET", default=""),
+    "sms": env.str("HMS_SMS_GATEWAY_SECRET", default=""),
+    "whatsapp": env.str("HMS_WHATSAPP_GATEWAY_SECRET", default=""),
+}
+HMS_TWILIO = {
+    "sid": env.str("TWILIO_ACCOUNT_SID", default=""),
+    "token": env.str("TWILIO_AUTH_TOKEN", default=""),
+    "from": env.str("TWILIO_FROM", default=""),
+    "url": env.str("TWILIO_API_URL", default="https://api.twilio.com").rstrip("/"),
+}
+HMS_WHATSAPP_CLOUD = {
+    "number": env.str("WHATSAPP_PHONE_NUMBER_ID", default=""),
+    "token": env.str("WHATSAPP_ACCESS_TOKEN", default=""),
+    "secret": env.str("WHATSAPP_APP_SECRET", default=""),
+    "verify": env.str("WHATSAPP_VERIFY_TOKEN", default=""),
+    "url": env.str("WHATSAPP_API_URL", default="https://graph.facebook.com/v23.0").rstrip("/"),
+}
 HMS_MESSAGE_DAYS = env.int("HMS_MESSAGE_DAYS", default=90)
 
 # --- Other systems (docs/operators.md): those that HMS asks, and those that clinics have told of events (docs/webhooks.md) ---

@@ -1,9 +1,8 @@
-"""What HMS writes to a clinic's administrators about its patients' records: never a patient's name."""
+"""What HMS writes to a clinic's administrators about its patients' records, without names; and where patients are reached."""
 
 from django.conf import settings
 from django.db.models import Q
 from django.urls import reverse
-from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
@@ -11,8 +10,11 @@ from core.accounts.models import Membership
 from core.accounts.roles import Role
 from core.audit.break_glass import BreakGlass
 from core.messaging.models import Channel, Kind
-from core.messaging.services import post
+from core.messaging.services import Recipient, post
 from core.tenancy.models import Clinic
+from core.times import date_and_time
+from patients.models import Patient
+from patients.selectors.messages import addresses_of, refusal_of
 
 TOLD = [Role.CLINIC_ADMIN, Role.COMPLIANCE_OFFICER]
 WORDS = gettext_noop("""The restricted record %(mrn)s was opened at %(clinic)s.
@@ -37,9 +39,24 @@ def tell_of_access(access: BreakGlass, *, clinic: Clinic, mrn: str) -> None:
         "mrn": mrn,
         "clinic": clinic.name,
         "category": access.get_category_display(),
-        "until": formats.date_format(timezone.localtime(access.expires_at, clinic.zone), "j F Y H:i"),
+        "until": date_and_time(access.expires_at, clinic.zone),
         "address": str(settings.HMS_BASE_URL) + reverse("patients:emergency-access", args=[access.pk]),
     }
     subject = _("Emergency access at %(clinic)s") % words
     for email in sorted(emails):
         post(kind=Kind.BREAK_GLASS, to={Channel.EMAIL: email}, channels=[Channel.EMAIL], subject=subject, text=_(WORDS) % words)
+
+
+def recipient_of(patient: Patient, *, clinic: Clinic) -> Recipient:
+    """A patient as they want to be told things: by the channels they chose, in their language, outside of their quiet hours, which
+    are meant by the clinic's clock. One query."""
+    return Recipient(
+        patient_id=patient.pk,
+        addresses=addresses_of(patient),
+        channels=[Channel(name) for name in patient.reminder_channels],
+        language=patient.language or clinic.locale,
+        zone=clinic.zone,
+        quiet_from=patient.quiet_from,
+        quiet_until=patient.quiet_until,
+        refusal=refusal_of(patient),
+    )

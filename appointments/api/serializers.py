@@ -57,6 +57,8 @@ class ServiceInput(RuledInput):
     price = MoneySerializer(required=False, help_text="In the clinic's currency.")
     tone = serializers.ChoiceField(choices=Tone.choices, required=False)
     room_kind = serializers.ChoiceField(choices=Room.Kind.choices, allow_blank=True, required=False, help_text="Empty: no room.")
+    reminder_hours = serializers.IntegerField(min_value=0, max_value=336, required=False, help_text="Before the visit; 0: none.")
+    second_reminder_hours = serializers.IntegerField(min_value=0, max_value=336, required=False, help_text="Likewise.")
     is_active = Flag(required=False)
     offered_by = serializers.ListField(child=serializers.UUIDField(), max_length=500, required=False, help_text="Providers' ids.")
 
@@ -73,6 +75,8 @@ class ServiceOutput(OutputSerializer):
     price = serializers.SerializerMethodField()
     tone = serializers.ChoiceField(choices=Tone.choices)
     room_kind = serializers.ChoiceField(choices=Room.Kind.choices, allow_blank=True)
+    reminder_hours = serializers.IntegerField()
+    second_reminder_hours = serializers.IntegerField()
     is_active = serializers.BooleanField()
     offered_by = serializers.SerializerMethodField()
     version = serializers.IntegerField()

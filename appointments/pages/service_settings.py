@@ -24,7 +24,7 @@ from core.requests import ClinicRequest
 
 FIELDS = (
     "name", "description", "duration_minutes", "buffer_before_minutes", "buffer_after_minutes",
-    "price_amount", "tone", "room_kind", "is_active",
+    "price_amount", "tone", "room_kind", "reminder_hours", "second_reminder_hours", "is_active",
 )  # fmt: skip
 
 

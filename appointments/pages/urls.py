@@ -12,6 +12,7 @@ from appointments.pages import (
     service_settings,
     today,
     visit,
+    visit_link,
 )
 
 app_name = "appointments"
@@ -29,6 +30,7 @@ urlpatterns = [
     path("appointments/<uuid:visit_id>/undo/", visit.undo, name="undo"),
     path("appointments/<uuid:visit_id>/changes/", changes.changes, name="changes"),
     path("appointments/<uuid:visit_id>/<slug:slug>/", today.step, name="step"),
+    path("visit/<str:token>/", visit_link.visit_link, name="visit-link"),
     path("oversight/unusual-access/", oversight.unusual, name="unusual-access"),
     path("settings/services/", service_settings.services, name="services"),
     path("settings/services/new/", service_settings.create, name="service-create"),

@@ -1,5 +1,6 @@
 """What is done with visits, and with the hours and services that they are made of."""
 
+from appointments.services.answers import answer_reminder
 from appointments.services.booking import book_appointment, booking_problems, reschedule_appointment
 from appointments.services.catalogue import create_service, update_service
 from appointments.services.hours import (
@@ -14,9 +15,11 @@ from appointments.services.hours import (
     update_holiday,
     update_schedule,
 )
+from appointments.services.reminders import send_reminders
 from appointments.services.workflow import change_notes, change_status, undo_last_change
 
 __all__ = [
+    "answer_reminder",
     "book_appointment",
     "booking_problems",
     "change_notes",
@@ -30,6 +33,7 @@ __all__ = [
     "delete_schedule",
     "replace_week",
     "reschedule_appointment",
+    "send_reminders",
     "undo_last_change",
     "update_exception",
     "update_holiday",

@@ -23,6 +23,8 @@ SERVICE_FIELDS = frozenset(
         "price_amount",
         "tone",
         "room_kind",
+        "reminder_hours",
+        "second_reminder_hours",
         "is_active",
     }
 )

@@ -97,6 +97,10 @@ MATRIX: dict[str, dict[str, frozenset[Role]]] = {
         "create": _front_desk | _diagnostics | {Role.SUPER_ADMIN},
         "enter_in_error": _front_desk | _diagnostics | {Role.SUPER_ADMIN},
     },
+    "message": {
+        "view": _front_desk | _oversight | {Role.SUPER_ADMIN},
+        "change": _front_desk,
+    },
     "access_log": {
         "view": _oversight | {Role.CLINIC_ADMIN, Role.SUPER_ADMIN, Role.PATIENT},
         "review": _oversight | {Role.CLINIC_ADMIN},

@@ -13,7 +13,6 @@ router.register("jobs", JobsView, "job")
 router.register("webhooks", WebhookViewSet, "webhook")
 router.register("webhook-deliveries", WebhookDeliveryViewSet, "webhook-delivery")
 urlpatterns = [
-    *router.urls,
     path("auth/token", TokenView.as_view(), name="auth-token"),
     path("auth/token/refresh", RefreshView.as_view(), name="auth-token-refresh"),
     path("auth/logout", LogoutView.as_view(), name="auth-logout"),

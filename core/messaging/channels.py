@@ -1,100 +1,115 @@
-"""The ways out of the house: e-mail by SMTP, text messages and WhatsApp by an HTTP gateway."""
+"""The ways out of the house: e-mail by SMTP, text messages and WhatsApp by the gateway that the installation has."""
 
-import http.client
 import json
 import smtplib
-import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMultiAlternatives
 
+from core.messaging import generic
 from core.messaging.models import Channel
+from core.messaging.twilio import send_by_twilio
+from core.messaging.whatsapp import send_by_cloud_api
+from core.messaging.wire import NotSent, post
 
-SECONDS = 10  # for a gateway to answer; SMTP has its own in settings.MAILERS
-
-
-class NotSent(Exception):
-    """`cause` is short and says nothing of the message. `certain`: it has surely not gone out by this channel."""
-
-    def __init__(self, cause: str, *, certain: bool = True) -> None:
-        super().__init__(cause)
-        self.cause, self.certain = cause, certain
+NO_SUCH_MAILBOX = {550, 551, 553}  # of RCPT TO: the address itself; other refusals may be ours
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What a channel is given. `id` is the same at each try: a gateway that has seen it sends nothing again."""
+    """What a channel is given. `id` is the same at each try: a gateway that has seen it sends nothing again.
+
+    `template`, `language` and `parameters` are there where the words come from the catalogue.
+    """
 
     id: UUID
     kind: str
     address: str
     subject: str
     text: str
+    html: str = ""
+    template: str = ""
+    language: str = ""
+    parameters: list[str] = field(default_factory=list)
 
 
 def configured() -> frozenset[Channel]:
     """The channels that this installation has."""
-    gateways = {channel for channel, url in settings.HMS_MESSAGE_GATEWAYS.items() if url}
-    return frozenset(Channel(name) for name in (gateways | {Channel.EMAIL} if settings.MAILERS else gateways))
+    gateways = {Channel(channel) for channel, url in settings.HMS_MESSAGE_GATEWAYS.items() if url}
+    if settings.HMS_TWILIO["sid"]:
+        gateways.add(Channel.SMS)
+    if settings.HMS_WHATSAPP_CLOUD["number"]:
+        gateways.add(Channel.WHATSAPP)
+    return frozenset(gateways | {Channel.EMAIL} if settings.MAILERS else gateways)
 
 
 def send(channel: Channel, letter: Letter) -> None:
     """Hand the letter over. Raises NotSent."""
-    _WAYS[channel](channel, letter)
+    _WAYS[channel](letter)
 
 
-def _by_email(_channel: Channel, letter: Letter) -> None:
+def _by_email(letter: Letter) -> None:
     if not settings.MAILERS:
         raise NotSent("not configured")
     headers = {"Message-ID": f"<{letter.id}@{settings.HMS_BASE_DOMAIN}>", "Auto-Submitted": "auto-generated"}
-    mail = EmailMessage(letter.subject, letter.text, settings.DEFAULT_FROM_EMAIL, [letter.address], headers=headers)
+    sender = settings.DEFAULT_FROM_EMAIL
+    mail = EmailMultiAlternatives(letter.subject, letter.text, sender, [letter.address], headers=headers)
+    if letter.html:
+        mail.attach_alternative(letter.html, "text/html")
     try:
         mail.send(using="default")
     except smtplib.SMTPRecipientsRefused as error:
-        raise NotSent("address refused") from error
+        codes = {code for code, _ in error.recipients.values()}
+        raise NotSent("address refused", unreachable=bool(codes) and codes <= NO_SUCH_MAILBOX) from error
     except smtplib.SMTPResponseException as error:
-        raise NotSent(f"SMTP {error.smtp_code}") from error
+        raise NotSent(f"SMTP {error.smtp_code}", in_trouble=400 <= error.smtp_code < 500) from error
     except (smtplib.SMTPServerDisconnected, TimeoutError) as error:
-        raise NotSent(type(error).__name__, certain=False) from error  # perhaps after it had taken the letter
-    except (smtplib.SMTPException, OSError, ValueError) as error:
+        raise NotSent(type(error).__name__, certain=False, in_trouble=True) from error  # perhaps after it had taken the letter
+    except (smtplib.SMTPException, OSError) as error:
+        raise NotSent(type(error).__name__, in_trouble=True) from error
+    except ValueError as error:
         raise NotSent(type(error).__name__) from error
 
 
-def _by_gateway(channel: Channel, letter: Letter) -> None:
-    """POST as JSON, with the letter's id as idempotency key; any 2xx means that the gateway has taken it. No redirects."""
-    address = urlsplit(settings.HMS_MESSAGE_GATEWAYS.get(channel, ""))
-    if not address.hostname:
-        raise NotSent("not configured")
-    body = json.dumps(
-        {"id": str(letter.id), "channel": str(channel), "kind": letter.kind, "to": letter.address, "text": letter.text}
-    )
-    headers = {"Content-Type": "application/json", "Idempotency-Key": str(letter.id)}
-    if token := settings.HMS_MESSAGE_GATEWAY_TOKENS.get(channel):
-        headers["Authorization"] = f"Bearer {token}"
-    if address.scheme == "https":
-        context = ssl.create_default_context()
-        line: http.client.HTTPConnection = http.client.HTTPSConnection(address.netloc, timeout=SECONDS, context=context)
+def _by_sms(letter: Letter) -> None:
+    if settings.HMS_TWILIO["sid"]:
+        send_by_twilio(message_id=str(letter.id), to=letter.address, text=letter.text)
     else:
-        line = http.client.HTTPConnection(address.netloc, timeout=SECONDS)
-    try:
-        line.request("POST", f"{address.path or '/'}{'?' if address.query else ''}{address.query}", body.encode(), headers)
-        status = line.getresponse().status
-    except ConnectionRefusedError as error:
-        raise NotSent("no connection") from error
-    except (OSError, http.client.HTTPException) as error:
-        raise NotSent(type(error).__name__, certain=False) from error
-    finally:
-        line.close()
-    if not 200 <= status < 300:
-        raise NotSent(f"HTTP {status}", certain=status < 500)
+        _by_gateway(Channel.SMS, letter)
 
 
-_WAYS: dict[Channel, Callable[[Channel, Letter], None]] = {
+def _by_whatsapp(letter: Letter) -> None:
+    if not settings.HMS_WHATSAPP_CLOUD["number"]:
+        _by_gateway(Channel.WHATSAPP, letter)
+        return
+    if not letter.template:
+        raise NotSent("no template")  # Meta takes free words only within a day of the person's own
+    send_by_cloud_api(
+        message_id=str(letter.id),
+        to=letter.address,
+        template=letter.template,
+        language=letter.language,
+        parameters=letter.parameters,
+    )
+
+
+def _by_gateway(channel: Channel, letter: Letter) -> None:
+    """POST as JSON, with the letter's id as idempotency key; any 2xx means that the gateway has taken it."""
+    body = {"id": str(letter.id), "channel": str(channel), "kind": letter.kind, "to": letter.address, "text": letter.text}
+    if letter.template:
+        body |= {"template": letter.template, "language": letter.language, "parameters": letter.parameters}  # type: ignore[dict-item]
+    token = settings.HMS_MESSAGE_GATEWAY_TOKENS.get(channel, "")
+    headers = generic.headers(str(letter.id), token)
+    answer = post(settings.HMS_MESSAGE_GATEWAYS.get(channel, ""), json.dumps(body).encode(), headers)
+    if not answer.is_taken:
+        raise answer.not_sent()
+
+
+_WAYS: dict[Channel, Callable[[Letter], None]] = {
     Channel.EMAIL: _by_email,
-    Channel.SMS: _by_gateway,
-    Channel.WHATSAPP: _by_gateway,
+    Channel.SMS: _by_sms,
+    Channel.WHATSAPP: _by_whatsapp,
 }

@@ -4,13 +4,18 @@ import json
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
 from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
 
-from core.messaging.channels import Letter, NotSent, send
-from core.messaging.models import Channel, Kind, OutgoingMessage
+from core.messaging.breakers import LONGEST_WISH, breaker_of
+from core.messaging.catalogue import Content, unpacked
+from core.messaging.channels import Letter, send
+from core.messaging.models import Channel, Kind, OutgoingMessage, PatientMessage, State
+from core.messaging.progress import PATIENTS, keep_note, tell_clinic, unreachable, why_not, wipe
+from core.messaging.wire import NotSent
 from core.tenancy.context import platform_scope
 
 logger = logging.getLogger(__name__)
@@ -20,8 +25,9 @@ HEAD_START = 0.05  # seconds for whoever posted: what sending costs this process
 ATTEMPTS = 5  # rounds through all channels
 FIRST_PAUSE = timedelta(seconds=20)  # doubled at each round
 ONE_TIME = {Kind.CODE, Kind.NEW_PASSWORD, Kind.INVITATION}  # secrets: wiped as soon as they are out; sent again rather than lost
-
-State = OutgoingMessage.State
+EXPIRED = "expired"
+TAKEN = ("state", "cause", "channel", "channels", "tried_at", "attempts")
+WIPED = ("addresses", "subject", "text", "contents", "wipe_at")
 
 
 class Courier:
@@ -72,68 +78,134 @@ class Courier:
 def send_waiting(until: Callable[[], bool] = lambda: False) -> int:
     """Send all that is due, oldest first, and wipe what has expired. Returns how many messages were tried.
 
-    Several may do this at once: each takes other rows. Two statements to take a message and one to note what became of it.
+    Several may do this at once: each takes other rows. Two statements to take a message and one to note what became of it; for a
+    patient's up to three more to see that it is still wanted, and two to tell the clinic.
     """
     _wipe_expired()
     tried = 0
     while not until() and (message := _take()) is not None:
-        _deliver(message)
-        tried += 1
+        if message.state == State.UNKNOWN:
+            _deliver(message)
+            tried += 1
     return tried
 
 
 def _wipe_expired() -> None:
     with platform_scope(reason="messages"):
         expired = OutgoingMessage.objects.filter(wipe_at__lte=timezone.now())
-        expired.filter(state=State.WAITING).update(state=State.FAILED, cause="expired")
-        expired.update(addresses="", subject="", text="", wipe_at=None)
+        late = list(expired.filter(state=State.WAITING, kind__in=PATIENTS).values_list("pk", flat=True))
+        expired.filter(state=State.WAITING).update(state=State.FAILED, cause=EXPIRED)
+        expired.update(addresses="", subject="", text="", contents="", wipe_at=None)
+        if late:
+            PatientMessage.objects.filter(pk__in=late).update(state=State.FAILED, cause=EXPIRED)
 
 
 def _take() -> OutgoingMessage | None:
-    """The next message that is due, marked as handed over: nobody else takes it, and if this process dies its fate is unknown."""
+    """The next message that is due, marked as handed over: nobody else takes it, and if this process dies its fate is unknown.
+
+    One that must not go out any more comes back as failed.
+    """
     with platform_scope(reason="messages"):
         due = OutgoingMessage.objects.filter(state=State.WAITING, due_at__lte=timezone.now())
         message = due.select_for_update(skip_locked=True).order_by("due_at").first()
-        if message is not None:
+        if message is None:
+            return None
+        if cause := why_not(message):
+            message.state, message.cause = State.FAILED, cause
+            wipe(message)
+        else:
             message.state, message.tried_at, message.attempts = State.UNKNOWN, timezone.now(), message.attempts + 1
-            message.save(update_fields=["state", "tried_at", "attempts"])
+            message.channel = message.channels[0]
+        message.save(update_fields=[*TAKEN, *(WIPED if message.state == State.FAILED else ())])
+        tell_clinic(message)
         return message
 
 
 def _deliver(message: OutgoingMessage) -> None:
     """Try channel after channel. What may have gone out is tried again only if a second one would do no harm."""
     addresses: dict[str, str] = json.loads(message.addresses)
-    causes = []
-    message.state = State.FAILED
-    for name in message.channels:
-        message.channel = name
-        try:
-            send(Channel(name), Letter(message.pk, message.kind, addresses[name], message.subject, message.text))
-        except NotSent as error:
-            causes.append(f"{name}: {error.cause}")
-            if error.certain or message.kind in ONE_TIME:
-                continue
-            message.state = State.UNKNOWN
-        else:
-            message.state = State.SENT
-        break
-    message.cause = "; ".join(causes)[:200]
-    if message.state == State.FAILED and message.attempts < ATTEMPTS:
-        message.state, message.due_at = State.WAITING, timezone.now() + FIRST_PAUSE * 2 ** (message.attempts - 1)
+    contents = unpacked(message.contents)
+    outcome, pauses = _Outcome(), []
+    for name in list(message.channels):
+        channel = Channel(name)
+        if left := breaker_of(channel).seconds_left():
+            outcome.causes.append(f"{name}: left alone")
+            pauses.append(left)
+            continue
+        if message.channel != name:
+            message.channel = name
+            _mark(message)
+        outcome.tried = True
+        if _try(channel, _letter(message, addresses[name], contents.get(channel)), message, outcome):
+            break
+    message.state = outcome.state
+    message.cause = "; ".join(outcome.causes)[:200]
+    if message.state == State.FAILED and message.channels:
+        _wait(message, outcome, pauses)
     _note(message)
 
 
+@dataclass
+class _Outcome:
+    """Of one round through a message's channels."""
+
+    state: str = State.FAILED
+    causes: list[str] = field(default_factory=list)
+    tried: bool = False
+    retry_after: float = 0.0  # seconds
+
+
+def _letter(message: OutgoingMessage, address: str, content: Content | None) -> Letter:
+    if content is None:
+        return Letter(message.pk, message.kind, address, message.subject, message.text)
+    return Letter(message.pk, message.kind, address, **asdict(content))
+
+
+def _try(channel: Channel, letter: Letter, message: OutgoingMessage, outcome: _Outcome) -> bool:
+    """Hand it over. True when no other channel is to be tried."""
+    try:
+        send(channel, letter)
+    except NotSent as error:
+        outcome.causes.append(f"{channel}: {error.cause}")
+        outcome.retry_after = max(outcome.retry_after, error.retry_after or 0.0)
+        if error.in_trouble or error.retry_after is not None:
+            breaker_of(channel).failed(error.retry_after)
+        if error.unreachable or error.stopped:
+            unreachable(message, channel, stopped=error.stopped)
+            message.channels = [name for name in message.channels if name != channel]
+        if error.certain or message.kind in ONE_TIME:
+            return False
+        outcome.state = State.UNKNOWN
+    else:
+        breaker_of(channel).succeeded()
+        outcome.state = State.SENT
+    return True
+
+
+def _wait(message: OutgoingMessage, outcome: _Outcome, pauses: list[float]) -> None:
+    """Another round later: when a gateway may be asked again if that alone held it up, else after the next pause, five times."""
+    if not outcome.tried:
+        message.attempts -= 1
+        message.state, message.due_at = State.WAITING, timezone.now() + timedelta(seconds=min(pauses) + 1)
+    elif message.attempts < ATTEMPTS:
+        pause = max(FIRST_PAUSE * 2 ** (message.attempts - 1), timedelta(seconds=min(outcome.retry_after, LONGEST_WISH)))
+        message.state, message.due_at = State.WAITING, timezone.now() + pause
+
+
+def _mark(message: OutgoingMessage) -> None:
+    """By which channel it is being handed over, before it is: a receipt may be faster than the gateway's answer."""
+    with platform_scope(reason="messages"):
+        OutgoingMessage.objects.filter(pk=message.pk, state=State.UNKNOWN).update(channel=message.channel)
+
+
 def _note(message: OutgoingMessage) -> None:
-    """What became of it. A secret that is out, or will never be, is wiped at once."""
-    if message.kind in ONE_TIME and message.state != State.WAITING:
-        message.addresses = message.subject = message.text = ""
-        message.wipe_at = None
+    """What became of it. A secret that is out, or will never be, is wiped at once, and so is what a patient will never get."""
+    over = message.kind in ONE_TIME or (message.kind in PATIENTS and message.state == State.FAILED)
+    if over and message.state != State.WAITING:
+        wipe(message)
     if message.state in (State.FAILED, State.UNKNOWN):
         logger.warning("Message %s is %s (%s).", message.pk, message.state, message.cause)
-    with platform_scope(reason="messages"):
-        message.save(
-            update_fields=["state", "channel", "cause", "due_at", "addresses", "subject", "text", "wipe_at"],
-        )
+    keep_note(message)
 
 
 courier = Courier()

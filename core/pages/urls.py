@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.urls import path
 
-from core.pages import account, again, passwords, second_step, sessions, views
+from core.pages import account, again, passwords, receipts, second_step, sessions, views
 
 app_name = "pages"
 urlpatterns = [
@@ -28,6 +28,7 @@ urlpatterns = [
     path("switch-clinic/", views.switch_clinic, name="switch-clinic"),
     path("choose-clinic/", views.choose_clinic, name="choose-clinic"),
     path("account/sessions/", sessions.own_sessions, name="sessions"),
+    path("webhooks/messages/<slug:channel>/", receipts.receipts, name="receipts"),
     path("drafts/<str:form>/", views.draft, name="draft"),
     path("drafts/<str:form>/discard/", views.discard_draft, name="discard-draft"),
 ]

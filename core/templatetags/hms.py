@@ -1,5 +1,6 @@
 """What templates say in one word: icons, keys of forms, rights, notices. Nothing here queries."""
 
+from datetime import datetime, tzinfo
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language_info
 
+from core import times
 from core.accounts.actor import Actor
 from core.idempotency.middleware import FORM_FIELD
 from core.pages.toasts import undo_address
@@ -104,3 +106,27 @@ def widget_kind(field: BoundField) -> str:
     if field.widget_type == "checkbox":
         return "check"
     return "group" if field.use_fieldset else "line"
+
+
+@register.filter
+def date_words(moment: datetime, zone: tzinfo | str) -> str:
+    """{{ one.since|date_words:zone }}: “4 May 2026” on the wall clock of the zone (core.times)."""
+    return times.date_words(moment, zone)
+
+
+@register.filter
+def weekday_and_date(moment: datetime, zone: tzinfo | str) -> str:
+    """“Monday 4 May 2026”."""
+    return times.weekday_and_date(moment, zone)
+
+
+@register.filter
+def time_words(moment: datetime, zone: tzinfo | str) -> str:
+    """“14:30”."""
+    return times.time_words(moment, zone)
+
+
+@register.filter
+def moment_words(moment: datetime, zone: tzinfo | str) -> str:
+    """“Monday 4 May 2026, 14:30”."""
+    return times.moment_words(moment, zone)

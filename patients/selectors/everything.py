@@ -50,8 +50,10 @@ def ids_about(patient_id: UUID) -> dict[type[Model], list[Any]]:
 
 def _rows(model: type[Model], about: dict[type[Model], list[Any]], patient: Patient) -> Any:
     rows = model._default_manager.filter(clinic_id=current_clinic_id()).order_by("pk")
+    if named := _named(model):
+        rows = rows.select_related(*named)
     ids = {one: [row.pk for row in found] for one, found in about.items()}
-    return rows.select_related(*_named(model)).filter(_is_about(model, ids, patient.pk))
+    return rows.filter(_is_about(model, ids, patient.pk))
 
 
 def _is_about(model: type[Model], about: Mapping[type[Model], list[Any]], patient_id: UUID) -> Q:

@@ -6,6 +6,7 @@ from patients.services.consents import note_consent
 from patients.services.documents import add_document, enter_document_in_error
 from patients.services.export import export_patient
 from patients.services.forgetting import finish_anonymisation, pending_anonymisations
+from patients.services.messages import resume_messages
 from patients.services.registration import register_patient, update_patient
 from patients.services.restriction import restrict_record
 
@@ -22,5 +23,6 @@ __all__ = [
     "pending_anonymisations",
     "register_patient",
     "restrict_record",
+    "resume_messages",
     "update_patient",
 ]

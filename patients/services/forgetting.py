@@ -16,6 +16,7 @@ from core.drafts.services import forget_drafts
 from core.history.erasing import erase_history_in
 from core.idempotency.forgetting import forget_answers
 from core.messaging.forgetting import forget_messages
+from core.messaging.models import PatientMessage
 from core.tenancy.context import clinic_scope
 from core.tenancy.models import Record
 from core.uploads.store import destroy
@@ -79,7 +80,7 @@ class _Rest:
         counts = {model._meta.db_table: count for model, ids in about.items() if (count := self._clear(model, ids))}
         ids = [UUID(str(pk)) for model, found in about.items() if model not in NOT_IN_HISTORY for pk in found]
         counts["core_draft"] = forget_drafts(self.connection, clinic_id=self.clinic_id, about=ids)
-        counts["core_outgoingmessage"] = forget_messages(self.connection, left.get("messages", []))
+        counts["core_outgoingmessage"] = forget_messages(self.connection, left.get("messages", []), about[PatientMessage])
         counts["core_idempotencyrecord"] = forget_answers(
             self.connection, clinic_id=self.clinic_id, patient_id=self.patient_id, except_xid=xid
         )

@@ -27,12 +27,15 @@ NOT_REGISTERED = {
     "core.ApiKey": "made and ended in the clinic's settings, where the key is shown once",
     "core.ClinicKey": "wrapped secrets; `manage.py rotate_encryption_keys` is the only hand on them",
     "core.BreakGlass": "read and judged on the oversight pages, never written by hand",
+    "core.PatientMessage": "read on the patient's page, moved on by hms_platform alone",
+    "core.Suppression": "digests that say nothing to a reader; told and lifted on the patient's page",
     "core.RateCounter": "counts under keyed digests, gone after an hour",
     "core.ScheduleMark": "moved by the clock; by hand it would begin jobs twice or never",
     "patients.Anonymisation": "told on the record's page; only the service makes one, and nobody changes one",
     "patients.PatientToken": "keyed hashes that say nothing to a reader",
     "patients.MrnSequence": "a counter; changing it by hand would give numbers out twice",
     "appointments.ServiceProvider": "who offers a service is chosen in the service's own form",
+    "appointments.Reminder": "made by the clock; what the patient answered stands in the visit's history",
     "appointments.Claim": "made and freed with the visit; by hand it would allow double booking",
 }
 ADMINS = [Role.CLINIC_ADMIN, Role.SUPER_ADMIN, Role.SYSTEM_ADMIN, Role.SUPPORT]

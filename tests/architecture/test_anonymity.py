@@ -16,6 +16,9 @@ KEPT_TEXT = {
     "patients.Anonymisation.counts": "numbers by table",
     "patients.Anonymisation.left": "ids and keyed digests, emptied when it is done",
     "patients.Document.content_type": "a kind of file",
+    "core.PatientMessage.template": "the name of a file of ours",
+    "core.PatientMessage.language": "in which it was written",
+    "core.PatientMessage.cause": "codes of ours and of gateways",
     "appointments.Appointment.time_zone": "the location's",
     "appointments.AppointmentChange.actor_name": "staff: a patient can't change a visit",
 }

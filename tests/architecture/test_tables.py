@@ -57,6 +57,7 @@ APPEND_ONLY = {
     "core_change",
     "core_clinickey",
     "core_domainevent",
+    "core_patientmessage",  # but for how far it has come, which the platform's role writes
     "core_seal",
     "patients_anonymisation",
 }

@@ -21,7 +21,7 @@ LISTS = {
     "members": "memberships",
 }
 POST_ONLY = ("/drafts/", "/switch-clinic/", "/sign-out/", "/settings/people/invitations/")
-BY_LETTER = ("/join/",)  # the link stands in an e-mail alone
+BY_LETTER = ("/join/", "/visit/", "/webhooks/")  # the link stands in a message alone, or in a gateway's settings
 
 
 def page_routes() -> list[Route]:

@@ -12,7 +12,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 
 from appointments.choices import ExceptionKind
-from appointments.models import Appointment, AppointmentChange, Holiday, Schedule, ScheduleException, Service
+from appointments.models import Appointment, AppointmentChange, Holiday, Reminder, Schedule, ScheduleException, Service
+from appointments.tokens import token_of
 from clinics.models import Department, Invitation, Location, Provider, Room
 from clinics.services.invitations import join_address
 from core.accounts.actor import system_actor
@@ -29,6 +30,7 @@ from core.history.sealed import SealedTable
 from core.history.sealing import FIRST, Block, Chain, write
 from core.jobs.models import Job
 from core.jobs.services import enqueue
+from core.messaging.models import PatientMessage, Suppression
 from core.outbound.models import ExternalSystem
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.context import clinic_scope
@@ -91,6 +93,10 @@ def _id_of(noun: str, place: Place, route: Route) -> str:
         return str(place.clinic.pk)
     if noun == "join":
         return _link_to_join(place)
+    if noun == "visit":
+        return _link_to_answer(place)
+    if noun == "messages":
+        return "sms"
     if noun in ("memberships", "members", "staff"):
         return str(place.memberships[Role.NURSE].pk)
     if noun == "api-keys":
@@ -108,6 +114,8 @@ def _id_in_admin(noun: str, place: Place, route: Route) -> str:
     parts = route.path.split("/")
     if parts[2] == "{app_label}":
         return "patients"
+    if parts[2] == "message-templates":
+        return {"message-templates": "appointment_reminder", "appointment_reminder": "es", "es": "email"}[noun]
     model: Any = apps.get_model(parts[2], parts[3])
     if model is Clinic:
         return str(place.clinic.pk)
@@ -193,6 +201,23 @@ def _link_to_join(place: Place) -> str:
         return join_address("anybody").rstrip("/").rpartition("/")[2]
 
 
+def _reminder(place: Place) -> Reminder:
+    ahead = Appointment.objects.filter(start__gt=timezone.now(), status="confirmed").order_by("pk").first() or _visit(place)
+    return Reminder.objects.get_or_create(appointment=ahead, kind="first", start=ahead.start)[0]
+
+
+def _message(place: Place) -> PatientMessage:
+    return PatientMessage.objects.create(
+        patient_id=Patient.objects.order_by("pk")[0].pk, kind="reminder", template="appointment_reminder", language="en",
+        channels=["sms"], channel="sms", state="sent", words="Your visit is on Monday.",
+    )  # fmt: skip
+
+
+def _link_to_answer(place: Place) -> str:
+    with clinic_scope(place.clinic, reason="test case"):
+        return token_of(place.clinic.pk, _reminder(place).pk)
+
+
 def _document(place: Place) -> Document:
     """Of the patient whom `patients` names. Its file is really there."""
     patient = Patient.objects.order_by("pk")[0]
@@ -269,6 +294,9 @@ MAKERS: dict[Any, Callable[[Place], Any]] = {
     Invitation: _invitation,
     LogEntry: _log_entry,
     PatientAccount: _account,
+    PatientMessage: _message,
+    Suppression: lambda place: Suppression.objects.create(channel="sms", digest="a" * 64, reason="stop"),
+    Reminder: _reminder,
     ScheduleException: _time_off,
     Seal: _seal,
     SecurityEvent: _event,

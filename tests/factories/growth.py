@@ -14,8 +14,8 @@ from core.accounts.api_keys.models import ApiKey
 from core.accounts.models import Membership, SignInThrottle, User
 from core.accounts.roles import Role
 from core.audit.break_glass import BreakGlass, Category
-from core.jobs.services import enqueue
 from core.events.models import DomainEvent
+from core.jobs.services import enqueue
 from core.outbound.models import ExternalSystem
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.context import clinic_scope

@@ -12,16 +12,22 @@ from email import message_from_bytes
 from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
 WAIT = 15
 
 
 @dataclass
 class Letterbox:
-    """What has arrived, in the order of arrival. `refuse` is the status with which the next ones are refused."""
+    """What has arrived, in the order of arrival. `refuse` is the status with which the next ones are refused, with `headers` and
+    `answer`; with `slow` an answer waits for that event. `refuse_recipient`: an SMTP server knows no such mailbox."""
 
     port: int = 0
     refuse: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    answer: bytes = b""
+    slow: threading.Event | None = None
+    refuse_recipient: bool = False
     arrived: list[dict[str, Any]] = field(default_factory=list)
     tried: int = 0
     _news: threading.Condition = field(default_factory=threading.Condition)
@@ -63,7 +69,7 @@ def smtp_server() -> Iterator[Letterbox]:
                     self.say("250 letters")
                 elif verb.startswith(b"RCPT TO"):
                     to = line.split(b"<")[1].split(b">")[0].decode()
-                    self.say("250 ok")
+                    self.say("550 no such mailbox" if box.refuse_recipient else "250 ok")
                 elif verb == b"DATA":
                     self.say("354 go on")
                     self._content(to)
@@ -82,7 +88,16 @@ def smtp_server() -> Iterator[Letterbox]:
                 self.say(f"{box.refuse} no")
                 return
             mail = message_from_bytes(b"".join(lines), policy=default)
-            box.put({"to": to, "subject": mail["Subject"], "text": mail.get_content(), "id": mail["Message-ID"]})  # type: ignore[attr-defined]
+            plain, html = mail.get_body(("plain",)), mail.get_body(("html",))  # type: ignore[attr-defined]
+            box.put(
+                {
+                    "to": to,
+                    "subject": mail["Subject"],
+                    "text": plain.get_content(),
+                    "html": html.get_content() if html else "",
+                    "id": mail["Message-ID"],
+                }
+            )
             self.say("250 taken")
 
     server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session)
@@ -103,15 +118,70 @@ def gateway() -> Iterator[Letterbox]:
             key = self.headers["Idempotency-Key"]
             if not box.refuse and all(letter["key"] != key for letter in box.arrived):
                 box.put({**body, "key": key, "authorization": self.headers["Authorization"]})
-            self.send_response(box.refuse or 202)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            _answer(self, box, 202)
 
         def log_message(self, *_: Any) -> None:
             """Quiet."""
 
     with _running(ThreadingHTTPServer(("127.0.0.1", 0), Answer), box):
         yield box
+
+
+@contextmanager
+def twilio() -> Iterator[Letterbox]:
+    """Twilio's Messages resource: a form with basic authentication in, JSON out."""
+    box = Letterbox()
+
+    class Messages(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+            box.tried += 1
+            if not box.refuse:
+                said = {"to": form["To"], "text": form["Body"], "from": form.get("From"), "callback": form.get("StatusCallback")}
+                box.put({**said, "path": self.path, "authorization": self.headers["Authorization"]})
+            _answer(self, box, 201)
+
+        def log_message(self, *_: Any) -> None:
+            """Quiet."""
+
+    with _running(ThreadingHTTPServer(("127.0.0.1", 0), Messages), box):
+        yield box
+
+
+@contextmanager
+def cloud_api() -> Iterator[Letterbox]:
+    """WhatsApp's Cloud API: the messages of a phone number, as JSON with a bearer token."""
+    box = Letterbox()
+
+    class Messages(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            box.tried += 1
+            if not box.refuse:
+                said = " ".join(one["text"] for one in body["template"]["components"][0]["parameters"])
+                box.put({**body, "text": said, "path": self.path, "authorization": self.headers["Authorization"]})
+            _answer(self, box, 200)
+
+        def log_message(self, *_: Any) -> None:
+            """Quiet."""
+
+    with _running(ThreadingHTTPServer(("127.0.0.1", 0), Messages), box):
+        yield box
+
+
+def _answer(handler: BaseHTTPRequestHandler, box: Letterbox, taken: int) -> None:
+    """As the box says: late, refused, or taken. Who has gone meanwhile gets nothing."""
+    if box.slow is not None:
+        box.slow.wait(WAIT)
+    try:
+        handler.send_response(box.refuse or taken)
+        for name, value in box.headers.items():
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(box.answer)))
+        handler.end_headers()
+        handler.wfile.write(box.answer)
+    except OSError:
+        return
 
 
 @contextmanager

@@ -12,8 +12,10 @@ from django.contrib.admin.models import LogEntry
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from appointments.models import Reminder
 from core.accounts.roles import Role
 from core.errors import Conflict, NotAllowed, NotFound, ValidationFailed
+from core.messaging.models import PatientMessage
 from patients.models import Patient, PatientAccount
 from patients.selectors.everything import DERIVED, bound_models
 from patients.services import add_document, enter_document_in_error, export_patient, note_consent, update_patient
@@ -33,7 +35,9 @@ def known(in_riverside: Place) -> Patient:
     desk, patient = in_riverside.actor(Role.CLINIC_ADMIN), in_riverside.patients[0]
     update_patient(actor=desk, patient_id=patient.pk, changes=FILLED)
     note_consent(actor=desk, patient_id=patient.pk, kind="messages", given=False)
-    book(in_riverside, at(in_riverside, 21, 10), patient_id=patient.pk)
+    visit = book(in_riverside, at(in_riverside, 21, 10), patient_id=patient.pk)
+    Reminder.objects.create(appointment=visit, kind="first", start=visit.start)
+    PatientMessage.objects.create(patient_id=patient.pk, kind="reminder", template="appointment_reminder", words="On Monday.")
     for number in range(2):
         document = add_document(
             actor=desk, patient_id=patient.pk, data={"title": f"Letter {number}"}, content=LETTER, file_name="letter.txt"

@@ -21,6 +21,7 @@ NOT_KEPT = {
     "core_webhookdelivery": "says itself what became of it",
     "appointments_claim": "derived from the visit, whose history is kept",
     "core_change": "is the history",
+    "core_patientmessage": "a record of what happened, which says itself when what became of it was known",
     "core_seal": "only grows, and seals itself",
     "patients_mrnsequence": "a counter; the numbers it gave out stand in the patients",
     "patients_patienttoken": "derived from the patient, whose history is kept",
