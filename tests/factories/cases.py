@@ -202,7 +202,8 @@ def _link_to_join(place: Place) -> str:
 
 
 def _reminder(place: Place) -> Reminder:
-    ahead = Appointment.objects.filter(start__gt=timezone.now(), status="confirmed").order_by("pk").first() or _visit(place)
+    visits = Appointment.objects.order_by("pk")
+    ahead = visits.filter(start__gt=timezone.now(), status="confirmed").first() or visits.first() or _visit(place)
     return Reminder.objects.get_or_create(appointment=ahead, kind="first", start=ahead.start)[0]
 
 
