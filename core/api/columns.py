@@ -76,7 +76,9 @@ class Columns:
 
 
 def _subject(model: type[Model]) -> set[str]:
-    """The column that says whom a row is about: the access log asks for it whatever is sent."""
+    """The columns that say whom a row is about: the access log asks for them whatever is sent."""
+    if columns := getattr(model, "subject_columns", ()):
+        return set(columns)
     path = getattr(model, "subject_path", "")
     return {model._meta.get_field(path).name} if path and path != "pk" and "." not in path else set()
 

@@ -96,9 +96,9 @@ def give_reason(why: str) -> None:
 
 
 def show_rows(rows: Iterable[Any], reading: Reading = Reading.VIEW) -> None:
-    """The same for rows of any kind: those whose class says in `subject_path` where the patient's id stands. No query
-    where that column was read."""
+    """The same for rows of any kind: those whose class says in `subject_path` where the patient's id stands, or has a property
+    `subject_id` that finds it in the columns named in `subject_columns`. No query where these columns were read."""
     for row in rows:
-        path = getattr(type(row), "subject_path", "")
+        path = getattr(type(row), "subject_path", "subject_id" if hasattr(type(row), "subject_columns") else "")
         if path and (found := attrgetter(path)(row)) is not None:
             shown((found,), reading)

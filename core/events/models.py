@@ -1,6 +1,7 @@
 """The outbox: what happened, in the order in which it can be read without missing anything."""
 
 from typing import ClassVar
+from uuid import UUID
 
 from django.db import models
 from django.utils import timezone
@@ -19,6 +20,8 @@ class DomainEvent(ClinicModel):
     Numbers are given as rows come, and committed in another order: a reader takes whole transactions (`xid`), none but those
     below ALL_OVER_BELOW. Events about one record are in the order of `seq`, because services lock what they change.
     """
+
+    subject_columns = ("data",)
 
     name = models.CharField(_("event"), max_length=60)
     schema = models.PositiveSmallIntegerField(_("version"), help_text=_("Of the event's fields."))
@@ -41,3 +44,11 @@ class DomainEvent(ClinicModel):
             models.Index(fields=["clinic", "xid", "seq"], name="core_domainevent_replay"),
             models.Index(fields=["clinic", "at"], name="core_domainevent_by_time"),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.about_id}"
+
+    @property
+    def subject_id(self) -> UUID | None:
+        """The patient whom it names, if it names one."""
+        return UUID(self.data["patient"]) if "patient" in self.data else None

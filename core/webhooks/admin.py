@@ -108,7 +108,7 @@ class WebhookDeliveryAdmin(ScopedAdmin):
 
     resource = "webhook"
     read_only = True
-    list_display = ("created_at", "endpoint", "name", "state", "attempts", "status", "cause", "due_at", "is_replay")
+    list_display = ("created_at", "endpoint", "name", "about_id", "state", "attempts", "status", "cause", "due_at", "is_replay")
     list_filter = ("state", "name", "is_replay")
     list_select_related = ("endpoint",)
     date_hierarchy = "created_at"

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from functools import partial
 from typing import ClassVar
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -10,6 +11,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from core.events.catalogue import catalogue
 from core.events.models import ALL_OVER_BELOW
 from core.history.keeping import keeps_history
 from core.outbound.addresses import Guard
@@ -82,6 +84,8 @@ class WebhookDelivery(ClinicModel):
         SUCCEEDED = "succeeded", _("Taken")
         FAILED = "failed", _("Given up")
 
+    subject_columns = ("name", "about_id")
+
     endpoint = ClinicForeignKey(WebhookEndpoint, related_name="deliveries", verbose_name=_("webhook"))
     event_id = models.UUIDField(_("event’s id"))
     name = models.CharField(_("event"), max_length=60)
@@ -115,3 +119,12 @@ class WebhookDelivery(ClinicModel):
                 condition=models.Q(state__in=["waiting", "sending"]),
             ),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.about_id}"
+
+    @property
+    def subject_id(self) -> UUID | None:
+        """The patient, where the event is about a patient's own record."""
+        told = catalogue().get(self.name)
+        return self.about_id if told is not None and told.about == "patient" else None
