@@ -82,16 +82,16 @@ ORDER BY d.seq, d.id LIMIT %(most)s FOR UPDATE OF d SKIP LOCKED
 
 
 # The next moment at which something can be sent that can't now: a pause ends, or somebody's transaction that holds back events.
-NEXT = """
+NEXT = f"""
 SELECT least(
     (SELECT min(greatest(d.due_at, coalesce(e.rests_until, d.due_at)))
      FROM core_webhookdelivery d JOIN core_webhookendpoint e ON e.clinic_id = d.clinic_id AND e.id = d.endpoint_id
      WHERE d.state = 'waiting' AND e.is_active AND greatest(d.due_at, coalesce(e.rests_until, d.due_at)) > %(now)s),
     (SELECT %(soon)s WHERE EXISTS (
         SELECT FROM core_webhookendpoint e JOIN core_domainevent v ON v.clinic_id = e.clinic_id AND v.xid > e.after_xid
-        WHERE e.is_active))
+        WHERE e.is_active AND v.name = ANY (e.events) AND v.xid >= {ALL_OVER_BELOW}))
 )
-"""
+"""  # noqa: S608  (our own expression)
 
 
 @dataclass(frozen=True, slots=True)
