@@ -78,9 +78,7 @@ def committed(unit: Unit) -> None:
 def once_after_commit(call: Callable[[], object], *, using: str) -> None:
     """Call it when the running transaction has committed, at once where there is none; asked for again in the same transaction,
     still once. Calls are the same if they are equal. What it raises is logged: the change has been made."""
-    connection = connections[using]
-    own = set(connection.savepoint_ids)
-    if not any(known == call and savepoints <= own for savepoints, known, *_ in connection.run_on_commit):
+    if not any(known == call for _, known, *_rest in connections[using].run_on_commit):  # a rollback takes its own away
         transaction.on_commit(call, using=using, robust=True)
 
 

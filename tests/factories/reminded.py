@@ -19,7 +19,7 @@ from tests.factories.world import Place
 
 # In an order in which nothing is missing while it goes.
 TABLES = (
-    "core_outgoingmessage", "core_patientmessage", "core_suppression", "appointments_reminder", "appointments_claim",
+    "core_job", "core_outgoingmessage", "core_patientmessage", "core_suppression", "appointments_reminder", "appointments_claim",
     "appointments_appointmentchange", "appointments_appointment", "patients_consent",
 )  # fmt: skip
 

@@ -22,7 +22,7 @@ from tests.factories.threads import apart
 from tests.factories.world import Place
 
 EVENTS = ["patient.changed", "patient.registered"]
-LEFT = ("core_webhookdelivery", "core_webhookendpoint", "core_domainevent", "core_outgoingmessage")
+LEFT = ("core_job", "core_webhookdelivery", "core_webhookendpoint", "core_domainevent", "core_outgoingmessage")
 
 
 @dataclass
