@@ -12,6 +12,9 @@ from django.utils.translation import gettext as _
 
 from core.cache.process import shared
 from core.cache.warming import warm_clinic
+from core.data_sync import sending as syncing
+from core.data_sync.sending import SwitchedOff
+from core.data_sync.services import SENDING as SENDING_CHANGES
 from core.database.advice import advice
 from core.database.maintenance import Task, carried_out, due_daily, due_weekly, working_role
 from core.database.roles import DatabaseNotFit, connection_apart
@@ -30,7 +33,7 @@ from core.webhooks.waking import SENDING as SENDING_WEBHOOKS
 logger = logging.getLogger(__name__)
 
 # A message may take half a minute through three channels, a batch of webhooks ten seconds: all within the queues' limits.
-MESSAGE_SECONDS, WEBHOOK_SECONDS = 12, 40
+MESSAGE_SECONDS, WEBHOOK_SECONDS, SYNC_SECONDS = 12, 40, 1500
 EVERY_MINUTE = timedelta(minutes=1)
 HELD_BACK = timedelta(seconds=1)
 HOURLY = timedelta(hours=1)
@@ -71,6 +74,17 @@ def check_external_systems(run: Run) -> None:
         sick = [f"{system} {endpoint}" for (system, endpoint), cause in found.items() if cause]
         words = _("%(count)d endpoints, of which %(sick)d don't answer: %(names)s") if sick else _("%(count)d endpoints answer")
         run.progress(99, words % {"count": len(found), "sick": len(sick), "names": ", ".join(sick)})
+
+
+@job_kind(
+    SENDING_CHANGES, queue="data_sync", within=Within.NOTHING, attempts=8, pause=timedelta(minutes=2), gives_up_on=(SwitchedOff,)
+)
+def send_changes(run: Run) -> None:
+    """Send what has changed to the clinic's data sync, if it has one. A try goes on behind what the one before has sent."""
+    assert run.clinic_id is not None  # noqa: S101  (scheduled for each clinic)
+    say = lambda rows: run.progress(0, _("%(count)d rows sent") % {"count": rows})  # noqa: E731
+    if not syncing.send_changes(run.clinic_id, say=say, until=over_in(SYNC_SECONDS)):
+        enqueue(SENDING_CHANGES, clinic=run.clinic_id, dedupe_key=f"after-{run.id}")
 
 
 # --- Upkeep ------------------------------------------------------------------------------------------------------------------

@@ -82,6 +82,7 @@ SCHEDULE: list[Entry] = [
     Entry("reminders.send", Crontab("*/5 * * * *"), per_clinic=True),
     Entry("audit.seal", Crontab("*/5 * * * *")),
     Entry("cache.warm", Crontab("30 5 * * *"), per_clinic=True),
+    Entry("data_sync.send", Crontab("30 0 * * *"), per_clinic=True),
     Entry("keys.follow_marks", Crontab("45 1 * * *"), per_clinic=True),
     Entry("maintenance.daily", Crontab("15 2 * * *")),
     Entry("maintenance.weekly", Crontab("15 3 * * 0")),

@@ -78,7 +78,7 @@ def committed(unit: Unit) -> None:
 def once_after_commit(call: Callable[[], object], *, using: str) -> None:
     """Call it when the running transaction has committed, at once where there is none; asked for again in the same transaction,
     still once. Calls are the same if they are equal. What it raises is logged: the change has been made."""
-    if not any(known == call for _, known, *_rest in connections[using].run_on_commit):  # a rollback takes its own away
+    if not any(one[1] == call for one in connections[using].run_on_commit):  # a rollback takes its own away
         transaction.on_commit(call, using=using, robust=True)
 
 

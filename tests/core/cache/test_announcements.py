@@ -27,6 +27,7 @@ NEVER_CACHED = {
     "core_outgoingmessage": "hms_app may only add to it",
     "core_externalsystem": "the registry of each process reads it every ten seconds",
     "core_domainevent": "read by what sends it, and in the administration",
+    "core_datasync": "the sender counts in it; read rarely, and as it is",
     "core_webhookdelivery": "the sender writes to it all the time",
     "core_draft": "read once, by the person who typed it",
     "core_idempotencyrecord": "read under a lock",
