@@ -10,7 +10,8 @@ from core.security.fields import EncryptedTextField
 from core.tenancy.models import Record
 
 NOTHING_UNDER_WAY: dict[str, Any] = {
-    "run": None, "run_began": None, "run_full": False, "run_upto": 0, "run_feed": "", "run_after": None, "run_pages": 0, "run_rows": 0,
+    "run": None, "run_began": None, "run_full": False, "run_upto": 0, "run_feed": "", "run_after": None, "run_pages": 0,
+    "run_rows": 0,
 }  # fmt: skip
 # What the sender notes while it works is no change of anybody's.
 OF_THE_SENDER = [*NOTHING_UNDER_WAY, "after_xid", "failures", "last_tried_at", "last_cause", "last_success_at", "last_rows"]
