@@ -1,13 +1,18 @@
 """Where a clinic's changes are sent, and how far that has come."""
 
+from functools import partial
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from core.history.keeping import keeps_history
+from core.outbound.addresses import Guard
+from core.outbound.rules import clean_url
 from core.security.fields import EncryptedTextField
 from core.tenancy.models import Record
+from core.validators import Rules
 
 NOTHING_UNDER_WAY: dict[str, Any] = {
     "run": None, "run_began": None, "run_full": False, "run_upto": 0, "run_feed": "", "run_after": None, "run_pages": 0,
@@ -48,3 +53,6 @@ class DataSync(Record):
 
     def __str__(self) -> str:
         return self.url
+
+    def field_rules(self) -> Rules:
+        return {"url": partial(clean_url, guard=Guard.of(settings.HMS_WEBHOOK_ALLOW))}

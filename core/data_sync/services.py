@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
@@ -12,10 +12,9 @@ from core.accounts.actor import Actor
 from core.data_sync.models import NOTHING_UNDER_WAY, DataSync
 from core.errors import Conflict
 from core.jobs.services import enqueue
-from core.outbound.addresses import Guard
-from core.outbound.services import check_url
 from core.tenancy.context import current_clinic_id
 from core.validators import Problems
+from core.validators.problems import details_of
 from core.webhooks.signing import new_secret
 
 SENDING = "data_sync.send"  # the job
@@ -81,11 +80,14 @@ def _locked(data_sync_id: UUID) -> DataSync:
 
 
 def _set(sync: DataSync, given: Mapping[str, Any]) -> None:
-    problems = Problems()
     for name in ("url", "is_active"):
         if name in given:
             setattr(sync, name, given[name])
-    check_url("url", sync.url, Guard.of(settings.HMS_WEBHOOK_ALLOW), problems)
+    problems = Problems()
+    try:
+        sync.full_clean(exclude=["clinic"], validate_constraints=False)
+    except ValidationError as error:
+        problems.details += details_of(error)
     problems.raise_if_any()
 
 

@@ -13,7 +13,7 @@ from core.tenancy.operations import Announces, ClinicTable
 
 # The clinic adds rows and changes none: who sends moves them on.
 RIGHTS = (
-    "GRANT UPDATE (state, channel, channels, cause, due_at, sent_at, reported_at) ON core_patientmessage TO hms_platform"
+    "GRANT UPDATE (state, channel, channels, cause, due_at, sent_at, reported_at, words) ON core_patientmessage TO hms_platform"
 )
 
 

@@ -12,8 +12,11 @@ from core.history.keeping import keeps_history
 from core.outbound.systems import LEAST_CONNECTIONS, ROUND_ROBIN
 from core.security.fields import EncryptedTextField
 from core.tenancy.ids import new_id
-from core.validators import Rules, clean_choice, clean_name, clean_slug
+from core.validators import Rules, clean_choice, clean_name, clean_slug, clean_text, clean_whole_number
 from core.validators.models import RuledModel
+
+MOST_CONNECT, MOST_ANSWER, MOST_TOTAL = 30, 120, 300  # seconds
+MOST_ATTEMPTS = 5
 
 
 class SystemKind(models.TextChoices):
@@ -54,11 +57,11 @@ class ExternalSystem(RuledModel):
         help_text=_("One for each endpoint, with commas: https://lab-1.example.org/api,https://lab-2.example.org/api"),
     )
     balance = models.CharField(_("distribution"), max_length=20, choices=Balance, default=Balance.ROUND_ROBIN)
-    connect_seconds = seconds(_("to connect (seconds)"), 2, 30)
-    answer_seconds = seconds(_("to answer (seconds)"), 10, 120)
-    total_seconds = seconds(_("with all tries (seconds)"), 30, 300)
+    connect_seconds = seconds(_("to connect (seconds)"), 2, MOST_CONNECT)
+    answer_seconds = seconds(_("to answer (seconds)"), 10, MOST_ANSWER)
+    total_seconds = seconds(_("with all tries (seconds)"), 30, MOST_TOTAL)
     attempts = models.PositiveSmallIntegerField(
-        _("tries"), default=3, validators=[MinValueValidator(1), MaxValueValidator(5)], help_text="1 – 5"
+        _("tries"), default=3, validators=[MinValueValidator(1), MaxValueValidator(MOST_ATTEMPTS)], help_text="1 – 5"
     )
     health_path = models.CharField(
         _("health path"), max_length=200, blank=True, help_text=_("Such as /health. Empty: the address itself.")
@@ -81,5 +84,10 @@ class ExternalSystem(RuledModel):
             "name": clean_slug,
             "kind": partial(clean_choice, choices=SystemKind.values),
             "balance": partial(clean_choice, choices=Balance.values),
+            "connect_seconds": partial(clean_whole_number, least=1, most=MOST_CONNECT),
+            "answer_seconds": partial(clean_whole_number, least=1, most=MOST_ANSWER),
+            "total_seconds": partial(clean_whole_number, least=1, most=MOST_TOTAL),
+            "attempts": partial(clean_whole_number, least=1, most=MOST_ATTEMPTS),
             "health_path": partial(clean_name, max_length=200),
+            "authorization": partial(clean_text, max_length=2000),
         }

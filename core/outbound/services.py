@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 
 from core.accounts.actor import Actor
 from core.errors import NotFound
-from core.outbound.addresses import Guard, MalformedURL, Refused
 from core.outbound.models import ExternalSystem
 from core.outbound.registry import guard_of_systems, registry
+from core.outbound.rules import clean_url
 from core.validators import Problems
 from core.validators.problems import details_of
 
@@ -55,16 +55,6 @@ def _check_endpoints(urls: list[str], problems: Problems) -> None:
     if len(urls) > MOST_ENDPOINTS or len(set(urls)) < len(urls):
         problems.add("endpoints", "invalid", _("At most %(most)d addresses, each once.") % {"most": MOST_ENDPOINTS})
     for url in urls:
-        check_url("endpoints", url, guard_of_systems(), problems)
+        problems.check("endpoints", clean_url, url, guard=guard_of_systems())
         if "?" in url:
             problems.add("endpoints", "invalid", _("An address without a question mark, please."))
-
-
-def check_url(field: str, url: str, guard: Guard, problems: Problems) -> None:
-    """Note what is wrong with an address that somebody typed. What its name resolves to is judged at each connection."""
-    try:
-        guard.checked_url(url)
-    except MalformedURL:
-        problems.add(field, "invalid_url", _("Write an address like https://system.example.org/path."))
-    except Refused:
-        problems.add(field, "address_refused", _("HMS may not call this address: it is inside a network."))

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
@@ -11,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from core.events.models import ALL_OVER_BELOW
 from core.history.keeping import keeps_history
+from core.outbound.addresses import Guard
+from core.outbound.rules import clean_url
 from core.security.fields import EncryptedTextField
 from core.tenancy.announcements import announces
 from core.tenancy.models import ClinicForeignKey, ClinicModel, Record
@@ -60,7 +63,8 @@ class WebhookEndpoint(Record):
         return self.name
 
     def field_rules(self) -> Rules:
-        return {"name": partial(clean_name, max_length=80, required=True)}
+        guard = Guard.of(settings.HMS_WEBHOOK_ALLOW)
+        return {"name": partial(clean_name, max_length=80, required=True), "url": partial(clean_url, guard=guard)}
 
     @property
     def live_secrets(self) -> list[str]:

@@ -15,8 +15,6 @@ from core.accounts.actor import Actor
 from core.errors import Conflict, PreconditionFailed, invalid
 from core.events.catalogue import catalogue
 from core.events.models import ALL_OVER_BELOW
-from core.outbound.addresses import Guard
-from core.outbound.services import check_url
 from core.tenancy.context import current_clinic_id
 from core.tenancy.ids import new_id
 from core.validators import Problems
@@ -153,8 +151,6 @@ def _set(endpoint: WebhookEndpoint, given: Mapping[str, Any]) -> None:
         endpoint.full_clean(exclude=["clinic", "events"], validate_constraints=False)
     except ValidationError as error:
         problems.details += details_of(error)
-    if endpoint.url:
-        check_url("url", endpoint.url, Guard.of(settings.HMS_WEBHOOK_ALLOW), problems)
     endpoint.events = _checked_events(endpoint.events or [], problems)
     problems.raise_if_any()
 

@@ -36,7 +36,7 @@ from tests.factories.world import Place, World
 # Fields with a form of their own: what doesn't have it is refused by name. All others take words.
 CODED = {
     "phone", "phone_alt", "email", "address.country", "country", "language", "emergency_contact.phone", "time_zone", "mrn",
-    "price.amount", "price.currency", "otp", "currency", "slug", "locale", "mrn_prefix",
+    "price.amount", "price.currency", "url", "otp", "currency", "slug", "locale", "mrn_prefix",
 }  # fmt: skip
 MANY_LINES = {"notes", "note", "reason", "description", "address"}  # prose: line ends and white space stay
 JOINT = {True: "\n", False: " ⁂ "}

@@ -15,6 +15,7 @@ from tests.factories.world import World
 EDITING = [route for route in routes("page", methods=("GET",)) if route.action == "change"]
 # Rows are replaced as a whole, and the page shows them all: whoever saves last has seen what they replace only as it was before.
 WHOLE_LISTS = {"/settings/schedules/{provider_id}/week/"}
+BY_POST_ALONE = {"/patients/{patient_id}/messages/resume/"}  # a button of another page
 
 
 def test_there_are_forms_to_walk() -> None:
@@ -22,7 +23,13 @@ def test_there_are_forms_to_walk() -> None:
     assert {route.path for route in EDITING} >= WHOLE_LISTS
 
 
-@pytest.mark.parametrize("route", [one for one in EDITING if one.path not in WHOLE_LISTS], ids=lambda one: one.path)
+def test_a_button_has_no_page(sign_in: Any, world: World) -> None:
+    client: Client = sign_in(world.riverside.users[Role.CLINIC_ADMIN])
+    buttons = [one for one in EDITING if one.path in BY_POST_ALONE]
+    assert [client.get(filled(one, world.riverside)).status_code for one in buttons] == [405] * len(BY_POST_ALONE)
+
+
+@pytest.mark.parametrize("route", [one for one in EDITING if one.path not in WHOLE_LISTS | BY_POST_ALONE], ids=lambda one: one.path)
 def test_a_form_that_changes_a_record_remembers_what_it_was_given(route: Route, sign_in: Any, world: World) -> None:
     client: Client = sign_in(world.riverside.users[Role.CLINIC_ADMIN])
     address = filled(route, world.riverside)

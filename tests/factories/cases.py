@@ -23,6 +23,7 @@ from core.accounts.auth_sessions import AuthSession, Kind, begin_session
 from core.accounts.models import Membership, SignInThrottle
 from core.accounts.roles import Role
 from core.audit.break_glass import BreakGlass, Category
+from core.data_sync.models import DataSync
 from core.database.roles import connection_apart
 from core.events.models import DomainEvent
 from core.history.models import Seal
@@ -202,7 +203,8 @@ def _link_to_join(place: Place) -> str:
 
 
 def _reminder(place: Place) -> Reminder:
-    ahead = Appointment.objects.filter(start__gt=timezone.now(), status="confirmed").order_by("pk").first() or _visit(place)
+    visits = Appointment.objects.order_by("pk")
+    ahead = visits.filter(start__gt=timezone.now(), status="confirmed").first() or visits.first() or _visit(place)
     return Reminder.objects.get_or_create(appointment=ahead, kind="first", start=ahead.start)[0]
 
 
@@ -301,6 +303,7 @@ MAKERS: dict[Any, Callable[[Place], Any]] = {
     Seal: _seal,
     SecurityEvent: _event,
     SignInThrottle: _throttle,
+    DataSync: lambda place: DataSync.objects.create(url="https://copy.example.org/hms", secret="whsec_case"),
     WebhookEndpoint: _webhook,
     WebhookDelivery: _webhook_delivery,
     DomainEvent: _domain_event,

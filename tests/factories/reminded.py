@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from appointments.models import Appointment
 from appointments.services.reminders import Reminded, send_reminders
@@ -12,16 +11,10 @@ from core.messaging.courier import send_waiting
 from core.messaging.models import OutgoingMessage, PatientMessage
 from core.tenancy.context import clinic_scope, platform_scope
 from patients.models import Consent, Patient
-from tests.architecture.catalogue import connected
+from tests.factories.leftovers import leftovers
 from tests.factories.threads import apart
 from tests.factories.visits import make_patient
 from tests.factories.world import Place
-
-# In an order in which nothing is missing while it goes.
-TABLES = (
-    "core_job", "core_outgoingmessage", "core_patientmessage", "core_suppression", "appointments_reminder", "appointments_claim",
-    "appointments_appointmentchange", "appointments_appointment", "patients_consent",
-)  # fmt: skip
 
 
 class Reminding:
@@ -91,14 +84,7 @@ class Reminding:
 
 @contextmanager
 def reminding(place: Place) -> Iterator[Reminding]:
-    known: list[UUID] = [patient.pk for patient in place.patients]
     try:
         yield Reminding(place)
     finally:
-        with connected("postgres") as connection:
-            connection.execute("SET LOCAL session_replication_role = replica")
-            for table in TABLES:
-                connection.execute(f"DELETE FROM {table} WHERE true")  # type: ignore[arg-type]
-            gone = "DELETE FROM patients_patient WHERE clinic_id = %s AND NOT id = ANY(%s)"
-            connection.execute(gone, [place.clinic.pk, known])
-            connection.commit()
+        leftovers.clear()

@@ -111,7 +111,8 @@ def test_afterwards_a_clinic_can_be_run(world: World, api: Any) -> None:
         location, provider = Location.objects.get(name="Pier house"), Provider.objects.get()
     add(
         client, "appointments_service", name="Consultation", description="", duration_minutes="20", buffer_before_minutes="0",
-        buffer_after_minutes="0", price_amount="40.00", tone="accent", room_kind="", is_active="on", offered_by=[str(provider.pk)],
+        buffer_after_minutes="0", price_amount="40.00", tone="accent", room_kind="", reminder_hours="48",
+        second_reminder_hours="2", is_active="on", offered_by=[str(provider.pk)],
     )  # fmt: skip
     add(
         client, "appointments_schedule", provider=str(provider.pk), location=str(location.pk), room="", weekday=str(day.weekday()),

@@ -146,7 +146,14 @@ def _a_clinic_of_its_own() -> tuple[Clinic, User]:
 
 def _take_away(clinic: Clinic, user: User) -> None:
     with connection_apart("hms_maintenance") as maintenance:
-        for table in ("core_breakglass", "patients_patienttoken", "patients_patient", "patients_mrnsequence", "core_clinickey"):
+        for table in (
+            "core_breakglass",
+            "core_domainevent",
+            "patients_patienttoken",
+            "patients_patient",
+            "patients_mrnsequence",
+            "core_clinickey",
+        ):
             maintenance.execute(f"DELETE FROM {table} WHERE clinic_id = %s", [clinic.pk])  # type: ignore[call-overload]
         maintenance.execute("DELETE FROM core_membership WHERE user_id = %s", [user.pk])
         maintenance.execute("DELETE FROM core_clinic WHERE id = %s", [clinic.pk])

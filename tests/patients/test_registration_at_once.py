@@ -8,6 +8,7 @@ from django.db import connection
 
 from core.accounts.actor import system_actor
 from core.database.roles import connected_as
+from core.events.models import DomainEvent
 from core.tenancy.context import clinic_scope
 from core.tenancy.models import Clinic
 from patients.errors import DuplicatePatient
@@ -27,7 +28,7 @@ def busy(django_db_setup: None, django_db_blocker: Any) -> Iterator[Clinic]:
     yield clinic
     with django_db_blocker.unblock(), connected_as("hms_owner"):
         with clinic_scope(clinic, reason="test"):
-            for model in (PatientToken, Patient, MrnSequence):
+            for model in (PatientToken, Patient, MrnSequence, DomainEvent):
                 model.objects.all().delete()
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM core_clinic WHERE id = %s", [clinic.pk])

@@ -24,7 +24,8 @@ def admin(sign_in: Any, riverside: Place) -> Client:
 def service_form(**fields: Any) -> dict[str, Any]:
     values = {
         "name": "ECG", "description": "", "duration_minutes": "20", "buffer_before_minutes": "0", "buffer_after_minutes": "5",
-        "price_amount": "48.00", "tone": "info", "room_kind": "", "is_active": "on",
+        "price_amount": "48.00", "tone": "info", "room_kind": "", "reminder_hours": "48", "second_reminder_hours": "2",
+        "is_active": "on",
     }  # fmt: skip
     return {**values, "idempotency_key": str(uuid4()), **fields}
 

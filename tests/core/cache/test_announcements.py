@@ -25,6 +25,8 @@ NEVER_CACHED = {
     "core_addressstanding": "read and written by what changes it",
     "core_onetimecode": "tried once, under a lock",
     "core_outgoingmessage": "hms_app may only add to it",
+    "core_job": "workers write to it all the time; read as it is",
+    "core_schedulemark": "read and written by the clock alone",
     "core_externalsystem": "the registry of each process reads it every ten seconds",
     "core_domainevent": "read by what sends it, and in the administration",
     "core_datasync": "the sender counts in it; read rarely, and as it is",

@@ -17,22 +17,17 @@ from core.webhooks.sending import deliver_due
 from core.webhooks.switching_off import switch_off
 from core.webhooks.waking import wanted_events
 from patients import events
-from tests.architecture.catalogue import add_row, any_rows, connected, drop_checks
+from tests.architecture.catalogue import add_row, any_rows, drop_checks
 from tests.core.cache.test_announcements import touched
+from tests.factories.leftovers import leftovers
 from tests.factories.threads import apart
 from tests.factories.world import Place
-
-LEFT = ("core_webhookdelivery", "core_webhookendpoint", "core_domainevent", "core_outgoingmessage", "core_job")
 
 
 @pytest.fixture
 def swept(world: object) -> Iterator[None]:
     yield
-    with connected("postgres") as found:
-        found.execute("SET LOCAL session_replication_role = replica")
-        for table in LEFT:
-            found.execute(f"DELETE FROM {table}")  # type: ignore[arg-type]
-        found.commit()
+    leftovers.clear()
 
 
 def inside(place: Place, call: Callable[[], Any]) -> Any:

@@ -16,7 +16,8 @@ from core.messaging.models import Channel, Kind
 from core.messaging.services import post
 from core.tenancy.context import Scope, platform_scope, unit_of_work
 from core.tenancy.units import once_after_commit
-from tests.architecture.catalogue import add_row, any_rows, connected
+from tests.architecture.catalogue import add_row, any_rows
+from tests.factories.leftovers import leftovers
 from tests.factories.threads import apart
 
 MESSAGES = "messages.send"
@@ -27,10 +28,7 @@ def committing(world: object, settings: Any) -> Iterator[None]:
     options = {"host": "127.0.0.1", "port": 9}  # nobody sends here
     settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}}
     yield
-    with connected("postgres") as found:
-        found.execute("DELETE FROM core_job")
-        found.execute("DELETE FROM core_outgoingmessage")
-        found.commit()
+    leftovers.clear()
 
 
 def jobs(**such: Any) -> list[Job]:

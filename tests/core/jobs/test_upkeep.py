@@ -23,6 +23,7 @@ from core.tenancy.context import Scope, unit_of_work
 from tests.architecture.catalogue import connected
 from tests.core.test_maintenance import doer, worn  # noqa: F401  (a fixture)
 from tests.factories.endpoints import Told, endpoints
+from tests.factories.leftovers import leftovers
 from tests.factories.threads import apart
 
 KB = 1024
@@ -31,9 +32,7 @@ KB = 1024
 @pytest.fixture(autouse=True)
 def swept(world: object) -> Iterator[None]:
     yield
-    with connected("postgres") as connection:
-        connection.execute("DELETE FROM core_job")
-        connection.commit()
+    leftovers.clear()
 
 
 def done(kind: str) -> Job:

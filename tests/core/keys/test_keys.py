@@ -167,6 +167,8 @@ def test_every_column_of_bytes_is_renewed_or_named_with_the_reason() -> None:
 def test_a_rotation_can_write_every_encrypted_column(column: Any) -> None:
     assert not isinstance(column.model._meta.pk, models.CompositePrimaryKey)
     for verb in ("SELECT", "UPDATE"):
-        assert rows("SELECT has_table_privilege('hms_platform', %s, %s)", column.model._meta.db_table, verb) == [(True,)]
+        assert rows(
+            "SELECT has_column_privilege('hms_platform', %s, %s, %s)", column.model._meta.db_table, column.column, verb
+        ) == [(True,)]
     place = column.model._meta.db_table  # where a value can be moved to another row, its context names the row's own as well
     assert column.context == (place + ":{}" * len(column.bound) if column.bound else f"{place}.{column.column}")

@@ -21,12 +21,14 @@ from core.keys import memory, rotation
 from core.keys.models import ClinicKey
 from core.keys.places import BATCH, columns, places_of_clinics
 from core.keys.sealing import header_of, seal, unseal
+from core.messaging.models import PatientMessage
 from core.security.crypto import RING, encrypt
 from core.tenancy.context import clinic_scope, platform_scope
 from core.tenancy.ids import new_id
 from core.tenancy.models import Clinic
 from core.tenancy.protection import markable
 from core.uploads.store import context_of, folder, keep, place_of
+from core.webhooks.models import WebhookEndpoint
 from patients.models import Document, Patient, PatientToken
 from patients.tokens import stored_tokens_of, tokens_of, tokens_under
 from tests.core.keys.rotating import nobody_else_has_keys_in_memory, run
@@ -108,6 +110,12 @@ def test_every_place_takes_part(riverside_in_platform: Place) -> None:
         file_name="a",
         size=1,
         sha256="",
+    )
+    WebhookEndpoint.objects.create(
+        clinic=place.clinic, name="A", url="https://a.example.org/", events=[], secret="s", old_secret="o"
+    )
+    PatientMessage.objects.create(
+        clinic=place.clinic, patient_id=patient.pk, kind="reminder", template="t", language="en", words="w"
     )
     run("--clinic", "riverside")
     label = header_of(newest(place).pk)

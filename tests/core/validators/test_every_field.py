@@ -36,6 +36,8 @@ MADE_BY_HMS = {
     "Appointment": {"time_zone", "status", "source"},
     "Claim": {"resource_kind"},
     "PatientMessage": {"kind", "template", "language", "channel", "state", "cause", "words"},
+    "DomainEvent": {"name", "schema", "about"},
+    "WebhookDelivery": {"name", "state", "attempts", "status", "cause"},
     "Reminder": {"kind", "late_minutes"},
     "Suppression": {"channel", "digest", "reason"},
     "Anonymisation": {"state"},

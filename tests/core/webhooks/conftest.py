@@ -14,15 +14,14 @@ from core.webhooks.models import WebhookDelivery, WebhookEndpoint
 from core.webhooks.sending import deliver_due
 from patients import events
 from patients.models import Patient
-from tests.architecture.catalogue import connected
 from tests.core.webhooks.receiver import Receiver
 from tests.factories.databases import eventually
 from tests.factories.endpoints import Endpoint, Taken, Told, endpoints
+from tests.factories.leftovers import leftovers
 from tests.factories.threads import apart
 from tests.factories.world import Place
 
 EVENTS = ["patient.changed", "patient.registered"]
-LEFT = ("core_job", "core_webhookdelivery", "core_webhookendpoint", "core_domainevent", "core_outgoingmessage")
 
 
 @dataclass
@@ -89,11 +88,7 @@ def committed(place: Place, call: Callable[[], Any]) -> Any:
 @pytest.fixture
 def swept(world: object) -> Iterator[None]:
     yield
-    with connected("postgres") as connection:
-        connection.execute("SET LOCAL session_replication_role = replica")
-        for table in LEFT:
-            connection.execute(f"DELETE FROM {table}")  # type: ignore[arg-type]
-        connection.commit()
+    leftovers.clear()
 
 
 @pytest.fixture
