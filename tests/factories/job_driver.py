@@ -18,6 +18,7 @@ from appointments.models import Appointment, Service  # noqa: E402
 from clinics.models import Location, Provider  # noqa: E402
 from clinics.services import protect_fields  # noqa: E402
 from core.accounts.actor import system_actor  # noqa: E402
+from core.data_sync.services import set_up_data_sync  # noqa: E402
 from core.events.announcing import announce  # noqa: E402
 from core.jobs.broker import Parcel, hand_over  # noqa: E402
 from core.jobs.schedule import Crontab, Entry, tick  # noqa: E402
@@ -93,6 +94,12 @@ def webhook(clinic: str, url: str, events: list[str]) -> str:
         return create_webhook(actor=system_actor(UUID(clinic)), data=data)[1]
 
 
+def data_sync(clinic: str, url: str) -> str:
+    """Its secret."""
+    with clinic_scope(UUID(clinic), reason="test"):
+        return set_up_data_sync(actor=system_actor(UUID(clinic)), data={"url": url, "is_active": True})[1]
+
+
 def patient_changed(clinic: str, patient: str) -> None:
     with clinic_scope(UUID(clinic), reason="test"):
         announce(patient_events.CHANGED, UUID(patient), patient=UUID(patient))
@@ -121,6 +128,7 @@ def visit(clinic: str, hours: float, phone: str) -> str:
 COMMANDS: dict[str, Any] = {
     "world": a_world,
     "webhook": webhook,
+    "data_sync": data_sync,
     "patient_changed": patient_changed,
     "write": write,
     "visit": visit,
