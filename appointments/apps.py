@@ -16,6 +16,7 @@ class AppointmentsConfig(AppConfig):
         from appointments.selectors.contacts import visits_as_contacts
         from appointments.services.reminders import why_not_remind
         from core.audit.restricted import add_way
+        from core.data_sync.feeds import register_feed
         from core.messaging.catalogue import register_template
         from core.messaging.models import Kind
         from core.messaging.progress import ask_before_sending
@@ -27,6 +28,7 @@ class AppointmentsConfig(AppConfig):
         add_way(Treating())
         register_template(REMINDER)
         ask_before_sending(Kind.REMINDER, why_not_remind)
+        register_feed("appointments", "appointments.api.feeds.FEED", place=20)
         add_menu_item(MenuItem(10, _("Today"), "today", "appointments:today", "appointment"))
         add_menu_item(MenuItem(20, _("Calendar"), "calendar", "appointments:calendar", "appointment"))
         unusual = "appointments:unusual-access"

@@ -25,7 +25,9 @@ class CoreConfig(AppConfig):
         from core.cache import cache
         from core.database import detector, fetching, lookups  # noqa: F401  (lookups registers itself)
         from core.database.roles import grant_defaults
+        from core.events.announcing import subscribe_to_all
         from core.tenancy.units import after_commit
+        from core.webhooks.waking import note_event
 
         fetching.fetch_peers_by_default()
         operations.register()
@@ -39,6 +41,7 @@ class CoreConfig(AppConfig):
             detector.listeners.append(detector.warn)
         pre_migrate.connect(grant_defaults, sender=self)
         after_commit(cache.committed)
+        subscribe_to_all(note_event)
         if settings.EMBEDDED_POSTGRES and sys.argv[1:2] != ["db"]:  # `manage.py db stop` need not start it first
             try:
                 settings.EMBEDDED_POSTGRES.ensure_running()
@@ -54,6 +57,7 @@ def _keep_for_a_time() -> None:
     from core.database.retention import also_due, keep_for
     from core.drafts.services import KEPT_FOR as DRAFTS_KEPT_FOR
     from core.idempotency.middleware import KEPT_FOR as ANSWERS_KEPT_FOR
+    from core.jobs.forgetting import succeeded_often
     from core.security.blocking import KNOWN_FOR
 
     keep_for("core_securityevent", "minute", lambda: timedelta(days=settings.HMS_SECURITY_EVENT_DAYS))
@@ -71,6 +75,7 @@ def _keep_for_a_time() -> None:
     keep_for("django_session", "expire_date", timedelta)
     keep_for("core_authsession", "expires", lambda: SESSIONS_KEPT_FOR)
     also_due(due_partitions)
+    also_due(succeeded_often)
 
 
 def _encrypt_odd_places() -> None:

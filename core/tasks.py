@@ -1,35 +1,137 @@
-"""What the foundation itself has to do later: upkeep, seals, files, keys, the cache."""
+"""What the foundation itself has to do later: messages, webhooks, upkeep, seals, files, keys, the cache."""
 
-from datetime import timedelta
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from core.cache.process import shared
 from core.cache.warming import warm_clinic
-from core.database.maintenance import carried_out, due, working_role
+from core.data_sync import sending as syncing
+from core.data_sync.sending import SwitchedOff
+from core.data_sync.services import SENDING as SENDING_CHANGES
+from core.database.advice import advice
+from core.database.maintenance import Task, carried_out, due_daily, due_weekly, working_role
 from core.database.roles import DatabaseNotFit, connection_apart
-from core.history.anchors import seal_and_anchor
-from core.jobs.kinds import GiveUp, Run, Within, job_kind
-from core.jobs.services import enqueue
+from core.history.anchors import read_anchors, seal_and_anchor
+from core.history.verification import Verified, verify
+from core.jobs.kinds import GiveUp, Run, Within, job_kind, over_in
+from core.jobs.services import begin_at, enqueue
 from core.keys import rotation
+from core.messaging import courier
+from core.messaging.courier import SENDING as SENDING_MESSAGES
 from core.tenancy.models import Clinic
 from core.uploads.sweeping import TooMany, sweep
+from core.webhooks import sending
+from core.webhooks.waking import SENDING as SENDING_WEBHOOKS
 
+logger = logging.getLogger(__name__)
+
+# A message may take half a minute through three channels, a batch of webhooks ten seconds: all within the queues' limits.
+MESSAGE_SECONDS, WEBHOOK_SECONDS, SYNC_SECONDS = 12, 40, 1500
+EVERY_MINUTE = timedelta(minutes=1)
+HELD_BACK = timedelta(seconds=1)
 HOURLY = timedelta(hours=1)
 UNNAMED_FOR = timedelta(hours=24)  # no transaction lives as long
 
 
+# --- Sending -----------------------------------------------------------------------------------------------------------------
+@job_kind(SENDING_MESSAGES, queue="messages", within=Within.NOTHING, attempts=2)
+def send_messages(run: Run) -> None:
+    """Send what has been posted and is due. What is left when the time is over, another job sends."""
+    tried = courier.send_waiting(until=over_in(MESSAGE_SECONDS))
+    if tried:
+        run.progress(99, _("%(count)d messages tried") % {"count": tried})
+    _go_on(SENDING_MESSAGES, courier.next_due())
+
+
+@job_kind(SENDING_WEBHOOKS, queue="webhooks", within=Within.NOTHING, attempts=2)
+def send_webhooks(run: Run) -> None:
+    """Send the events that endpoints want. What a pause or an open transaction holds back, another job sends when it is over."""
+    tried = sending.deliver_due(until=over_in(WEBHOOK_SECONDS))
+    if tried:
+        run.progress(99, _("%(count)d deliveries tried") % {"count": tried})
+    _go_on(SENDING_WEBHOOKS, sending.next_due(HELD_BACK))
+
+
+def _go_on(kind: str, moment: datetime | None) -> None:
+    """With another job at that moment, unless the schedule's next one is as soon."""
+    if moment is not None and moment <= timezone.now() + EVERY_MINUTE:
+        begin_at(kind, moment)
+
+
+@job_kind("external_systems.check", queue="external_systems", within=Within.NOTHING, attempts=1)
+def check_external_systems(run: Run) -> None:
+    """Look whether the external systems answer; their breakers learn of it, of all processes through Redis."""
+    from core.outbound.checking import check_all  # the package takes megabytes of a process that asks nobody
+
+    if found := check_all():
+        sick = [f"{system} {endpoint}" for (system, endpoint), cause in found.items() if cause]
+        words = _("%(count)d endpoints, of which %(sick)d don't answer: %(names)s") if sick else _("%(count)d endpoints answer")
+        run.progress(99, words % {"count": len(found), "sick": len(sick), "names": ", ".join(sick)})
+
+
+@job_kind(
+    SENDING_CHANGES, queue="data_sync", within=Within.NOTHING, attempts=8, pause=timedelta(minutes=2), gives_up_on=(SwitchedOff,)
+)
+def send_changes(run: Run) -> None:
+    """Send what has changed to the clinic's data sync, if it has one. A try goes on behind what the one before has sent."""
+    assert run.clinic_id is not None  # noqa: S101  (scheduled for each clinic)
+    say = lambda rows: run.progress(0, _("%(count)d rows sent") % {"count": rows})  # noqa: E731
+    if not syncing.send_changes(run.clinic_id, say=say, until=over_in(SYNC_SECONDS)):
+        enqueue(SENDING_CHANGES, clinic=run.clinic_id, dedupe_key=f"after-{run.id}")
+
+
+# --- Upkeep ------------------------------------------------------------------------------------------------------------------
 @job_kind("maintenance.daily", queue="maintenance", within=Within.NOTHING, attempts=3, pause=HOURLY, gives_up_on=(DatabaseNotFit,))
-def maintain(run: Run) -> None:
-    """What `manage.py maintain` does: old rows, statistics, vacuum, bloated indexes; then seals."""
+def maintain_daily(run: Run) -> None:
+    """Delete what was kept for its time, renew statistics; then seal."""
+    _carry_out(run, due_daily)
+    seal_and_anchor(settings.HMS_AUDIT_ANCHORS_DIR)
+
+
+@job_kind("maintenance.weekly", queue="maintenance", within=Within.NOTHING, attempts=3, pause=HOURLY, gives_up_on=(DatabaseNotFit,))
+def maintain_weekly(run: Run) -> None:
+    """Vacuum tables with dead rows, build bloated indexes anew."""
+    _carry_out(run, due_weekly)
+
+
+@job_kind(
+    "maintenance.monthly", queue="maintenance", within=Within.NOTHING, attempts=2, pause=HOURLY, gives_up_on=(DatabaseNotFit,)
+)
+def maintain_monthly(run: Run) -> None:
+    """Say which indexes to look at, and verify that nothing was changed behind the seals."""
+    with connection_apart("hms_maintenance") as connection:
+        found = advice(connection)
+    for one in found:
+        logger.warning("Index advice, %s: %s. %s", one.kind, one.subject, one.reason)
+    run.progress(10, _("%(count)d indexes to look at") % {"count": len(found)})
+    verified, wrong = Verified(), 0
+    with connection_apart("hms_platform") as connection:
+        for finding in verify(connection, verified, anchors=read_anchors(settings.HMS_AUDIT_ANCHORS_DIR)):
+            logger.error("Not as it was sealed: %s", finding)
+            wrong += 1
+    words = _("%(count)d indexes to look at; %(blocks)d sealed blocks with %(rows)d rows verified")
+    run.progress(99, words % {"count": len(found), "blocks": verified.blocks, "rows": verified.rows})
+    if wrong:
+        raise GiveUp(f"{wrong} things are not as they were sealed: see manage.py verify_audit")
+
+
+def _carry_out(run: Run, due: Callable[[psycopg.Connection[Any]], list[Task]]) -> None:
+    """One after another, also after one that fails. Raises UpkeepFailed then, for another try."""
     with connection_apart("hms_maintenance") as reading:
         tasks, role = due(reading), working_role(reading)
     failed = 0
-    for number, (_task, _seconds, trouble) in enumerate(carried_out(tasks, role), 1):
-        failed += bool(trouble)
+    for number, (task, _seconds, trouble) in enumerate(carried_out(tasks, role), 1):
+        if trouble:
+            logger.error("%s failed.", task.words)
+            failed += 1
         run.progress(99 * number // len(tasks), f"{number} / {len(tasks)}")
-    seal_and_anchor(settings.HMS_AUDIT_ANCHORS_DIR)
     if failed:
         raise UpkeepFailed
 

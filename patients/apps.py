@@ -10,6 +10,7 @@ class PatientsConfig(AppConfig):
     def ready(self) -> None:
         from core.audit.restricted import Restricted, add_way, set_restricted
         from core.cache import Tag
+        from core.data_sync.feeds import register_feed
         from core.keys.rotation import has_tokens
         from core.pages.navigation import MenuItem, add_menu_item, set_patient_home
         from core.responses import set_page
@@ -26,3 +27,4 @@ class PatientsConfig(AppConfig):
         has_tokens(PatientTokens())
         add_menu_item(MenuItem(40, _("Patients"), "patients", "patients:list", "patient", "search"))
         set_patient_home("patients:own")
+        register_feed("patients", "patients.api.feeds.FEED", place=10)

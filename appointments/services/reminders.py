@@ -1,6 +1,7 @@
 """Reminding patients of their visits: once for each visit, kind and start, whoever else runs, and whatever fails for another."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,8 +31,9 @@ class Reminded:
     failed: int = 0
 
 
-def send_reminders(*, clinic: Clinic, now: datetime | None = None) -> Reminded:
-    """Write every reminder of the clinic that is due. Outside of a scope: each visit has a transaction of its own.
+def send_reminders(*, clinic: Clinic, now: datetime | None = None, until: Callable[[], bool] = lambda: False) -> Reminded:
+    """Write every reminder of the clinic that is due, or as many as it can before `until` says yes. Outside of a scope: each
+    visit has a transaction of its own.
 
     Run twice, or by two at once, nobody is reminded twice; killed, the rest is due at the next run. One query for 500 visits, and
     for each visit seven statements.
@@ -45,6 +47,8 @@ def send_reminders(*, clinic: Clinic, now: datetime | None = None) -> Reminded:
         if not batch:
             return done
         for one in batch:
+            if until():
+                return done
             _count(done, clinic, one, now)
 
 

@@ -38,18 +38,40 @@ class Task:
 
 def due(connection: psycopg.Connection[Any], *, bloat_bytes: int = BLOAT_BYTES) -> list[Task]:
     """What should be done now: old rows, tables, indexes. As hms_maintenance, who sees all. Two queries, one more a kept table."""
-    tables = [task for row in connection.execute(TABLES).fetchall() if (task := _table_task(*row)) is not None]
-    old = [Task(*one) for one in outdated(connection)]
-    return [*old, *tables, *_reindexing(connection, bloat_bytes)]
+    tables = [task for row in connection.execute(TABLES).fetchall() if (task := _vacuum(*row) or _analyze(*row)) is not None]
+    return [*_old_rows(connection), *tables, *_reindexing(connection, bloat_bytes)]
 
 
-def _table_task(table: str, live: int, dead: int, changed: int, inserted: int, never: bool) -> Task | None:
-    many = max(CHANGED_SHARE * live, FEWEST_CHANGED)
-    if dead >= many:
+def due_daily(connection: psycopg.Connection[Any]) -> list[Task]:
+    """What can't wait: old rows, and statistics that queries are planned by. A query, and one more a kept table."""
+    tables = [task for row in connection.execute(TABLES).fetchall() if (task := _analyze(*row)) is not None]
+    return [*_old_rows(connection), *tables]
+
+
+def due_weekly(connection: psycopg.Connection[Any], *, bloat_bytes: int = BLOAT_BYTES) -> list[Task]:
+    """What takes long and keeps disks busy: tables with dead rows, bloated indexes. Two queries."""
+    tables = [task for row in connection.execute(TABLES).fetchall() if (task := _vacuum(*row)) is not None]
+    return [*tables, *_reindexing(connection, bloat_bytes)]
+
+
+def _old_rows(connection: psycopg.Connection[Any]) -> list[Task]:
+    return [Task(*one) for one in outdated(connection)]
+
+
+def _many(live: int) -> float:
+    return max(CHANGED_SHARE * live, FEWEST_CHANGED)
+
+
+def _vacuum(table: str, live: int, dead: int, changed: int, inserted: int, never: bool) -> Task | None:
+    if dead >= _many(live):
         return _task("VACUUM (ANALYZE) {}", table, f"{dead} dead rows beside {live}")
-    if inserted >= many:
+    if inserted >= _many(live):
         return _task("VACUUM (ANALYZE) {}", table, f"{inserted} new rows of {live}; until then indexes alone can't answer")
-    if changed >= many or (never and live):
+    return None
+
+
+def _analyze(table: str, live: int, dead: int, changed: int, inserted: int, never: bool) -> Task | None:
+    if changed >= _many(live) or (never and live):
         return _task("ANALYZE {}", table, "no statistics yet" if never else f"{changed} changes since the last statistics")
     return None
 

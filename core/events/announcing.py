@@ -11,6 +11,7 @@ from core.events.models import DomainEvent
 type Subscriber = Callable[[DomainEvent], None]
 
 _subscribers: dict[str, list[Subscriber]] = defaultdict(list)
+_of_all: list[Subscriber] = []
 
 
 def announce(event: Event, about_id: UUID, **data: Any) -> DomainEvent:
@@ -21,7 +22,7 @@ def announce(event: Event, about_id: UUID, **data: Any) -> DomainEvent:
     """
     told = DomainEvent(name=event.name, schema=event.version, about=event.about, about_id=about_id, data=event.checked(data))
     told.save(force_insert=True)
-    for subscriber in _subscribers[event.name]:
+    for subscriber in (*_subscribers[event.name], *_of_all):
         subscriber(told)
     return told
 
@@ -29,3 +30,8 @@ def announce(event: Event, about_id: UUID, **data: Any) -> DomainEvent:
 def subscribe(event: Event, subscriber: Subscriber) -> None:
     """Call `subscriber` with each such event, in its transaction. Once, as HMS starts; what takes long it leaves to a job."""
     _subscribers[event.name].append(subscriber)
+
+
+def subscribe_to_all(subscriber: Subscriber) -> None:
+    """The same for every event."""
+    _of_all.append(subscriber)

@@ -128,10 +128,10 @@ def _do(job: Claimed, kind: JobKind, attempt: "Attempt") -> None:
     with _around(job, kind):
         kind.function(attempt, **arguments)
         if kind.within is not Within.NOTHING:
-            _close(job)
+            _close(job, attempt.sentence)
     if kind.within is Within.NOTHING:
         with unit_of_work(job.scope):
-            _close(job)
+            _close(job, attempt.sentence)
 
 
 @contextmanager
@@ -148,9 +148,12 @@ def _around(job: Claimed, kind: JobKind) -> Iterator[None]:
         yield
 
 
-def _close(job: Claimed) -> None:
-    """The last statement of the attempt's transaction. Raises ClaimLost when the job is not this worker's any more."""
-    changes = {"state": State.SUCCEEDED, "claim": None, "lease_until": None, "progress": 100, "cause": ""}
+def _close(job: Claimed, sentence: str) -> None:
+    """The last statement of the attempt's transaction; what it said last stays.
+
+    Raises ClaimLost when the job is not this worker's any more.
+    """
+    changes = {"state": State.SUCCEEDED, "claim": None, "lease_until": None, "progress": 100, "sentence": sentence, "cause": ""}
     if not job.row.update(**changes, finished_at=timezone.now()):
         raise ClaimLost
     alias = router.db_for_write(Job)
@@ -199,6 +202,10 @@ class Attempt:
         self._news, self._over, self._lost = threading.Event(), threading.Event(), threading.Event()
         self._until = time.monotonic() + QUEUES[job.queue].hard + GRACE
         self._thread = threading.Thread(target=self._live, name="hms-job-alive", daemon=True)
+
+    @property
+    def sentence(self) -> str:
+        return self._said[1]
 
     def progress(self, percent: int, sentence: str = "") -> None:
         self._said = (min(max(percent, 0), 100), sentence[:200])

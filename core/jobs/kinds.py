@@ -1,6 +1,7 @@
 """What can be done later, by name. `<app>/tasks.py` says how; whoever wants it done knows the name alone."""
 
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,6 +29,13 @@ class Run(Protocol):
 
     def progress(self, percent: int, sentence: str = "") -> None:
         """Say how far it is. No statement of this thread. Raises ClaimLost when the job was cancelled or taken back."""
+
+
+def over_in(seconds: float) -> Callable[[], bool]:
+    """A question that is answered with yes when so many seconds have gone by: for work that ends in good time before its queue's
+    limit and leaves the rest to the next job."""
+    until = time.monotonic() + seconds
+    return lambda: time.monotonic() >= until
 
 
 class ClaimLost(Exception):

@@ -36,8 +36,9 @@ QUEUES = _table(
     Queue("waiting_list", WorkerClass.URGENT, 3, 30, 45),
     Queue("appointments", WorkerClass.NORMAL, 3, 60, 90),
     Queue("availability", WorkerClass.NORMAL, 3, 60, 90),
-    Queue("reminders", WorkerClass.NORMAL, 3, 120, 150),
     Queue("webhooks", WorkerClass.NORMAL, 3, 60, 90),
+    Queue("external_systems", WorkerClass.NORMAL, 3, 45, 60),
+    Queue("reminders", WorkerClass.NORMAL, 6, 120, 150),  # a clinic each at the same moment: behind what is wanted at once
     Queue("services", WorkerClass.NORMAL, 6, 60, 90),
     Queue("therapies", WorkerClass.NORMAL, 6, 60, 90),
     Queue("check_ups", WorkerClass.NORMAL, 6, 60, 90),

@@ -76,10 +76,17 @@ class Entry:
 
 
 SCHEDULE: list[Entry] = [
+    Entry("messages.send", Crontab("* * * * *")),
+    Entry("webhooks.send", Crontab("* * * * *")),
+    Entry("external_systems.check", Crontab("* * * * *")),
+    Entry("reminders.send", Crontab("*/5 * * * *"), per_clinic=True),
     Entry("audit.seal", Crontab("*/5 * * * *")),
     Entry("cache.warm", Crontab("30 5 * * *"), per_clinic=True),
+    Entry("data_sync.send", Crontab("30 0 * * *"), per_clinic=True),
     Entry("keys.follow_marks", Crontab("45 1 * * *"), per_clinic=True),
     Entry("maintenance.daily", Crontab("15 2 * * *")),
+    Entry("maintenance.weekly", Crontab("15 3 * * 0")),
+    Entry("maintenance.monthly", Crontab("30 4 1 * *")),
     Entry("patients.finish_anonymisations", Crontab("10 * * * *"), per_clinic=True),
     Entry("uploads.sweep", Crontab("45 3 * * *")),
 ]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -19,7 +19,7 @@ from core.jobs.kinds import Within, kind_of
 from core.jobs.models import DEAD_LETTERS, LIVE, Job, JobQuerySet, State
 from core.jobs.payloads import NotAPayload, checked
 from core.jobs.queues import QUEUES
-from core.tenancy.context import Scope, current_scope
+from core.tenancy.context import Scope, current_scope, unit_of_work
 from core.tenancy.models import Clinic
 
 if TYPE_CHECKING:
@@ -57,6 +57,24 @@ def enqueue(
 def enqueue_for_clinics(kind: str, clinics: Sequence[UUID], *, payload: Mapping[str, Any] | None = None, dedupe_key: str) -> int:
     """One job for each clinic that has no live one with this key; returns how many were written. Two statements."""
     return len(_write([_job(kind, payload or {}, clinic, None, None, None, dedupe_key, ()) for clinic in clinics]))
+
+
+def begin_soon(kind: str) -> None:
+    """See to it that a job of this kind begins after now: one that is due and that nobody has taken yet, else a new one.
+
+    For kinds of no clinic that look by themselves for what there is to do. Called after the commit of what they are to see, not
+    within it: whoever looks then knows that a job which still waits will see it, and no transaction waits for another's key.
+    Should the process die before, the schedule's next job sees it. One statement where a job waits, else two.
+    """
+    with unit_of_work(Scope(request_id=(current_scope() or Scope()).request_id, reason="jobs")):
+        if not Job.objects.waiting().filter(kind=kind, run_at__lte=timezone.now(), in_clinic=None, after=[]).exists():
+            enqueue(kind)
+
+
+def begin_at(kind: str, moment: datetime) -> None:
+    """See to it that a job of this kind begins at that moment, to the second; one for each second. Two statements."""
+    due = moment.replace(microsecond=0) + timedelta(seconds=1)
+    enqueue(kind, run_at=due, dedupe_key=f"at-{due.timestamp():.0f}")
 
 
 def cancel(*, actor: "Actor | None", job_id: UUID) -> Job:

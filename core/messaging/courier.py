@@ -1,15 +1,17 @@
-"""Takes what has been posted to its channels: one thread in each web process, or `manage.py send_messages`."""
+"""Takes what has been posted to its channels: one thread in each web process, the job `messages.send`, or
+`manage.py send_messages`."""
 
 import json
 import logging
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
 
+from core.jobs.services import begin_soon
 from core.messaging.breakers import LONGEST_WISH, breaker_of
 from core.messaging.catalogue import Content, unpacked
 from core.messaging.channels import Letter, send
@@ -20,6 +22,7 @@ from core.tenancy.context import platform_scope
 
 logger = logging.getLogger(__name__)
 
+SENDING = "messages.send"  # the job
 EVERY = 30.0  # seconds between two looks when nobody calls; another process, or a failed try, may have left something
 HEAD_START = 0.05  # seconds for whoever posted: what sending costs this process is no part of the time that an answer takes
 ATTEMPTS = 5  # rounds through all channels
@@ -73,6 +76,23 @@ class Courier:
                 connections.close_all()
             if self._called.wait(EVERY):
                 self._stopping.wait(HEAD_START)
+
+
+def call_sender() -> None:
+    """Something has been posted and committed. A web process sends at once what its people wait for; what others have posted
+    is a job's. Two statements at most, none in a web process."""
+    if courier.is_running:
+        courier.wake()
+    else:
+        begin_soon(SENDING)
+
+
+def next_due() -> datetime | None:
+    """When the next message is due, of those that are due later. One query."""
+    with platform_scope(reason="messages"):
+        later = OutgoingMessage.objects.filter(state=State.WAITING, due_at__gt=timezone.now())
+        moment: datetime | None = later.order_by("due_at").values_list("due_at", flat=True).first()
+    return moment
 
 
 def send_waiting(until: Callable[[], bool] = lambda: False) -> int:

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
 from uuid import UUID
 
-from django.db import router, transaction
+from django.db import router
 from django.utils import timezone
 
 from core.messaging import catalogue
 from core.messaging.channels import configured
-from core.messaging.courier import courier
+from core.messaging.courier import call_sender
 from core.messaging.digests import digest_of
 from core.messaging.models import Channel, Kind, OutgoingMessage, PatientMessage, State
 from core.messaging.quiet import after_quiet
 from core.messaging.suppression import suppressed
 from core.tenancy.context import current_clinic_id
 from core.tenancy.ids import new_id
+from core.tenancy.units import once_after_commit
 
 __all__ = ["NO_CHANNEL", "About", "Recipient", "digest_of", "post", "send"]
 
@@ -142,4 +143,4 @@ def _address(message: OutgoingMessage, to: Mapping[Channel, str]) -> None:
 
 def _write(message: OutgoingMessage) -> None:
     message.save(force_insert=True)
-    transaction.on_commit(courier.wake, using=router.db_for_write(OutgoingMessage))
+    once_after_commit(call_sender, using=router.db_for_write(OutgoingMessage))

@@ -24,13 +24,15 @@ class Announcement:
     """What one table announces. `tags`: name -> columns, each a column's name, `sha256(column)` or `days(from, to)`.
 
     `sha256` is for secrets; `days` makes one tag for every UTC day from one instant to another. A first column `clinic_id`
-    is filled by the reader's scope. `across_clinics`: the fine tags are read without knowing the clinic.
+    is filled by the reader's scope. `across_clinics`: the fine tags are read without knowing the clinic. `only`: an UPDATE that
+    leaves these columns as they are announces nothing, so nothing else of the table may be cached.
     """
 
     table: str
     clinic: bool
     tags: dict[str, tuple[str, ...]] = field(default_factory=dict)
     across_clinics: bool = False
+    only: tuple[str, ...] = ()
 
     @property
     def bulk_has_clinic(self) -> bool:
@@ -42,8 +44,16 @@ class Announcement:
             table=self.table,
             insert=self._collect("new_rows", model),
             delete=self._collect("old_rows", model),
-            update=self._collect("(TABLE old_rows UNION ALL TABLE new_rows)", model),
+            update=self._collect(self._changed(), model),
         )
+
+    def _changed(self) -> str:
+        """The old and the new rows of an UPDATE, of those that count."""
+        if not self.only:
+            return "(TABLE old_rows UNION ALL TABLE new_rows)"
+        old, new = (", ".join(f"{side}.{column}" for column in self.only) for side in ("o", "n"))
+        differing = f"SELECT o.id FROM old_rows o JOIN new_rows n ON n.id = o.id WHERE ({old}) IS DISTINCT FROM ({new})"
+        return f"(SELECT b.* FROM (TABLE old_rows UNION ALL TABLE new_rows) b WHERE b.id IN ({differing}))"
 
     def triggers(self) -> list[tuple[str, str]]:
         """Name and CREATE TRIGGER of each."""
@@ -172,11 +182,11 @@ _table_by_tag: dict[str, str] = {}
 _leaders: dict[str, str] = {}
 
 
-def announces[M: type[Model]](*, across_clinics: bool = False, **tags: Sequence[str]) -> Callable[[M], M]:
+def announces[M: type[Model]](*, across_clinics: bool = False, only: Sequence[str] = (), **tags: Sequence[str]) -> Callable[[M], M]:
     """Declare on a model which tags its changes touch. Its migration repeats it: `Announces("model", ...)`."""
 
     def declare(model: M) -> M:
-        announcement = announcement_of(model, across_clinics=across_clinics, tags=tags)
+        announcement = announcement_of(model, across_clinics=across_clinics, only=only, tags=tags)
         for name in announcement.tags:
             if (other := _table_by_tag.setdefault(name, announcement.table)) != announcement.table:
                 raise ValueError(f"Two tables announce tags named {name}: {other} and {announcement.table}.")
@@ -186,9 +196,10 @@ def announces[M: type[Model]](*, across_clinics: bool = False, **tags: Sequence[
     return declare
 
 
-def announcement_of(model: Any, *, across_clinics: bool, tags: dict[str, Sequence[str]]) -> Announcement:
+def announcement_of(model: Any, *, across_clinics: bool, tags: dict[str, Sequence[str]], only: Sequence[str] = ()) -> Announcement:
     clinic = any(one.column == "clinic_id" for one in model._meta.local_concrete_fields)
-    return Announcement(model._meta.db_table, clinic, {name: tuple(columns) for name, columns in tags.items()}, across_clinics)
+    fine = {name: tuple(columns) for name, columns in tags.items()}
+    return Announcement(model._meta.db_table, clinic, fine, across_clinics, tuple(only))
 
 
 def announcement_for(table: str) -> Announcement | None:

@@ -1,5 +1,6 @@
 """What a migration says to make a table safe to share between clinics."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -158,13 +159,14 @@ class Announces(Operation):
     reduces_to_sql = True
     reversible = True
 
-    def __init__(self, model_name: str, *, across_clinics: bool = False, **tags: list[str]) -> None:
+    def __init__(self, model_name: str, *, across_clinics: bool = False, only: Sequence[str] = (), **tags: list[str]) -> None:
         self.model_name = model_name
         self.across_clinics = across_clinics
+        self.only = only
         self.tags = tags
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
-        return type(self).__name__, [self.model_name], {"across_clinics": self.across_clinics, **self.tags}
+        return type(self).__name__, [self.model_name], {"across_clinics": self.across_clinics, "only": self.only, **self.tags}
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
         """The autodetector knows nothing of triggers."""
@@ -185,7 +187,7 @@ class Announces(Operation):
     def _announcement(self, app_label: str, state: ProjectState) -> tuple[Any, Announcement]:
         label, _, name = self.model_name.rpartition(".")
         model = state.apps.get_model(label or app_label, name)
-        return model, announcement_of(model, across_clinics=self.across_clinics, tags=dict(self.tags))
+        return model, announcement_of(model, across_clinics=self.across_clinics, only=self.only, tags=dict(self.tags))
 
     def describe(self) -> str:
         return f"Announce changes of {self.model_name}"

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from django.db import connections
+from django.db import connections, transaction
 from psycopg.pq import TransactionStatus
 
 READS = re.compile(r"[\s(]*(SELECT|SAVEPOINT|RELEASE SAVEPOINT|ROLLBACK TO SAVEPOINT|SHOW|EXPLAIN \(FORMAT)\b", re.IGNORECASE)
@@ -73,6 +73,13 @@ def committed(unit: Unit) -> None:
     if unit.touched:
         for tell in _after_commit:
             tell(unit)
+
+
+def once_after_commit(call: Callable[[], object], *, using: str) -> None:
+    """Call it when the running transaction has committed, at once where there is none; asked for again in the same transaction,
+    still once. Calls are the same if they are equal. What it raises is logged: the change has been made."""
+    if not any(one[1] == call for one in connections[using].run_on_commit):  # a rollback takes its own away
+        transaction.on_commit(call, using=using, robust=True)
 
 
 def unit_of(connection: Any) -> Unit | None:

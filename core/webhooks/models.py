@@ -17,6 +17,7 @@ from core.history.keeping import keeps_history
 from core.outbound.addresses import Guard
 from core.outbound.rules import clean_url
 from core.security.fields import EncryptedTextField
+from core.tenancy.announcements import announces
 from core.tenancy.models import ClinicForeignKey, ClinicModel, Record
 from core.validators import Rules, clean_name
 
@@ -31,6 +32,8 @@ def last_try() -> datetime:
     return timezone.now() + TRIED_FOR
 
 
+# The sender's own notes tell caches nothing: else each event would make stale what the next one asks.
+@announces(only=["events", "is_active"])
 @keeps_history(secret=["secret", "old_secret"], without=OF_THE_SENDER)
 class WebhookEndpoint(Record):
     """One address of an integrator, and which events it is told. `old_secret` signs too until `old_secret_until`."""

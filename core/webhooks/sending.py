@@ -1,4 +1,4 @@
-"""Sends what is due: `deliver_due()`, for a job or for `manage.py send_webhooks`. Several may do it at once.
+"""Sends what is due: `deliver_due()`, for the job `webhooks.send` and for `manage.py send_webhooks`. Several may do it at once.
 
 First the events of all transactions that are over become deliveries, one for each endpoint that wants them. Then deliveries are
 taken under SKIP LOCKED, a few at a time, sent side by side outside of any transaction, and noted. Of one endpoint the events about
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -81,6 +81,19 @@ ORDER BY d.seq, d.id LIMIT %(most)s FOR UPDATE OF d SKIP LOCKED
 """
 
 
+# The next moment at which something can be sent that can't now: a pause ends, or somebody's transaction that holds back events.
+NEXT = f"""
+SELECT least(
+    (SELECT min(greatest(d.due_at, coalesce(e.rests_until, d.due_at)))
+     FROM core_webhookdelivery d JOIN core_webhookendpoint e ON e.clinic_id = d.clinic_id AND e.id = d.endpoint_id
+     WHERE d.state = 'waiting' AND e.is_active AND greatest(d.due_at, coalesce(e.rests_until, d.due_at)) > %(now)s),
+    (SELECT %(soon)s WHERE EXISTS (
+        SELECT FROM core_webhookendpoint e JOIN core_domainevent v ON v.clinic_id = e.clinic_id AND v.xid > e.after_xid
+        WHERE e.is_active AND v.name = ANY (e.events) AND v.xid >= {ALL_OVER_BELOW}))
+)
+"""  # noqa: S608  (our own expression)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How one try went: the status (0: no answer), why it failed ("" for success), the seconds to wait at least."""
@@ -112,6 +125,16 @@ def deliver_due(until: Callable[[], bool] = lambda: False) -> int:
         _deliver(batch)
         tried += len(batch)
     return tried
+
+
+def next_due(soon: timedelta) -> datetime | None:
+    """When something is due that isn't yet. Events that an open transaction holds back: after `soon`. One query."""
+    now = timezone.now()
+    with platform_scope(reason="webhooks"), connections["platform"].cursor() as cursor:
+        cursor.execute(NEXT, {"now": now, "soon": now + soon})
+        (moment,) = cursor.fetchone()
+    found: datetime | None = moment
+    return found
 
 
 def spread_events() -> None:

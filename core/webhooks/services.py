@@ -21,6 +21,7 @@ from core.validators import Problems
 from core.validators.problems import details_of
 from core.webhooks.models import PING, TRIED_FOR, WebhookDelivery, WebhookEndpoint
 from core.webhooks.signing import new_secret
+from core.webhooks.waking import send_soon
 
 MOST_ENDPOINTS = 20  # of one clinic
 BOTH_SECRETS_FOR = timedelta(hours=24)
@@ -85,6 +86,7 @@ def ping(*, actor: Actor, webhook_id: UUID) -> WebhookDelivery:
     actor.require("webhook", "replay")
     endpoint = _in_use(webhook_id)
     about, now = new_id(), timezone.now()
+    send_soon()
     return WebhookDelivery.objects.create(endpoint=endpoint, event_id=about, about_id=about, name=PING, seq=0, happened_at=now)
 
 
@@ -105,6 +107,7 @@ def replay_events(*, actor: Actor, webhook_id: UUID, since: datetime, until: dat
         "since": since,
         "until": until,
     }
+    send_soon()
     with connection.cursor() as cursor:
         cursor.execute(AGAIN, {**given, "now": now, "expires": now + TRIED_FOR})
         return int(cursor.rowcount)
@@ -116,6 +119,7 @@ def replay_delivery(*, actor: Actor, delivery_id: UUID) -> WebhookDelivery:
     old = WebhookDelivery.objects.select_related("endpoint").found(pk=delivery_id)
     _refuse_off(old.endpoint)
     same = {name: getattr(old, name) for name in ("endpoint", "event_id", "about_id", "name", "seq", "happened_at")}
+    send_soon()
     return WebhookDelivery.objects.create(is_replay=True, **same)
 
 

@@ -15,7 +15,11 @@ from appointments.choices import Status
 from appointments.models import Reminder, Service
 from appointments.services import reminders, send_reminders
 from appointments.services.reminders import Reminded
+from core.jobs.execution import execute
+from core.jobs.models import Job
+from core.jobs.services import enqueue
 from core.messaging.breakers import reset_breakers
+from core.tenancy.context import Scope, unit_of_work
 from core.times import weekday_and_date
 from tests.architecture.catalogue import connected
 from tests.factories.letters import Letterbox, gateway, smtp_server
@@ -189,6 +193,48 @@ def test_a_fault_with_one_patient_stops_nobody_else_and_is_tried_again(
     monkeypatch.undo()
     assert clinic.remind(timezone.now()).written == 1
     assert len(clinic.told()) == 3
+
+
+def test_the_job_says_how_many_and_a_failing_patient_ends_it_well(clinic: Reminding, texts: Letterbox, monkeypatch: Any) -> None:
+    start = soon(hours=30)
+    visits = [clinic.visit(start + timedelta(minutes=number)) for number in range(3)]
+    clinic.visit(start, clinic.patient(phone="", reminder_channels=["sms"]))
+    remind = reminders.remind
+
+    def fails(visit: Any, *args: Any, **kwargs: Any) -> Any:
+        if visit.pk == visits[1].pk:
+            raise RuntimeError("a fault")
+        return remind(visit, *args, **kwargs)
+
+    monkeypatch.setattr(reminders, "remind", fails)
+    assert _job(clinic) == ("succeeded", "2 written, 1 can't be sent, 1 failed")
+    monkeypatch.undo()
+    assert _job(clinic) == ("succeeded", "1 written, 0 can't be sent, 0 failed")
+    assert _job(clinic) == ("succeeded", "")
+
+
+def _job(clinic: Reminding) -> tuple[str, str]:
+    """The state and the last sentence of a job that has been done."""
+    clinic_id = clinic.place.clinic.pk
+
+    def run() -> tuple[str, str]:
+        with unit_of_work(Scope(reason="test")):
+            key = enqueue("reminders.send", clinic=clinic_id)
+        execute(key)
+        with unit_of_work(Scope(reason="test")):
+            job = Job.objects.get(pk=key)
+        return str(job.state), job.sentence
+
+    found: tuple[str, str] = apart(run)[0]
+    return found
+
+
+def test_when_its_time_is_over_the_rest_is_left_to_the_next_run(clinic: Reminding) -> None:
+    for number in range(3):
+        clinic.visit(soon(hours=30) + timedelta(minutes=number))
+    looks = iter([False, True])
+    done = apart(lambda: send_reminders(clinic=clinic.place.clinic, until=lambda: next(looks)))[0]
+    assert (done.written, clinic.remind(timezone.now()).written) == (1, 2)
 
 
 # --- As the patient wants it ------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from core.accounts.auth_sessions import AuthSession, Kind, begin_session
 from core.accounts.models import Membership, SignInThrottle
 from core.accounts.roles import Role
 from core.audit.break_glass import BreakGlass, Category
+from core.data_sync.models import DataSync
 from core.database.roles import connection_apart
 from core.events.models import DomainEvent
 from core.history.models import Seal
@@ -302,6 +303,7 @@ MAKERS: dict[Any, Callable[[Place], Any]] = {
     Seal: _seal,
     SecurityEvent: _event,
     SignInThrottle: _throttle,
+    DataSync: lambda place: DataSync.objects.create(url="https://copy.example.org/hms", secret="whsec_case"),
     WebhookEndpoint: _webhook,
     WebhookDelivery: _webhook_delivery,
     DomainEvent: _domain_event,

@@ -172,18 +172,18 @@ def worker_pid(job: dict[str, Any]) -> int:
 
 
 @contextmanager
-def crew(name: str, *, with_redis: bool) -> Iterator[Crew]:
-    """A database, a broker and no worker yet: `start` them."""
+def crew(name: str, *, with_redis: bool, variables: dict[str, str] | None = None) -> Iterator[Crew]:
+    """A database, a broker and no worker yet: `start` them. `variables` are added to their environment."""
     if with_redis:
-        with redis_server() as redis, _crew(f"{name}_redis", redis) as found:
+        with redis_server() as redis, _crew(f"{name}_redis", redis, variables or {}) as found:
             yield found
     else:
-        with _crew(f"{name}_folder", None) as found:
+        with _crew(f"{name}_folder", None, variables or {}) as found:
             yield found
 
 
 @contextmanager
-def _crew(name: str, redis: RedisServer | None) -> Iterator[Crew]:
+def _crew(name: str, redis: RedisServer | None, variables: dict[str, str]) -> Iterator[Crew]:
     with database_of_its_own(name) as (environment, admin), tempfile.TemporaryDirectory(prefix="hms-jobs-") as folder:
         environment |= {
             "HMS_PROCESS": "web",  # the driver is to HMS what a web process is
@@ -195,7 +195,7 @@ def _crew(name: str, redis: RedisServer | None) -> Iterator[Crew]:
             "HMS_AUDIT_ANCHORS_DIR": str(Path(folder) / "anchors"),
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
-        }
+        } | variables
         with psycopg.connect(admin, autocommit=True, row_factory=dict_row) as connection:
             connection.execute(TABLES)
             log = Path(folder) / "log"

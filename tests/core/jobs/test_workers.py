@@ -8,9 +8,12 @@ from uuid import UUID
 
 import pytest
 
+from core.jobs.schedule import SCHEDULE
 from tests.factories.job_crew import Crew, crew, lives, worker_pid
 
 LOCK = 4711
+OF_THE_PLATFORM = [entry.kind for entry in SCHEDULE if not entry.per_clinic]
+OF_A_CLINIC = [entry.kind for entry in SCHEDULE if entry.per_clinic]
 
 
 @pytest.fixture(scope="module", params=["folder", "redis"])
@@ -251,12 +254,12 @@ def test_a_broker_that_is_away_holds_nobody_up(at_work: Crew) -> None:
     assert at_work.effects(key) == 1
 
 
-@pytest.mark.parametrize("kind", ["maintenance.daily", "audit.seal", "uploads.sweep"])
+@pytest.mark.parametrize("kind", OF_THE_PLATFORM)
 def test_the_platform_s_own_jobs(kind: str, at_work: Crew) -> None:
     at_work.ends(at_work.enqueue(kind))
 
 
-@pytest.mark.parametrize("kind", ["cache.warm", "keys.follow_marks", "patients.finish_anonymisations"])
+@pytest.mark.parametrize("kind", OF_A_CLINIC)
 def test_a_clinic_s_own_jobs(kind: str, at_work: Crew) -> None:
     at_work.ends(at_work.enqueue(kind, clinic=at_work.ask("clinic")))
 

@@ -13,16 +13,18 @@ from django.utils import timezone
 from core.accounts.actor import system_actor
 from core.errors import Conflict, NotFound, ValidationFailed
 from core.events.announcing import announce
+from core.jobs.models import Job
 from core.messaging.models import OutgoingMessage
-from core.tenancy.context import clinic_scope, platform_scope
+from core.tenancy.context import Scope, clinic_scope, platform_scope, unit_of_work
 from core.webhooks import sending, services
 from core.webhooks.models import WebhookDelivery, WebhookEndpoint
-from core.webhooks.sending import deliver_due, pause_after, rest_after, spread_events
+from core.webhooks.sending import deliver_due, next_due, pause_after, rest_after, spread_events
 from core.webhooks.signing import signature
 from patients import events
 from tests.architecture.catalogue import connected
 from tests.core.webhooks.conftest import Integrator, committed
 from tests.core.webhooks.receiver import is_theirs
+from tests.factories.databases import eventually
 from tests.factories.endpoints import Told
 from tests.factories.threads import apart
 from tests.factories.world import Place
@@ -100,6 +102,55 @@ def test_what_is_rolled_back_is_not_sent(integrator: Integrator) -> None:
     integrator.announce(patient)
     integrator.send_until(lambda: integrator.receiver.events)
     assert len(integrator.deliveries()) == 1
+
+
+def test_what_an_open_transaction_holds_back_is_looked_at_again_after_a_moment(integrator: Integrator) -> None:
+    first, second = integrator.place.patients[:2]
+    began, end = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        with clinic_scope(integrator.place.clinic, reason="test"):
+            announce(events.CHANGED, first.pk, patient=first.pk)
+            began.set()
+            assert end.wait(30)
+
+    def held_back() -> datetime | None:
+        assert began.wait(30)
+        try:
+            with clinic_scope(integrator.place.clinic, reason="test"):
+                announce(events.CHANGED, second.pk, patient=second.pk)
+            deliver_due()
+            assert integrator.receiver.events == []
+            return next_due(timedelta(seconds=1))
+        finally:
+            end.set()
+
+    before = timezone.now()
+    moment = apart(slow, held_back)[1]
+    assert moment is not None and before < moment < timezone.now() + timedelta(seconds=1)
+    integrator.send_until(lambda: len(integrator.receiver.events) == 2)
+    assert eventually(lambda: apart(lambda: next_due(timedelta(seconds=1))) == [None], 60)
+
+
+def test_a_pause_that_ends_is_known(integrator: Integrator) -> None:
+    """Of the delivery that failed, not of those behind it, which can't be sent before."""
+    integrator.receiver.status = lambda _said: 500
+    integrator.announce(integrator.place.patients[0], times=2)
+    integrator.send_until(lambda: integrator.end.taken)
+    (failed,) = integrator.deliveries(attempts=1)
+    assert eventually(lambda: apart(lambda: next_due(timedelta(seconds=1))) == [failed.due_at], 60)
+
+
+@pytest.mark.parametrize("service", [services.ping, services.replay_events])
+def test_what_somebody_sends_by_hand_needs_no_minute(integrator: Integrator, service: Any) -> None:
+    more = {"since": timezone.now() - timedelta(hours=1)} if service is services.replay_events else {}
+    integrator.does(service, webhook_id=integrator.endpoint.pk, **more)
+
+    def kinds() -> list[str]:
+        with unit_of_work(Scope(reason="test")):
+            return list(Job.objects.values_list("kind", flat=True))
+
+    assert apart(kinds) == [["webhooks.send"]]
 
 
 def test_what_commits_late_is_not_missed(integrator: Integrator) -> None:
