@@ -15,9 +15,9 @@ from appointments.choices import Status
 from appointments.models import Reminder, Service
 from appointments.services import reminders, send_reminders
 from appointments.services.reminders import Reminded
-from core.messaging.breakers import reset_breakers
 from core.times import weekday_and_date
 from tests.architecture.catalogue import connected
+from tests.factories.channels import forget_troubles
 from tests.factories.letters import Letterbox, gateway, smtp_server
 from tests.factories.reminded import Reminding, reminding
 from tests.factories.threads import apart
@@ -30,7 +30,7 @@ SMS, MAIL = "+447700900100", "ines@example.org"
 def clinic(world: World) -> Iterator[Reminding]:
     with reminding(world.riverside) as found:
         yield found
-    reset_breakers()
+    forget_troubles()
 
 
 @pytest.fixture(autouse=True)
@@ -250,7 +250,7 @@ def test_an_outage_of_every_channel_ends_and_each_gets_one(clinic: Reminding, te
     assert [one.state for one in clinic.told()] == ["waiting"] * 3
     texts.refuse = 0
     settings.HMS_MESSAGE_GATEWAYS = working
-    reset_breakers()
+    forget_troubles()
     with connected("postgres") as connection:
         connection.execute("UPDATE core_outgoingmessage SET due_at = now()")
         connection.commit()
