@@ -124,19 +124,17 @@ def _deliver(message: OutgoingMessage) -> None:
     """Try channel after channel. What may have gone out is tried again only if a second one would do no harm."""
     addresses: dict[str, str] = json.loads(message.addresses)
     contents = unpacked(message.contents)
-    outcome = _Outcome(message.channel)
+    outcome = _Outcome(message.channel, causes=_causes_of_others(message))
     for name in list(message.channels):
         channel = Channel(name)
         if message.channel != name:
-            message.channel = name
-            _mark(message)
+            _mark(message, name, outcome)
         if _try(channel, _letter(message, addresses[name], contents.get(channel)), message, outcome):
             break
     if message.channel != outcome.channel:  # those behind it were left alone
-        message.channel = outcome.channel
-        _mark(message)
+        _mark(message, outcome.channel, outcome)
     message.state = outcome.state
-    message.cause = "; ".join(outcome.causes)[:200]
+    message.cause = outcome.cause
     if message.state == State.FAILED and message.channels:
         _wait(message, outcome)
     _note(message)
@@ -152,6 +150,10 @@ class _Outcome:
     tried: bool = False
     wish: float = 0.0  # seconds for which one that was tried wants to be left alone
     left_alone: list[float] = field(default_factory=list)  # seconds until others may be tried
+
+    @property
+    def cause(self) -> str:
+        return "; ".join(self.causes)[:200]
 
 
 def _letter(message: OutgoingMessage, address: str, content: Content | None) -> Letter:
@@ -192,10 +194,17 @@ def _wait(message: OutgoingMessage, outcome: _Outcome) -> None:
         message.state, message.due_at = State.WAITING, timezone.now() + pause
 
 
-def _mark(message: OutgoingMessage) -> None:
+def _mark(message: OutgoingMessage, channel: str, outcome: _Outcome) -> None:
     """By which channel it is being handed over, before it is: a receipt may be faster than the gateway's answer."""
+    message.channel, message.cause = channel, outcome.cause
     with platform_scope(reason="messages"):
-        OutgoingMessage.objects.filter(pk=message.pk, state=State.UNKNOWN).update(channel=message.channel)
+        rows = OutgoingMessage.objects.filter(pk=message.pk, state=State.UNKNOWN)
+        rows.update(channel=message.channel, cause=message.cause)
+
+
+def _causes_of_others(message: OutgoingMessage) -> list[str]:
+    """Why it goes no more by channels that it was to go by: those that were reported as failed, and that refuse the address."""
+    return [part for part in message.cause.split("; ") if part and part.partition(":")[0] not in message.channels]
 
 
 def _note(message: OutgoingMessage) -> None:

@@ -74,10 +74,6 @@ class Letterbox:
             self._news.notify_all()
         return fate
 
-    def wait_for_tries(self, count: int) -> None:
-        with self._news:
-            assert self._news.wait_for(lambda: self.tried >= count, WAIT), f"only {self.tried} came"
-
     def revive(self) -> None:
         assert self.serve and self._server is None
         self._server = self.serve()
