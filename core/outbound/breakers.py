@@ -108,6 +108,11 @@ class _Local:
             wait = getattr(self, what)(self.clock(), given)
             return wait, self.failures
 
+    def learn(self, wait: float) -> None:
+        """All processes together know that it is left alone for so many seconds, or that it isn't."""
+        with self.lock:
+            self.until = self.clock() + wait
+
     def admit(self, now: float, _given: float) -> float:
         if now < self.until:
             return self.until - now
@@ -188,4 +193,6 @@ class Breaker:
             if client is not None:
                 wait, failures = client.eval(LUA, 1, self._key, what, given, *constants)
                 told = float(wait), int(failures)
+                if what == "admit":
+                    self._local.learn(told[0])
         return told
