@@ -1,7 +1,9 @@
 """Gateways are other systems like all: one client and one breaker, which holds for messages what messages need."""
 
+import socketserver
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from core.messaging import wire
 from core.messaging.courier import send_waiting
 from core.messaging.models import Channel, Kind, State
+from core.messaging.progress import reported
 from core.messaging.services import post
 from core.messaging.wire import PACE, NotSent
 from core.outbound.breakers import LIMIT, Breaker
@@ -18,7 +21,7 @@ from core.outbound.registry import registry
 from core.outbound.systems import System
 from core.redis import RedisLink
 from core.tenancy.context import platform_scope
-from tests.core.messaging.told import PHONE, both, nobody_asks, told
+from tests.core.messaging.told import EMAIL, PHONE, both, nobody_asks, told
 from tests.factories.channels import breaker_of, seconds_left
 from tests.factories.endpoints import Endpoint, Told, endpoints
 from tests.factories.letters import Letterbox, closed_port
@@ -153,6 +156,37 @@ def test_a_mail_server_that_is_away_is_left_alone_like_a_gateway(settings: Any, 
     rows = ledger()
     assert [row.state for row in rows] == [State.WAITING] * (LIMIT + 2), "nobody has seen them"
     assert [row.attempts for row in rows] == [1] * LIMIT + [0, 0]
+
+
+class HangsUp(socketserver.BaseRequestHandler):
+    """A mail server that ends each call before it has said a word."""
+
+
+def test_a_mail_server_that_hangs_up_has_seen_nothing(settings: Any, texts: Letterbox, ledger: Any, riverside: Place) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), HangsUp) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        options = {"host": "127.0.0.1", "port": server.server_address[1], "timeout": 5}
+        settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}}
+        kept = told(riverside.clinic, Channel.EMAIL, Channel.SMS)
+        send_waiting()
+        server.shutdown()
+    texts.wait_for(PHONE)
+    kept = both(kept)[1]
+    assert (kept.state, kept.channel, kept.cause) == ("sent", "sms", "email: SMTPServerDisconnected")
+
+
+def test_why_it_goes_no_more_by_a_channel_stays_in_its_cause(
+    settings: Any, texts: Letterbox, by_cloud_api: Letterbox, mail: Letterbox, ledger: Any, riverside: Place
+) -> None:
+    by_cloud_api.refuse, by_cloud_api.answer = 400, b'{"error": {"code": 131026}}'
+    kept = told(riverside.clinic, Channel.WHATSAPP, Channel.SMS, Channel.EMAIL)
+    send_waiting()
+    assert reported(kept.pk, Channel.SMS, State.FAILED, code="30003")
+    send_waiting()
+    mail.wait_for(EMAIL)
+    kept = both(kept)[1]
+    assert (kept.state, kept.channel) == ("sent", "email")
+    assert kept.cause == "whatsapp: HTTP 400 131026; sms: reported 30003"
 
 
 def test_processes_leave_a_gateway_alone_together(monkeypatch: pytest.MonkeyPatch) -> None:
