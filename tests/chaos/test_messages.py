@@ -25,7 +25,7 @@ from tests.factories.trouble import Town, people, settle_in, states, town, varia
 from tests.factories.world import World
 
 pytestmark = pytest.mark.slow
-PATIENTS, SENDERS, SECONDS, SEED = 300, 3, 600, 20261129
+PATIENTS, SENDERS, SECONDS, SEED = 300, 3, 1200, 20261129
 
 
 class Senders:
@@ -99,7 +99,7 @@ def test_each_of_300_patients_gets_each_reminder_once(world: World, settings: An
         assert len(told) == 2 * PATIENTS
         ends = states(told)
         assert ends["unknown"] <= there.uncertain() + there.kills * SENDERS + senders.deaths, ends
-        assert sum(ends[one] for one in ("sent", "delivered", "read")) > 0.7 * len(told), ends
+        assert sum(ends[one] for one in ("sent", "delivered", "read")) > 0.6 * len(told), ends
         assert senders.deaths > 5
         print(f"\n{dict(ends)}, {there.kills} outages, {senders.deaths} deaths, {time.monotonic() - began:.0f} s")  # noqa: T201
 
@@ -108,7 +108,7 @@ def _sent_under_fire(senders: Senders, there: Town, redis: RedisServer, chance: 
     while waiting():
         assert time.monotonic() - began < SECONDS, "messages wait for ever"
         senders.fill_up()
-        _until_busy(senders, there, chance.randint(3, 25))
+        _until_busy(senders, there, chance.randint(15, 60))
         senders.kill_one(chance)
         if chance.random() < 0.3:
             with suppress(OSError):
