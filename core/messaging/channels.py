@@ -1,21 +1,18 @@
 """The ways out of the house: e-mail by SMTP, text messages and WhatsApp by the gateway that the installation has."""
 
 import json
-import smtplib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 
 from core.messaging import generic
 from core.messaging.models import Channel
+from core.messaging.smtp import send_mail
 from core.messaging.twilio import send_by_twilio
 from core.messaging.whatsapp import send_by_cloud_api
-from core.messaging.wire import NotSent, post
-
-NO_SUCH_MAILBOX = {550, 551, 553}  # of RCPT TO: the address itself; other refusals may be ours
+from core.messaging.wire import NotSent, gateway, post
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +49,7 @@ def send(channel: Channel, letter: Letter) -> None:
 
 
 def _by_email(letter: Letter) -> None:
-    if not settings.MAILERS:
-        raise NotSent("not configured")
-    headers = {"Message-ID": f"<{letter.id}@{settings.HMS_BASE_DOMAIN}>", "Auto-Submitted": "auto-generated"}
-    sender = settings.DEFAULT_FROM_EMAIL
-    mail = EmailMultiAlternatives(letter.subject, letter.text, sender, [letter.address], headers=headers)
-    if letter.html:
-        mail.attach_alternative(letter.html, "text/html")
-    try:
-        mail.send(using="default")
-    except smtplib.SMTPRecipientsRefused as error:
-        codes = {code for code, _ in error.recipients.values()}
-        raise NotSent("address refused", unreachable=bool(codes) and codes <= NO_SUCH_MAILBOX) from error
-    except smtplib.SMTPResponseException as error:
-        raise NotSent(f"SMTP {error.smtp_code}", in_trouble=400 <= error.smtp_code < 500) from error
-    except (smtplib.SMTPServerDisconnected, TimeoutError) as error:
-        raise NotSent(type(error).__name__, certain=False, in_trouble=True) from error  # perhaps after it had taken the letter
-    except (smtplib.SMTPException, OSError) as error:
-        raise NotSent(type(error).__name__, in_trouble=True) from error
-    except ValueError as error:
-        raise NotSent(type(error).__name__) from error
+    send_mail(message_id=str(letter.id), to=letter.address, subject=letter.subject, text=letter.text, html=letter.html)
 
 
 def _by_sms(letter: Letter) -> None:
@@ -89,7 +67,7 @@ def _by_whatsapp(letter: Letter) -> None:
         raise NotSent("no template")  # Meta takes free words only within a day of the person's own
     send_by_cloud_api(
         message_id=str(letter.id),
-        to=letter.address,
+        phone=letter.address,
         template=letter.template,
         language=letter.language,
         parameters=letter.parameters,
@@ -103,7 +81,8 @@ def _by_gateway(channel: Channel, letter: Letter) -> None:
         body |= {"template": letter.template, "language": letter.language, "parameters": letter.parameters}  # type: ignore[dict-item]
     token = settings.HMS_MESSAGE_GATEWAY_TOKENS.get(channel, "")
     headers = generic.headers(str(letter.id), token)
-    answer = post(settings.HMS_MESSAGE_GATEWAYS.get(channel, ""), json.dumps(body).encode(), headers)
+    to = gateway(channel, settings.HMS_MESSAGE_GATEWAYS.get(channel, "").split())
+    answer = post(to, "", json.dumps(body).encode(), headers)
     if not answer.is_taken:
         raise answer.not_sent()
 

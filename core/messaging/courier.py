@@ -12,12 +12,11 @@ from django.db import DatabaseError, InterfaceError, connections
 from django.utils import timezone
 
 from core.jobs.services import begin_soon
-from core.messaging.breakers import LONGEST_WISH, breaker_of
 from core.messaging.catalogue import Content, unpacked
 from core.messaging.channels import Letter, send
 from core.messaging.models import Channel, Kind, OutgoingMessage, PatientMessage, State
 from core.messaging.progress import PATIENTS, keep_note, tell_clinic, unreachable, why_not, wipe
-from core.messaging.wire import NotSent
+from core.messaging.wire import PACE, NotSent
 from core.tenancy.context import platform_scope
 
 logger = logging.getLogger(__name__)
@@ -145,23 +144,19 @@ def _deliver(message: OutgoingMessage) -> None:
     """Try channel after channel. What may have gone out is tried again only if a second one would do no harm."""
     addresses: dict[str, str] = json.loads(message.addresses)
     contents = unpacked(message.contents)
-    outcome, pauses = _Outcome(), []
+    outcome = _Outcome(message.channel, causes=_causes_of_others(message))
     for name in list(message.channels):
         channel = Channel(name)
-        if left := breaker_of(channel).seconds_left():
-            outcome.causes.append(f"{name}: left alone")
-            pauses.append(left)
-            continue
         if message.channel != name:
-            message.channel = name
-            _mark(message)
-        outcome.tried = True
+            _mark(message, name, outcome)
         if _try(channel, _letter(message, addresses[name], contents.get(channel)), message, outcome):
             break
+    if message.channel != outcome.channel:  # those behind it were left alone
+        _mark(message, outcome.channel, outcome)
     message.state = outcome.state
-    message.cause = "; ".join(outcome.causes)[:200]
+    message.cause = outcome.cause
     if message.state == State.FAILED and message.channels:
-        _wait(message, outcome, pauses)
+        _wait(message, outcome)
     _note(message)
 
 
@@ -169,10 +164,16 @@ def _deliver(message: OutgoingMessage) -> None:
 class _Outcome:
     """Of one round through a message's channels."""
 
+    channel: str  # the last one tried
     state: str = State.FAILED
     causes: list[str] = field(default_factory=list)
     tried: bool = False
-    retry_after: float = 0.0  # seconds
+    wish: float = 0.0  # seconds for which one that was tried wants to be left alone
+    left_alone: list[float] = field(default_factory=list)  # seconds until others may be tried
+
+    @property
+    def cause(self) -> str:
+        return "; ".join(self.causes)[:200]
 
 
 def _letter(message: OutgoingMessage, address: str, content: Content | None) -> Letter:
@@ -187,9 +188,11 @@ def _try(channel: Channel, letter: Letter, message: OutgoingMessage, outcome: _O
         send(channel, letter)
     except NotSent as error:
         outcome.causes.append(f"{channel}: {error.cause}")
-        outcome.retry_after = max(outcome.retry_after, error.retry_after or 0.0)
-        if error.in_trouble or error.retry_after is not None:
-            breaker_of(channel).failed(error.retry_after)
+        if not error.tried:
+            outcome.left_alone.append(error.wait)
+            return False
+        outcome.tried, outcome.channel = True, channel.value
+        outcome.wish = max(outcome.wish, error.wait)
         if error.unreachable or error.stopped:
             unreachable(message, channel, stopped=error.stopped)
             message.channels = [name for name in message.channels if name != channel]
@@ -197,25 +200,31 @@ def _try(channel: Channel, letter: Letter, message: OutgoingMessage, outcome: _O
             return False
         outcome.state = State.UNKNOWN
     else:
-        breaker_of(channel).succeeded()
-        outcome.state = State.SENT
+        outcome.state, outcome.channel = State.SENT, channel.value
     return True
 
 
-def _wait(message: OutgoingMessage, outcome: _Outcome, pauses: list[float]) -> None:
+def _wait(message: OutgoingMessage, outcome: _Outcome) -> None:
     """Another round later: when a gateway may be asked again if that alone held it up, else after the next pause, five times."""
     if not outcome.tried:
         message.attempts -= 1
-        message.state, message.due_at = State.WAITING, timezone.now() + timedelta(seconds=min(pauses) + 1)
+        message.state, message.due_at = State.WAITING, timezone.now() + timedelta(seconds=min(outcome.left_alone) + 1)
     elif message.attempts < ATTEMPTS:
-        pause = max(FIRST_PAUSE * 2 ** (message.attempts - 1), timedelta(seconds=min(outcome.retry_after, LONGEST_WISH)))
+        pause = max(FIRST_PAUSE * 2 ** (message.attempts - 1), timedelta(seconds=min(outcome.wish, PACE.rest)))
         message.state, message.due_at = State.WAITING, timezone.now() + pause
 
 
-def _mark(message: OutgoingMessage) -> None:
+def _mark(message: OutgoingMessage, channel: str, outcome: _Outcome) -> None:
     """By which channel it is being handed over, before it is: a receipt may be faster than the gateway's answer."""
+    message.channel, message.cause = channel, outcome.cause
     with platform_scope(reason="messages"):
-        OutgoingMessage.objects.filter(pk=message.pk, state=State.UNKNOWN).update(channel=message.channel)
+        rows = OutgoingMessage.objects.filter(pk=message.pk, state=State.UNKNOWN)
+        rows.update(channel=message.channel, cause=message.cause)
+
+
+def _causes_of_others(message: OutgoingMessage) -> list[str]:
+    """Why it goes no more by channels that it was to go by: those that were reported as failed, and that refuse the address."""
+    return [part for part in message.cause.split("; ") if part and part.partition(":")[0] not in message.channels]
 
 
 def _note(message: OutgoingMessage) -> None:

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from core.messaging.models import Channel, State
-from core.messaging.wire import post
+from core.messaging.wire import gateway, post
 
 UNREACHABLE = {21211, 21614, 30005, 30006}  # no valid number, no mobile phone, unknown, a landline
 STOPPED = 21610
@@ -40,12 +40,12 @@ def send_by_twilio(*, message_id: str, to: str, text: str) -> None:
     form["MessagingServiceSid" if sender.startswith("MG") else "From"] = sender
     login = base64.b64encode(f"{account['sid']}:{account['token']}".encode()).decode()
     headers = {"Authorization": f"Basic {login}", "Content-Type": "application/x-www-form-urlencoded"}
-    url = f"{account['url']}/2010-04-01/Accounts/{quote(account['sid'])}/Messages.json"
-    answer = post(url, urlencode(form).encode(), headers)
+    path = f"/2010-04-01/Accounts/{quote(account['sid'])}/Messages.json"
+    answer = post(gateway(Channel.SMS, [account["url"]]), path, urlencode(form).encode(), headers)
     if answer.is_taken:
         return
     code = _code(answer.body)
-    error = answer.not_sent(str(code or ""))
+    error = answer.not_sent(code)
     error.unreachable, error.stopped = code in UNREACHABLE, code == STOPPED
     raise error
 

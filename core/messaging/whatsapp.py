@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
-from core.messaging.models import State
-from core.messaging.wire import post
+from core.messaging.models import Channel, State
+from core.messaging.wire import gateway, leave_alone, post
 
 SLOWER = {4, 80007, 130429, 131056}  # too many requests, of one kind or another
 UNREACHABLE = {131026}
@@ -18,7 +18,7 @@ STOPPED = {131050}
 STATES = {"sent": State.SENT, "delivered": State.DELIVERED, "read": State.READ, "failed": State.FAILED}
 
 
-def send_by_cloud_api(*, message_id: str, to: str, template: str, language: str, parameters: Sequence[str]) -> None:
+def send_by_cloud_api(*, message_id: str, phone: str, template: str, language: str, parameters: Sequence[str]) -> None:
     """POST /{phone number id}/messages with a bearer token. Raises NotSent.
 
     The template of this name and language has been approved by Meta. Our id travels along and comes
@@ -29,19 +29,21 @@ def send_by_cloud_api(*, message_id: str, to: str, template: str, language: str,
     body = {
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
-        "to": to.removeprefix("+"),
+        "to": phone.removeprefix("+"),
         "type": "template",
         "template": {"name": template, "language": {"code": language}, "components": [filled]},
         "biz_opaque_callback_data": message_id,
     }
     headers = {"Authorization": f"Bearer {account['token']}", "Content-Type": "application/json"}
-    answer = post(f"{account['url']}/{account['number']}/messages", json.dumps(body).encode(), headers)
+    to = gateway(Channel.WHATSAPP, [account["url"]])
+    answer = post(to, f"/{account['number']}/messages", json.dumps(body).encode(), headers)
     if answer.is_taken:
         return
     code = _code(answer.body)
-    error = answer.not_sent(str(code or ""))
+    if code in SLOWER:
+        leave_alone(to)
+    error = answer.not_sent(code)
     error.unreachable, error.stopped = code in UNREACHABLE, code in STOPPED
-    error.in_trouble = error.in_trouble or code in SLOWER
     raise error
 
 

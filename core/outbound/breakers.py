@@ -20,7 +20,26 @@ LIMIT = 5  # failures in a row that open it
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds that it stays open: doubled each time that the try afterwards fails
 PROBE_SECONDS = 30.0  # after which somebody else may try, when whoever tried has died
 LONGEST_REST = 300.0  # seconds that an endpoint may ask to be left alone
-KEPT_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds: how long it stays open, first and at most, and for how long it may ask to be left alone.
+
+    Longer ones are for endpoints where the try afterwards has a price: what is asked then may have been done without an answer.
+    """
+
+    first: float = FIRST_PAUSE
+    longest: float = LONGEST_PAUSE
+    rest: float = LONGEST_REST
+
+    @property
+    def beyond(self) -> float:
+        """Nothing of ours lasts so long: a state that does is from before a clock was set back."""
+        return 2 * max(self.longest, self.rest)
+
+
+PACE = Pace()
 
 # f: failures in a row. n: how often in a row it opened. u: until when it is left alone. p: until when somebody tries it.
 # ARGV: what happens, and its seconds: of a rest, or the jitter's factor. Answers the seconds to wait (0: go), and the failures.
@@ -31,7 +50,7 @@ local had = redis.call('HMGET', KEYS[1], 'f', 'n', 'u', 'p')
 local f, n, u, p = tonumber(had[1] or 0), tonumber(had[2] or 0), tonumber(had[3] or 0), tonumber(had[4] or 0)
 local what, given = ARGV[1], tonumber(ARGV[2])
 local limit, first, longest, probe = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-if u > now + longest * 10 then f, n, u, p = 0, 0, 0, 0 end
+if u > now + tonumber(ARGV[7]) then f, n, u, p = 0, 0, 0, 0 end
 local wait, write = 0, true
 if what == 'admit' then
     write = false
@@ -66,7 +85,7 @@ elseif what == 'alive' then
 end
 if write then
     redis.call('HSET', KEYS[1], 'f', f, 'n', n, 'u', string.format('%.6f', u), 'p', string.format('%.6f', p))
-    redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[7]))
+    redis.call('EXPIRE', KEYS[1], tonumber(ARGV[8]))
 end
 return {string.format('%.6f', wait), f}
 """
@@ -77,6 +96,7 @@ class _Local:
     """The same in the memory of this process."""
 
     clock: Callable[[], float] = time.monotonic
+    pace: Pace = PACE
     failures: int = 0
     opened: int = 0
     until: float = 0.0
@@ -87,6 +107,11 @@ class _Local:
         with self.lock:
             wait = getattr(self, what)(self.clock(), given)
             return wait, self.failures
+
+    def learn(self, wait: float) -> None:
+        """All processes together know that it is left alone for so many seconds, or that it isn't."""
+        with self.lock:
+            self.until = self.clock() + wait
 
     def admit(self, now: float, _given: float) -> float:
         if now < self.until:
@@ -102,7 +127,7 @@ class _Local:
             self.failures, self.probing = self.failures + 1, 0.0
             if self.failures >= LIMIT:
                 self.opened += 1
-                self.until = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (self.opened - 1)) * jitter
+                self.until = now + min(self.pace.longest, self.pace.first * 2.0 ** (self.opened - 1)) * jitter
         return 0.0
 
     def succeeded(self, now: float, _given: float) -> float:
@@ -124,11 +149,13 @@ class _Local:
 class Breaker:
     """Of one endpoint. Safe for threads. With Redis each step is one round trip."""
 
-    def __init__(self, name: str, *, redis: RedisLink | None = link, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, name: str, pace: Pace = PACE, *, redis: RedisLink | None = link, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         secret = f"outbound:{settings.SECRET_KEY}".encode()
         self._key = f"hms:outbound:{hmac.new(secret, name.encode(), hashlib.sha256).hexdigest()[:32]}"
-        self._redis = redis
-        self._local = _Local(clock)
+        self._redis, self._pace = redis, pace
+        self._local = _Local(clock, pace)
 
     def admit(self) -> float:
         """0: go, and say afterwards how it went. Otherwise the seconds until it is worth asking again."""
@@ -142,9 +169,9 @@ class Breaker:
         """It gave no answer, or failed itself."""
         self._tell("failed", random.uniform(0.75, 1.25))  # noqa: S311  (not every process at the same moment)
 
-    def rest(self, seconds: float) -> None:
-        """It asked to be left alone for so long."""
-        self._tell("rest", min(max(0.0, seconds), LONGEST_REST))
+    def rest(self, seconds: float = 0.0) -> None:
+        """It asked to be left alone, for so long; 0: it did not say how long."""
+        self._tell("rest", min(max(0.0, seconds) or self._pace.first, self._pace.rest))
 
     def alive(self) -> None:
         """Somebody has looked: it is well."""
@@ -159,9 +186,13 @@ class Breaker:
         told = self._local.tell(what, given)
         if self._redis is None:
             return told
-        constants = (LIMIT, FIRST_PAUSE, LONGEST_PAUSE, PROBE_SECONDS, KEPT_MS)
+        pace = self._pace
+        kept = round(max(3600.0, pace.beyond))
+        constants = (LIMIT, pace.first, pace.longest, PROBE_SECONDS, pace.beyond, kept)
         with self._redis.using() as client:
             if client is not None:
                 wait, failures = client.eval(LUA, 1, self._key, what, given, *constants)
                 told = float(wait), int(failures)
+                if what == "admit":
+                    self._local.learn(told[0])
         return told

@@ -18,14 +18,13 @@ from django.utils import timezone
 from core.outbound.addresses import Refused
 from core.outbound.breakers import Breaker
 from core.outbound.budget import RetryBudget
-from core.outbound.errors import AddressRefused, OutboundTrouble
+from core.outbound.errors import CIRCUIT_OPEN, AddressRefused, OutboundTrouble
 from core.outbound.figures import EndpointFigures, Meter
 from core.outbound.systems import LEAST_CONNECTIONS, System
 from core.outbound.transport import deadline, http_client
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds before the same endpoint is asked again; doubled, with jitter
-REST = 1.0  # seconds for an endpoint that says "too many requests" and no more
 CROWDED = "too many at once"  # of our own requests, for our own pool
 
 
@@ -64,12 +63,16 @@ class Sent:
 class Endpoint:
     """One address of a system, with its breaker and its figures."""
 
-    def __init__(self, system: str, url: str) -> None:
+    def __init__(self, system: System, url: str) -> None:
         parts = urlsplit(url)
-        self.url = url.rstrip("/")
+        self._url = url
         self.name = parts.netloc + parts.path.rstrip("/")
-        self.breaker = Breaker(f"{system} {self.url}")
+        self.breaker = Breaker(f"{system.name} {url.rstrip('/')}", system.pace)
         self.meter = Meter()
+
+    def url(self, path: str) -> str:
+        """Of a path below the address; without one it is the address as it was written, with its slash at the end or without."""
+        return self._url.rstrip("/") + path if path else self._url
 
 
 class Client:
@@ -77,9 +80,9 @@ class Client:
 
     def __init__(self, system: System) -> None:
         self.system = system
-        self.endpoints = [Endpoint(system.name, url) for url in system.endpoints]
+        self.endpoints = [Endpoint(system, url) for url in system.endpoints]
         self.budget = RetryBudget()
-        self._http = http_client(system.guard)
+        self._http = http_client(system.guard, system.idle_seconds)
         self._turn, self._lock = 0, threading.Lock()
 
     def request(
@@ -118,6 +121,11 @@ class Client:
         """By endpoint. No query."""
         return [one.meter.figures(self.system.name, one.name, is_open=one.breaker.is_open) for one in self.endpoints]
 
+    def leave_alone(self, seconds: float = 0.0) -> None:
+        """The system has asked for it in an answer of its own kind; 0: it did not say for how long."""
+        for one in self.endpoints:
+            one.breaker.rest(seconds)
+
     def close(self) -> None:
         self._http.close()
 
@@ -134,26 +142,27 @@ class Client:
 
     def _asked(self, sent: Sent, until: float) -> Answer:
         tried: list[Endpoint] = []
-        paid = 0
+        paid, certain = 0, True
         trouble: OutboundTrouble | None = None
         while True:
             endpoint, wait = self._chosen(tried)
             if endpoint is None and tried:
                 endpoint, wait = self._chosen(())
             if endpoint is None:
-                raise trouble or OutboundTrouble(self.system.name, "circuit open", certain=True, wait=wait)
+                raise trouble or OutboundTrouble(self.system.name, CIRCUIT_OPEN, certain=True, wait=wait)
             try:
                 return self._once(endpoint, sent, retry=bool(tried))
             except AddressRefused:
                 raise
             except OutboundTrouble as error:
-                trouble = error
-            if not (trouble.certain or sent.is_repeatable):
+                trouble, certain = error, certain and error.certain
+            surely_nothing, trouble.certain = trouble.certain, certain
+            if not (surely_nothing or sent.is_repeatable):
                 raise trouble
             again = endpoint in tried
             tried.append(endpoint)
             has_other = len(set(tried)) < len(self.endpoints)
-            if trouble.certain and not trouble.status and has_other and not again:
+            if surely_nothing and not trouble.status and has_other and not again:
                 continue  # it reached nobody: the next endpoint gets it for the first time
             paid += 1
             if paid >= self.system.attempts or not self.budget.spend():
@@ -199,13 +208,13 @@ class Client:
         refused = answer.status in (429, 503)  # by their meaning nothing was done
         wait = retry_after(answer.headers) if refused else 0.0
         if answer.status == 429 or wait:
-            endpoint.breaker.rest(wait or REST)
+            endpoint.breaker.rest(wait)
         else:
             endpoint.breaker.failed()
         raise OutboundTrouble(self.system.name, f"HTTP {answer.status}", certain=refused, status=answer.status, wait=wait)
 
     def _exchanged(self, endpoint: Endpoint, sent: Sent) -> Answer:
-        return exchange(self._http, self.system, endpoint.url + sent.path, sent)
+        return exchange(self._http, self.system, endpoint.url(sent.path), sent)
 
     def _look_at(self, endpoint: Endpoint, seconds: float) -> str:
         given = self._headers(None, is_json=False, idempotency_key="")
@@ -225,8 +234,10 @@ class Client:
 def exchange(line: httpx.Client, system: System, url: str, sent: Sent) -> Answer:
     """One request and its answer, whatever its status. Raises OutboundTrouble; AddressRefused when nothing was sent for that."""
     times = httpx.Timeout(system.answer_seconds, connect=system.connect_seconds, pool=system.connect_seconds)
+    status = 0
     try:
         with line.stream(sent.method, url, content=sent.body, headers=sent.headers, timeout=times) as response:
+            status = response.status_code
             return Answer(response.status_code, response.headers, _read(response, system))
     except Refused as error:
         raise AddressRefused(system.name) from error
@@ -235,18 +246,18 @@ def exchange(line: httpx.Client, system: System, url: str, sent: Sent) -> Answer
     except (httpx.InvalidURL, httpcore.UnsupportedProtocol) as error:
         raise OutboundTrouble(system.name, "not a URL", certain=True) from error
     except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
-        raise OutboundTrouble(system.name, _cause(error), certain=False) from error
+        raise OutboundTrouble(system.name, _cause(error), certain=False, status=status) from error
 
 
 def _read(response: httpx.Response, system: System) -> bytes:
     """The body, as it came. Raises OutboundTrouble for one that is too large or packed: it was asked for plain."""
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise OutboundTrouble(system.name, "packed answer", certain=False)
+        raise OutboundTrouble(system.name, "packed answer", certain=False, status=response.status_code)
     parts, size = [], 0
     for part in response.iter_raw():
         size += len(part)
         if size > system.most_bytes:
-            raise OutboundTrouble(system.name, "answer too large", certain=False)
+            raise OutboundTrouble(system.name, "answer too large", certain=False, status=response.status_code)
         parts.append(part)
     return b"".join(parts)
 

@@ -5,13 +5,15 @@ from django.utils.translation import gettext_lazy as _
 from core.errors import Unavailable
 
 LONGEST_WAIT = 3600  # seconds that are told to whoever asked HMS
+CIRCUIT_OPEN = "circuit open"  # the cause where nobody was asked: every endpoint is being left alone
 
 
 class OutboundTrouble(Unavailable):
     """Another system gave no usable answer. `cause` is short and says nothing of what was sent.
 
-    `certain`: the request has surely not been carried out. `status` is the last answer's, 0 without one; `wait` are the seconds
-    it asked to be left alone, or until it is tried again.
+    `certain`: the request has surely not been carried out, at no try. `status` is the last answer's, 0 without one; one from 200 to
+    299 says that it was carried out and the answer could not be read. `wait` are the seconds it asked to be left alone, or until
+    it is tried again.
     """
 
     def __init__(self, system: str, cause: str, *, certain: bool, status: int = 0, wait: float = 0) -> None:

@@ -81,19 +81,23 @@ class Registry:
         self._read_at = -KEPT
 
     def client(self, name: str) -> "Client":
-        """The client for a system. Raises NotConfigured. A query every ten seconds at most.
+        """The client for a system. Raises NotConfigured. A query every ten seconds at most."""
+        system = self.systems().get(name)
+        if system is None:
+            raise NotConfigured(name)
+        return self.client_of(system)
+
+    def client_of(self, system: System) -> "Client":
+        """The client for a system that its caller describes, such as a gateway of messages; kept by its name.
 
         Its package is imported by processes that ask somebody, and no others: it takes megabytes.
         """
         from core.outbound.client import Client
 
-        system = self.systems().get(name)
-        if system is None:
-            raise NotConfigured(name)
         with self._lock:
-            client = self._clients.get(name)
+            client = self._clients.get(system.name)
             if client is None or client.system != system:
-                client = self._clients[name] = Client(system)
+                client = self._clients[system.name] = Client(system)
             return client
 
     def systems(self) -> Mapping[str, System]:

@@ -12,8 +12,9 @@ import httpcore
 import httpx
 
 from core.outbound.addresses import Guard, Refused
+from core.outbound.systems import IDLE_SECONDS
 
-MAX_CONNECTIONS, MAX_IDLE, IDLE_SECONDS = 50, 20, 15.0
+MAX_CONNECTIONS, MAX_IDLE = 50, 20
 _until: ContextVar[float | None] = ContextVar("hms_outbound_until", default=None)  # monotonic seconds
 
 
@@ -97,12 +98,12 @@ class GuardedBackend(httpcore.NetworkBackend):
 class GuardedTransport(httpx.BaseTransport):
     """A pool of connections behind a guard. Raises Refused, and httpcore's own exceptions."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, idle_seconds: float) -> None:
         self._pool = httpcore.ConnectionPool(
             ssl_context=ssl.create_default_context(),
             max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=MAX_IDLE,
-            keepalive_expiry=IDLE_SECONDS,
+            keepalive_expiry=idle_seconds,
             network_backend=GuardedBackend(guard),
         )
 
@@ -133,7 +134,7 @@ class _Body(httpx.SyncByteStream):
         self._answer.close()
 
 
-def http_client(guard: Guard) -> httpx.Client:
+def http_client(guard: Guard, idle_seconds: float = IDLE_SECONDS) -> httpx.Client:
     """A client that follows no redirects, reads no proxies or credentials from the environment and keeps no cookies."""
     none = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-    return httpx.Client(transport=GuardedTransport(guard), cookies=none, follow_redirects=False, trust_env=False)
+    return httpx.Client(transport=GuardedTransport(guard, idle_seconds), cookies=none, follow_redirects=False, trust_env=False)

@@ -220,7 +220,8 @@ def _sent(letter: _Letter) -> Outcome:
     try:
         answer = post_typed(letter.url, body=letter.body, headers=headers, allowed=settings.HMS_WEBHOOK_ALLOW)
     except OutboundTrouble as trouble:
-        return Outcome(0, trouble.cause)
+        is_taken = 200 <= trouble.status < 300  # the head has said so, whatever comes behind it
+        return Outcome(trouble.status, "" if is_taken else trouble.cause)
     if answer.ok:
         return Outcome(answer.status, "")
     return Outcome(answer.status, f"HTTP {answer.status}", retry_after(answer.headers) if answer.status in (429, 503) else 0.0)

@@ -18,13 +18,14 @@ from appointments.services.reminders import Reminded
 from core.jobs.execution import execute
 from core.jobs.models import Job
 from core.jobs.services import enqueue
-from core.messaging.breakers import reset_breakers
 from core.tenancy.context import Scope, unit_of_work
 from core.times import weekday_and_date
 from tests.architecture.catalogue import connected
+from tests.factories.channels import forget_troubles
 from tests.factories.letters import Letterbox, gateway, smtp_server
 from tests.factories.reminded import Reminding, reminding
 from tests.factories.threads import apart
+from tests.factories.trouble import waiting
 from tests.factories.world import World
 
 SMS, MAIL = "+447700900100", "ines@example.org"
@@ -34,7 +35,7 @@ SMS, MAIL = "+447700900100", "ines@example.org"
 def clinic(world: World) -> Iterator[Reminding]:
     with reminding(world.riverside) as found:
         yield found
-    reset_breakers()
+    forget_troubles()
 
 
 @pytest.fixture(autouse=True)
@@ -95,14 +96,27 @@ def test_who_was_not_reminded_in_time_gets_the_later_one_alone(clinic: Reminding
     assert clinic.remind(start - timedelta(minutes=50)).written == 0
 
 
-def test_across_a_change_of_the_clocks_it_is_48_hours_and_the_visits_own_time(clinic: Reminding, texts: Letterbox) -> None:
-    """London goes back on 25 October 2026: a visit on Monday at 9 is 49 hours after Saturday at 9."""
-    london = ZoneInfo("Europe/London")
-    start = datetime(2026, 10, 26, 9, tzinfo=london).astimezone(UTC)
-    clinic.visit(start)
-    assert clinic.remind(datetime(2026, 10, 24, 9, 59, tzinfo=london)).written == 0
-    assert clinic.remind(datetime(2026, 10, 24, 10, 0, tzinfo=london)).written == 1
-    assert "Monday 26 October 2026 at 09:00." in clinic.told()[0].words
+@pytest.mark.parametrize(
+    "zone,visit,hour_before",
+    [
+        ("Europe/London", "2026-10-26 09:00", "2026-10-24 10:00"),  # the night between had 25 hours
+        ("Europe/London", "2027-03-29 09:00", "2027-03-27 08:00"),  # 23 hours
+        ("America/New_York", "2027-11-08 09:00", "2027-11-06 10:00"),
+        ("America/New_York", "2027-03-15 09:00", "2027-03-13 08:00"),
+    ],
+)
+def test_across_a_change_of_the_clocks_it_is_48_hours_and_the_visits_own_time(
+    zone: str, visit: str, hour_before: str, clinic: Reminding
+) -> None:
+    there = ZoneInfo(zone)
+    start = datetime.fromisoformat(visit).replace(tzinfo=there)
+    clinic.visit(start.astimezone(UTC), time_zone=zone)
+    due = datetime.fromisoformat(hour_before).replace(tzinfo=there)
+    assert clinic.remind(due - timedelta(minutes=1)).written == 0
+    assert clinic.remind(due).written == 1
+    assert f"Monday {start.day} {start:%B %Y} at 09:00." in clinic.told()[0].words
+    assert clinic.remind(start - timedelta(hours=2, minutes=1)).written == 0
+    assert clinic.remind(start - timedelta(hours=2)).written == 1
 
 
 def test_times_are_the_locations(clinic: Reminding) -> None:
@@ -237,6 +251,40 @@ def test_when_its_time_is_over_the_rest_is_left_to_the_next_run(clinic: Remindin
     assert (done.written, clinic.remind(timezone.now()).written) == (1, 2)
 
 
+def test_a_visit_that_is_broken_stops_nobody_else_and_is_reminded_of_when_it_is_mended(clinic: Reminding, texts: Letterbox) -> None:
+    """Its zone is none: the time can't be said. Nothing of it is left that would pass for a reminder."""
+    start = soon(hours=30)
+    patients = [clinic.patient(phone=f"+44770090010{number}") for number in range(3)]
+    visits = [clinic.visit(start + timedelta(minutes=number), one) for number, one in enumerate(patients)]
+    zone = visits[1].time_zone
+    clinic.change(visits[1], time_zone="Nowhere/City")
+    done = clinic.remind(timezone.now())
+    assert (done.written, done.failed) == (2, 1) and clinic.told(patients[1]) == []
+    assert clinic.remind(timezone.now()) == Reminded(failed=1)
+    clinic.change(visits[1], time_zone=zone)
+    assert clinic.remind(timezone.now()) == Reminded(written=1)
+    clinic.deliver()
+    assert sorted(one["to"] for one in texts.arrived) == [one.phone for one in patients]
+
+
+def test_moved_or_cancelled_while_it_waits_for_the_gateway_it_is_not_sent(clinic: Reminding, texts: Letterbox) -> None:
+    """Written, tried once in vain; then the visits change, and the gateway is well again."""
+    start = soon(hours=30)
+    patients = [clinic.patient(phone=f"+44770090010{number}") for number in range(3)]
+    visits = [clinic.visit(start + timedelta(minutes=number), one) for number, one in enumerate(patients)]
+    texts.refuse = 429
+    clinic.remind(timezone.now())
+    clinic.deliver()
+    clinic.change(visits[0], start=start - timedelta(hours=3), end=start - timedelta(hours=2))
+    clinic.change(visits[1], status=Status.CANCELLED)
+    texts.refuse = 0
+    forget_troubles()
+    waiting()
+    clinic.deliver()
+    assert [one["to"] for one in texts.arrived] == [patients[2].phone]
+    assert [clinic.told(one)[0].cause for one in patients] == ["the visit was moved", "the visit is off", ""]
+
+
 # --- As the patient wants it ------------------------------------------------------------------------------------------------
 def test_by_the_channels_they_chose_in_their_order_and_their_language(clinic: Reminding, texts: Letterbox, mail: Letterbox) -> None:
     patient = clinic.patient(reminder_channels=["sms", "email"], language="es-MX")
@@ -284,6 +332,26 @@ def test_in_quiet_hours_it_waits_and_past_the_visit_it_is_not_sent(clinic: Remin
     assert (second.state, second.cause) == ("failed", "quiet hours")
 
 
+@pytest.mark.parametrize(
+    "zone,visit,due",
+    [
+        ("Europe/London", "2027-03-29 23:30", "2027-03-28 08:00"),  # it would be due at 22:30, the night has an hour less
+        ("Europe/London", "2027-11-01 22:30", "2027-10-31 08:00"),
+        ("America/New_York", "2027-03-15 23:30", "2027-03-14 08:00"),
+        ("America/New_York", "2027-11-08 22:30", "2027-11-07 08:00"),
+    ],
+)
+def test_quiet_hours_end_by_the_clinics_clock_in_a_night_when_it_changes(
+    zone: str, visit: str, due: str, clinic: Reminding
+) -> None:
+    clinic.place.clinic.time_zone = zone
+    there = ZoneInfo(zone)
+    start = datetime.fromisoformat(visit).replace(tzinfo=there).astimezone(UTC)
+    clinic.visit(start, clinic.patient(quiet_from=time(21), quiet_until=time(8)))
+    clinic.remind(start - timedelta(hours=48))
+    assert clinic.told()[0].due_at == datetime.fromisoformat(due).replace(tzinfo=there)
+
+
 def test_an_outage_of_every_channel_ends_and_each_gets_one(clinic: Reminding, texts: Letterbox, settings: Any) -> None:
     """Nobody is written to twice, and nobody is forgotten."""
     start = soon(hours=30)
@@ -296,7 +364,7 @@ def test_an_outage_of_every_channel_ends_and_each_gets_one(clinic: Reminding, te
     assert [one.state for one in clinic.told()] == ["waiting"] * 3
     texts.refuse = 0
     settings.HMS_MESSAGE_GATEWAYS = working
-    reset_breakers()
+    forget_troubles()
     with connected("postgres") as connection:
         connection.execute("UPDATE core_outgoingmessage SET due_at = now()")
         connection.commit()

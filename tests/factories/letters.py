@@ -5,8 +5,8 @@ import re
 import socket
 import socketserver
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.policy import default
@@ -17,12 +17,41 @@ from urllib.parse import parse_qsl
 WAIT = 15
 
 
+@dataclass(frozen=True)
+class Fate:
+    """What becomes of one message that has arrived whole. `status` 0: it is taken. `keeps`: it reaches whom it is for, whatever the
+    answer says. `cut`: the connection ends instead of an answer; `late`: the answer waits so many seconds."""
+
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    keeps: bool = True
+    cut: bool = False
+    late: float = 0.0
+
+
+@dataclass(frozen=True)
+class Try:
+    """A message was handed over: its id, and what became of it."""
+
+    id: str
+    address: str
+    fate: Fate
+
+
 @dataclass
 class Letterbox:
     """What has arrived, in the order of arrival. `refuse` is the status with which the next ones are refused, with `headers` and
-    `answer`; with `slow` an answer waits for that event. `refuse_recipient`: an SMTP server knows no such mailbox."""
+    `answer`; with `slow` an answer waits for that event. `refuse_recipient`: an SMTP server knows no such mailbox.
+
+    With `fate` each message has one of its own: it is asked with the address and how often that was written to before. `tries` are
+    all that arrived whole. `kill` takes the server from the network, `revive` puts it back.
+    """
 
     port: int = 0
+    fate: Callable[[str, int], Fate] | None = None
+    tries: list[Try] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+    sockets: set[Any] = field(default_factory=set)
     refuse: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     answer: bytes = b""
@@ -31,6 +60,36 @@ class Letterbox:
     arrived: list[dict[str, Any]] = field(default_factory=list)
     tried: int = 0
     _news: threading.Condition = field(default_factory=threading.Condition)
+
+    serve: Callable[[], socketserver.TCPServer] | None = None
+    _server: socketserver.TCPServer | None = None
+
+    def meet(self, message_id: str, address: str) -> Fate:
+        """A message has arrived whole: what becomes of it."""
+        with self._news:
+            self.tried += 1
+            before = sum(one.address == address for one in self.tries)
+            fate = self.fate(address, before) if self.fate else Fate(self.refuse, self.headers, keeps=not self.refuse)
+            self.tries.append(Try(message_id, address, fate))
+            self._news.notify_all()
+        return fate
+
+    def revive(self) -> None:
+        assert self.serve and self._server is None
+        self._server = self.serve()
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def kill(self) -> None:
+        """Listens no more; what was under way is cut off."""
+        if self._server is None:
+            return
+        self._server.shutdown()
+        self._server.server_close()
+        self._server = None
+        for one in list(self.sockets):
+            with suppress(OSError):
+                one.shutdown(2)
 
     def put(self, letter: dict[str, Any]) -> None:
         with self._news:
@@ -51,6 +110,21 @@ class Letterbox:
         return letter
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, *_: Any) -> None:
+        """A connection that breaks is what some tests are about."""
+
+
+class _MailServer(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 128
+    handle_error = _Server.handle_error
+
+
 @contextmanager
 def smtp_server() -> Iterator[Letterbox]:
     """An SMTP server that takes everything, or refuses with `box.refuse` after the content."""
@@ -59,6 +133,14 @@ def smtp_server() -> Iterator[Letterbox]:
     class Session(socketserver.StreamRequestHandler):
         def say(self, line: str) -> None:
             self.wfile.write(f"{line}\r\n".encode())
+
+        def setup(self) -> None:
+            box.sockets.add(self.request)
+            super().setup()
+
+        def finish(self) -> None:
+            box.sockets.discard(self.request)
+            super().finish()
 
         def handle(self) -> None:
             self.say("220 letters")
@@ -72,129 +154,154 @@ def smtp_server() -> Iterator[Letterbox]:
                     self.say("550 no such mailbox" if box.refuse_recipient else "250 ok")
                 elif verb == b"DATA":
                     self.say("354 go on")
-                    self._content(to)
+                    if self._content(to).cut:
+                        return
                 elif verb == b"QUIT":
                     self.say("221 bye")
                     return
                 else:
                     self.say("250 ok")
 
-        def _content(self, to: str) -> None:
+        def _content(self, to: str) -> Fate:
             lines = []
             while (line := self.rfile.readline()) not in (b".\r\n", b""):
                 lines.append(line.removeprefix(b"."))
-            box.tried += 1
-            if box.refuse:
-                self.say(f"{box.refuse} no")
-                return
             mail = message_from_bytes(b"".join(lines), policy=default)
-            plain, html = mail.get_body(("plain",)), mail.get_body(("html",))  # type: ignore[attr-defined]
-            box.put(
-                {
-                    "to": to,
-                    "subject": mail["Subject"],
-                    "text": plain.get_content(),
-                    "html": html.get_content() if html else "",
-                    "id": mail["Message-ID"],
-                }
-            )
-            self.say("250 taken")
+            fate = box.meet(mail["Message-ID"].partition("@")[0].removeprefix("<"), to)
+            if fate.keeps:
+                plain, html = mail.get_body(("plain",)), mail.get_body(("html",))  # type: ignore[attr-defined]
+                box.put(
+                    {
+                        "to": to,
+                        "subject": mail["Subject"],
+                        "text": plain.get_content(),
+                        "html": html.get_content() if html else "",
+                        "id": mail["Message-ID"],
+                    }
+                )
+            if fate.late:
+                box.over.wait(fate.late)
+            if not fate.cut:
+                self.say(f"{fate.status} no" if fate.status else "250 taken")
+            return fate
 
-    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session)
-    server.daemon_threads = True
-    with _running(server, box):
+    with _running(box, lambda: _MailServer(("127.0.0.1", box.port), Session)):
         yield box
+
+
+class _Taker(BaseHTTPRequestHandler):
+    """A gateway's door. `take` reads a request, puts what it keeps into the box and says what becomes of it."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    box: Letterbox
+    taken: int
+
+    def setup(self) -> None:
+        self.box.sockets.add(self.request)
+        super().setup()
+
+    def finish(self) -> None:
+        self.box.sockets.discard(self.request)
+        super().finish()
+
+    def take(self, body: bytes) -> Fate:
+        raise NotImplementedError
+
+    def do_POST(self) -> None:
+        fate = self.take(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.box.slow is not None:
+            self.box.slow.wait(WAIT)
+        if fate.late:
+            self.box.over.wait(fate.late)
+        if fate.cut:
+            self.close_connection = True
+            return
+        self.send_response(fate.status or self.taken)
+        for name, value in fate.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(self.box.answer)))
+        self.end_headers()
+        self.wfile.write(self.box.answer)
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
 
 
 @contextmanager
 def gateway() -> Iterator[Letterbox]:
     """A gateway for text messages. It remembers idempotency keys, and refuses with `box.refuse`."""
-    box = Letterbox()
 
-    class Answer(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            box.tried += 1
+    class Answer(_Taker):
+        taken = 202
+
+        def take(self, body: bytes) -> Fate:
+            said = json.loads(body)
+            fate = self.box.meet(said["id"], said["to"])
             key = self.headers["Idempotency-Key"]
-            if not box.refuse and all(letter["key"] != key for letter in box.arrived):
-                box.put({**body, "key": key, "authorization": self.headers["Authorization"]})
-            _answer(self, box, 202)
+            if fate.keeps and all(letter["key"] != key for letter in self.box.arrived):
+                self.box.put({**said, "key": key, "authorization": self.headers["Authorization"]})
+            return fate
 
-        def log_message(self, *_: Any) -> None:
-            """Quiet."""
-
-    with _running(ThreadingHTTPServer(("127.0.0.1", 0), Answer), box):
+    with _http(Answer) as box:
         yield box
 
 
 @contextmanager
 def twilio() -> Iterator[Letterbox]:
     """Twilio's Messages resource: a form with basic authentication in, JSON out."""
-    box = Letterbox()
 
-    class Messages(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
-            box.tried += 1
-            if not box.refuse:
+    class Messages(_Taker):
+        taken = 201
+
+        def take(self, body: bytes) -> Fate:
+            form = dict(parse_qsl(body.decode()))
+            fate = self.box.meet(form.get("StatusCallback", "").rpartition("=")[2], form["To"])
+            if fate.keeps:
                 said = {"to": form["To"], "text": form["Body"], "from": form.get("From"), "callback": form.get("StatusCallback")}
-                box.put({**said, "path": self.path, "authorization": self.headers["Authorization"]})
-            _answer(self, box, 201)
+                self.box.put({**said, "path": self.path, "authorization": self.headers["Authorization"]})
+            return fate
 
-        def log_message(self, *_: Any) -> None:
-            """Quiet."""
-
-    with _running(ThreadingHTTPServer(("127.0.0.1", 0), Messages), box):
+    with _http(Messages) as box:
         yield box
 
 
 @contextmanager
 def cloud_api() -> Iterator[Letterbox]:
     """WhatsApp's Cloud API: the messages of a phone number, as JSON with a bearer token."""
-    box = Letterbox()
 
-    class Messages(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            box.tried += 1
-            if not box.refuse:
-                said = " ".join(one["text"] for one in body["template"]["components"][0]["parameters"])
-                box.put({**body, "text": said, "path": self.path, "authorization": self.headers["Authorization"]})
-            _answer(self, box, 200)
+    class Messages(_Taker):
+        taken = 200
 
-        def log_message(self, *_: Any) -> None:
-            """Quiet."""
+        def take(self, body: bytes) -> Fate:
+            said = json.loads(body)
+            fate = self.box.meet(said["biz_opaque_callback_data"], said["to"])
+            if fate.keeps:
+                text = " ".join(one["text"] for one in said["template"]["components"][0]["parameters"])
+                self.box.put({**said, "text": text, "path": self.path, "authorization": self.headers["Authorization"]})
+            return fate
 
-    with _running(ThreadingHTTPServer(("127.0.0.1", 0), Messages), box):
+    with _http(Messages) as box:
         yield box
 
 
-def _answer(handler: BaseHTTPRequestHandler, box: Letterbox, taken: int) -> None:
-    """As the box says: late, refused, or taken. Who has gone meanwhile gets nothing."""
-    if box.slow is not None:
-        box.slow.wait(WAIT)
-    try:
-        handler.send_response(box.refuse or taken)
-        for name, value in box.headers.items():
-            handler.send_header(name, value)
-        handler.send_header("Content-Length", str(len(box.answer)))
-        handler.end_headers()
-        handler.wfile.write(box.answer)
-    except OSError:
-        return
+@contextmanager
+def _http(door: type[_Taker]) -> Iterator[Letterbox]:
+    box = Letterbox()
+    door.box = box
+    with _running(box, lambda: _Server(("127.0.0.1", box.port), door)):
+        yield box
 
 
 @contextmanager
-def _running(server: socketserver.TCPServer, box: Letterbox) -> Iterator[None]:
-    box.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
+def _running(box: Letterbox, serve: Callable[[], socketserver.TCPServer]) -> Iterator[None]:
+    box.serve = serve
+    box.revive()
     try:
         yield
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
+        box.over.set()
+        box.kill()
 
 
 def closed_port() -> int:

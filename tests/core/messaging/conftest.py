@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from core.messaging.breakers import reset_breakers
 from core.messaging.models import OutgoingMessage
 from core.tenancy.context import platform_scope
+from tests.factories.channels import forget_troubles
 from tests.factories.letters import Letterbox, cloud_api, gateway, smtp_server, twilio
 
 
 @pytest.fixture(autouse=True)
 def no_channel_left_alone() -> Iterator[None]:
     yield
-    reset_breakers()
+    forget_troubles()
 
 
 @pytest.fixture

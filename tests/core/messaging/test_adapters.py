@@ -14,12 +14,14 @@ import pytest
 from django.utils import timezone
 
 from core.messaging import wire
-from core.messaging.breakers import FAILURES, PAUSE, breaker_of, reset_breakers
 from core.messaging.courier import send_waiting
 from core.messaging.models import Channel, Kind, OutgoingMessage, State, Suppression
 from core.messaging.services import post
+from core.messaging.wire import PACE
+from core.outbound.breakers import LIMIT
 from core.tenancy.context import platform_scope
 from tests.core.messaging.told import EMAIL, PHONE, both, nobody_asks, told
+from tests.factories.channels import breaker_of, forget_troubles, pause_is_over, seconds_left
 from tests.factories.letters import Letterbox
 from tests.factories.world import Place
 
@@ -119,7 +121,7 @@ def test_a_mailbox_that_is_none_is_known(mail: Letterbox, ledger: Any, riverside
     message, kept = both(kept)
     assert (message.state, kept.state, kept.cause, message.contents) == ("failed", "failed", "email: address refused", "")
     assert suppressions() == [("email", "bounce")]
-    assert mail.tried == 0 and not breaker_of(Channel.EMAIL).failures
+    assert mail.tried == 0 and not breaker_of(Channel.EMAIL)._local.failures
 
 
 @pytest.mark.parametrize("in_words", [False, True])
@@ -137,7 +139,7 @@ def test_a_429_is_left_alone_for_as_long_as_it_asks(in_words: bool, texts: Lette
     message, _ = both(second)
     assert (message.state, message.attempts, message.cause) == ("waiting", 0, "sms: left alone")
     assert 110 < (message.due_at - timezone.now()).total_seconds() <= 123
-    reset_breakers()
+    forget_troubles()
     texts.refuse = 0
     with platform_scope(reason="test"):
         OutgoingMessage.objects.update(due_at=timezone.now())
@@ -150,20 +152,20 @@ def test_a_gateway_in_trouble_is_left_alone_and_the_next_channel_takes_over(
 ) -> None:
     texts.refuse = 503
     with platform_scope(reason="test"):
-        for _ in range(FAILURES):
+        for _ in range(LIMIT):
             post(kind=Kind.NOTICE, to={Channel.SMS: PHONE}, channels=[Channel.SMS], subject="s", text="t")
     send_waiting()
-    assert texts.tried == FAILURES
-    assert 0 < breaker_of(Channel.SMS).seconds_left() <= PAUSE
+    assert texts.tried == LIMIT
+    assert 0 < seconds_left(Channel.SMS) <= PACE.first * 1.25
     kept = told(riverside.clinic, Channel.SMS, Channel.EMAIL)
     send_waiting()
     mail.wait_for(EMAIL)
-    assert texts.tried == FAILURES
+    assert texts.tried == LIMIT
     assert both(kept)[1].cause == "sms: left alone" and both(kept)[1].state == "sent"
-    breaker_of(Channel.SMS).open_until = 0.0  # the pause is over: one more failure, and it is left alone for longer
+    pause_is_over(Channel.SMS)  # the pause is over: one more failure, and it is left alone for longer
     told(riverside.clinic, Channel.SMS)
     send_waiting()
-    assert texts.tried == FAILURES + 1 and PAUSE < breaker_of(Channel.SMS).seconds_left() <= 2 * PAUSE
+    assert texts.tried == LIMIT + 1 and PACE.first * 1.4 < seconds_left(Channel.SMS) <= PACE.first * 2.5
 
 
 def test_a_slow_gateway_is_given_up_and_the_message_not_sent_twice(
@@ -200,23 +202,26 @@ def test_a_gateway_that_drips_is_given_up_too(first: bytes, taken: bool, monkeyp
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         began = time.monotonic()
         try:
-            assert wire.post(f"http://127.0.0.1:{server.server_address[1]}/", b"{}", {}).is_taken == taken
+            to = wire.gateway(Channel.SMS, [f"http://127.0.0.1:{server.server_address[1]}/"])
+            assert wire.post(to, "", b"{}", {}).is_taken == taken
         except wire.NotSent as error:
-            assert not taken and not error.certain and error.in_trouble
+            assert not taken and not error.certain and breaker_of(Channel.SMS)._local.failures == 1
         over.set()
         server.shutdown()
     assert time.monotonic() - began < 3
 
 
 def test_while_a_channel_is_away_a_message_loses_no_try(texts: Letterbox, ledger: Any, riverside: Place) -> None:
-    breaker_of(Channel.SMS).failed(60)
-    kept = told(riverside.clinic, Channel.SMS)
+    texts.refuse, texts.headers = 429, {"Retry-After": "60"}
+    told(riverside.clinic, Channel.SMS)
+    send_waiting()
+    kept, tried = told(riverside.clinic, Channel.SMS), texts.tried
     for _ in range(7):
         with platform_scope(reason="test"):
             OutgoingMessage.objects.update(due_at=timezone.now())
         send_waiting()
     message, kept = both(kept)
-    assert (message.state, kept.state, message.attempts, texts.tried) == ("waiting", "waiting", 0, 0)
+    assert (message.state, kept.state, message.attempts, texts.tried) == ("waiting", "waiting", 0, tried)
 
 
 def test_an_expired_reminder_fails_in_the_clinics_list_too(texts: Letterbox, ledger: Any, riverside: Place) -> None:

@@ -1,12 +1,12 @@
 """The breaker's states, by the same table in the memory of a process and in Redis; shared there, and not lost without it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from core.outbound import breakers
-from core.outbound.breakers import LIMIT, Breaker
+from core.outbound.breakers import LIMIT, Breaker, Pace
 from core.redis import RedisLink
 from tests.factories.redis_server import RedisServer, redis_server
 
@@ -18,11 +18,14 @@ def redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture(params=["memory", "redis"])
-def breaker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Breaker:
-    monkeypatch.setattr(breakers, "FIRST_PAUSE", 0.1)
-    if request.param == "memory":
-        return Breaker(request.node.name, redis=None)
-    return Breaker(request.node.name, redis=RedisLink(request.getfixturevalue("redis").client))
+def make_breaker(request: pytest.FixtureRequest) -> Callable[[Pace], Breaker]:
+    where = None if request.param == "memory" else RedisLink(request.getfixturevalue("redis").client)
+    return lambda pace: Breaker(request.node.name, pace, redis=where)
+
+
+@pytest.fixture
+def breaker(make_breaker: Callable[[Pace], Breaker]) -> Breaker:
+    return make_breaker(Pace(first=0.1))
 
 
 def until_it_may_be_tried(breaker: Breaker) -> None:
@@ -64,8 +67,8 @@ def test_each_try_that_fails_doubles_the_pause(breaker: Breaker) -> None:
     assert breaker.admit() == 0
 
 
-def test_what_was_under_way_as_it_opened_changes_nothing(breaker: Breaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(breakers, "FIRST_PAUSE", 10.0)
+def test_what_was_under_way_as_it_opened_changes_nothing(make_breaker: Callable[[Pace], Breaker]) -> None:
+    breaker = make_breaker(Pace(first=10.0))
     fail(breaker)
     before = breaker.admit()
     for _ in range(20):
@@ -85,10 +88,23 @@ def test_a_rest_is_no_failure(breaker: Breaker) -> None:
     assert breaker.admit() > 0, "an answer to somebody else ends no rest"
 
 
+def test_it_keeps_the_pace_it_was_given(make_breaker: Callable[[Pace], Breaker]) -> None:
+    breaker = make_breaker(Pace(first=30.0, longest=40.0, rest=3600.0))
+    breaker.rest(100_000)
+    assert 3500 < breaker.admit() <= 3600
+    breaker.alive()
+    breaker.rest()
+    assert 29 < breaker.admit() <= 30, "who asks for no time is left alone for the first pause"
+    breaker.alive()
+    fail(breaker)
+    assert 22 < breaker.admit() <= 37.5
+
+
 def test_processes_share_it_through_redis(redis: RedisServer) -> None:
     one, other = (Breaker("shared", redis=RedisLink(redis.client)) for _ in range(2))
     fail(one)
-    assert other.admit() > 0
+    assert not other.is_open
+    assert other.admit() > 0 and other.is_open
     other.alive()
     assert one.admit() == 0
     keys: Any = redis.client().keys("hms:outbound:*")

@@ -205,11 +205,10 @@ def test_retry_after_is_read_as_seconds_and_as_a_date() -> None:
         assert retry_after({"Retry-After": nothing}) == 0
 
 
-def test_after_a_pause_one_request_alone_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_pause_one_request_alone_tries() -> None:
     """Half open: of many at once one reaches the endpoint; when that is well, all do."""
-    monkeypatch.setattr(breakers, "FIRST_PAUSE", 0.1)
     with endpoints(1) as (end,):
-        client = client_of([end], attempts=1)
+        client = client_of([end], attempts=1, pace=breakers.Pace(first=0.1))
         end.answer = lambda _: Told(500)
         for _ in range(breakers.LIMIT):
             with pytest.raises(OutboundTrouble, match="HTTP 500"):

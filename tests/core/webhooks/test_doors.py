@@ -89,7 +89,8 @@ def test_the_administration_tells_the_secret_once(sign_in: Any, riverside: Place
         row.refresh_from_db()
         assert (row.events, row.old_secret) == (["patient.registered"], secret)
         delivery = WebhookDelivery.objects.get(name="webhook.ping")
+        replayed = WebhookDelivery.objects.filter(is_replay=True).count()  # of the day in which the test's world was made
     listed = reverse("admin:core_webhookdelivery_changelist")
     client.post(listed, {"action": "replay", "_selected_action": str(delivery.pk), "index": "0"})
     with clinic_scope(riverside.clinic, reason="test"):
-        assert WebhookDelivery.objects.filter(is_replay=True, name="webhook.ping").count() == 1
+        assert WebhookDelivery.objects.filter(is_replay=True).count() == replayed + 1
