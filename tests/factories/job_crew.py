@@ -245,7 +245,7 @@ def _variables(folder: Path, redis: RedisServer | None) -> dict[str, str]:
     return {
         "HMS_PROCESS": "web",  # the driver is to HMS what a web process is
         "DB_POOL_MAX": "10",
-        "HMS_JOB_MODULES": "tests.factories.job_clock,tests.factories.job_kinds",
+        "HMS_JOB_MODULES": ",".join(f"tests.factories.job_{name}" for name in ("clock", "kinds", "schedule")),
         "HMS_JOB_LEASE": str(LEASE),
         "DB_LOCK_LIMIT": "60000",  # ms: tests hold rows for longer than anybody else does
         "REDIS_URL": redis.url if redis else "",
