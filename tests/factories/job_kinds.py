@@ -32,12 +32,14 @@ CREATE CONSTRAINT TRIGGER test_wait AFTER INSERT ON test_at_commit DEFERRABLE IN
 CREATE TABLE test_mark (entry text, moment timestamptz);
 CREATE FUNCTION test_marks() RETURNS trigger LANGUAGE plpgsql AS
     'BEGIN INSERT INTO test_mark VALUES (NEW.entry, NEW.moment); RETURN NULL; END';
-CREATE TRIGGER test_marks AFTER UPDATE ON core_schedulemark FOR EACH ROW WHEN (NEW.moment > OLD.moment) EXECUTE FUNCTION test_marks();
+CREATE TRIGGER test_marks AFTER UPDATE ON core_schedulemark FOR EACH ROW WHEN (NEW.moment > OLD.moment)
+    EXECUTE FUNCTION test_marks();
 CREATE TABLE test_chronicle (job uuid, kind text, state text, at timestamptz DEFAULT clock_timestamp());
 CREATE FUNCTION test_chronicle() RETURNS trigger LANGUAGE plpgsql AS
     'BEGIN INSERT INTO test_chronicle VALUES (NEW.id, NEW.kind, NEW.state); RETURN NULL; END';
 CREATE TRIGGER test_chronicle AFTER INSERT OR UPDATE OF state ON core_job FOR EACH ROW EXECUTE FUNCTION test_chronicle();
-GRANT SELECT, INSERT, UPDATE, DELETE ON test_effect, test_broken, test_at_commit, test_mark, test_chronicle TO hms_app, hms_platform;
+GRANT SELECT, INSERT, UPDATE, DELETE ON test_effect, test_broken, test_at_commit, test_mark, test_chronicle
+    TO hms_app, hms_platform;
 """
 
 

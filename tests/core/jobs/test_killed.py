@@ -131,7 +131,6 @@ def _told(found: Stopped) -> None:
 def workers(at_work: Crew) -> Iterator[Crew]:
     """A process for each step, beside the crew's own."""
     one = at_work.start("worker", "--class", "normal", "--processes", str(len(STEPS)), "--no-clock")
-    at_work.until(lambda: len(at_work.family("celery", "normal")) == len(STEPS) + IDLE + 2, "all processes")
     yield at_work
     at_work.stop(one)
 
@@ -139,6 +138,7 @@ def workers(at_work: Crew) -> Iterator[Crew]:
 @pytest.mark.parametrize("dies", ["the processes that do them", "Celery and all its processes", "Celery alone"])
 def test_killed_at_each_step_a_job_is_in_effect_once(dies: str, workers: Crew) -> None:
     at_work = workers
+    at_work.until(lambda: len(at_work.family("celery", "normal")) == len(STEPS) + IDLE + 2, "all processes")
     with stopped(at_work) as found:
         mains = [one for one in at_work.family("celery", "normal") if one.parent in {each.pid for each in at_work.workers}]
         pids = {one.pid for one in mains}
