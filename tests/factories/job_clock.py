@@ -30,8 +30,9 @@ def follow(said_by: Path) -> None:
             if (said := said_by.read_text()) != seen:
                 if clock is not None:
                     clock.stop()
-                clock, seen = time_machine.travel(moment(float(said)), tick=True), said
-                clock.start()
+                clock, seen = time_machine.travel(moment(float(said)), tick=True) if float(said) else None, said
+                if clock is not None:
+                    clock.start()
                 said_by.with_suffix(".done").write_text(said)
         threading.Event().wait(LOOK_EVERY)
 
