@@ -348,7 +348,7 @@ if REDIS_URL:
 # --- Jobs (docs/jobs.md): the ledger is in the database; the broker carries ids to the workers, and may lose them ---------
 HMS_BROKER_URL = env.str("HMS_BROKER_URL", default=REDIS_URL or "filesystem://localhost")
 HMS_BROKER_OPTIONS: dict[str, Any] = {}
-HMS_BROKER_TIMES: dict[str, Any] = {}  # for those who hand jobs over; workers wait for ever
+HMS_BROKER_TIMES: dict[str, Any] = {}  # for those who hand jobs over; workers try for ever
 if HMS_BROKER_URL.startswith("filesystem:"):
     HMS_BROKER_FOLDER = VAR_DIR / "broker" / str(DATABASES["default"]["NAME"]).replace("/", "_")
     _folders = {name: str(HMS_BROKER_FOLDER / "messages") for name in ("data_folder_in", "data_folder_out")}
@@ -360,6 +360,11 @@ elif HMS_BROKER_URL.startswith("redis"):
         "queue_order_strategy": "priority",
         "visibility_timeout": 3600,
         "health_check_interval": 25,
+        # A worker asks for messages a second at a time. Without a limit it may wait for ever for an answer that was lost with a
+        # Redis that was killed.
+        "socket_timeout": 5,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
     }
     HMS_BROKER_TIMES = {"socket_timeout": 1, "socket_connect_timeout": 1, "max_retries": 0, "connect_retries_timeout": 2}
 HMS_JOB_LEASE = env.float("HMS_JOB_LEASE", default=30)

@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections, router, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from core.errors import DomainError
 from core.jobs.broker import Parcel, hand_over
@@ -44,8 +44,8 @@ UPDATE core_job SET lease_until = clock_timestamp() + %(lease)s, progress = %(pr
 WHERE id = %(id)s AND claim = %(claim)s
 """
 FOLLOWERS = """
-UPDATE core_job SET sent_at = now(), sends = 1
-WHERE state = 'queued' AND run_at <= now() AND after @> ARRAY[%(id)s::uuid] AND NOT (after = '{}') AND NOT EXISTS (
+UPDATE core_job SET sent_at = clock_timestamp(), sends = 1
+WHERE state = 'queued' AND run_at <= clock_timestamp() AND after @> ARRAY[%(id)s::uuid] AND NOT (after = '{}') AND NOT EXISTS (
     SELECT FROM core_job AS before WHERE before.id = ANY(core_job.after) AND before.id <> %(id)s AND before.state <> 'succeeded')
 RETURNING id, queue, priority
 """
@@ -154,7 +154,7 @@ def _close(job: Claimed, sentence: str) -> None:
     Raises ClaimLost when the job is not this worker's any more.
     """
     changes = {"state": State.SUCCEEDED, "claim": None, "lease_until": None, "progress": 100, "sentence": sentence, "cause": ""}
-    if not job.row.update(**changes, finished_at=timezone.now()):
+    if not job.row.update(**changes, finished_at=Now()):
         raise ClaimLost
     alias = router.db_for_write(Job)
     with connections[alias].cursor() as cursor:
@@ -166,14 +166,13 @@ def _close(job: Claimed, sentence: str) -> None:
 
 def _failed(job: Claimed, kind: JobKind | None, error: Exception) -> State | None:
     """Write down what became of it: tried again later, or not. None when it was taken from this worker meanwhile."""
-    now = timezone.now()
     hopeless = kind is None or isinstance(error, (GiveUp, *kind.gives_up_on))
     changes: dict[str, Any] = {"claim": None, "lease_until": None, "cause": cause_of(error), "sent_at": None, "sends": 0}
     if hopeless or job.attempt >= job.attempts_allowed:
-        changes |= {"state": State.FAILED if hopeless else State.DEAD, "finished_at": now}
+        changes |= {"state": State.FAILED if hopeless else State.DEAD, "finished_at": Now()}
     else:
         assert kind is not None  # noqa: S101  (else it is hopeless)
-        changes |= {"state": State.RETRYING, "run_at": now + kind.pause_after(job.attempt)}
+        changes |= {"state": State.RETRYING, "run_at": Now() + kind.pause_after(job.attempt)}
     logger.warning("Job %s (%s) failed at attempt %d: %s", job.id, job.kind, job.attempt, changes["cause"])
     with unit_of_work(job.scope):
         held = job.row.update(**changes)

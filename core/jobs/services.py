@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import connections, router, transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -85,7 +86,7 @@ def cancel(*, actor: "Actor | None", job_id: UUID) -> Job:
     with _locked(actor, job_id, "cancel") as job:
         if not job.is_live:
             raise Conflict(_("This job is over."))
-        job.state, job.claim, job.lease_until, job.finished_at = State.CANCELLED, None, None, timezone.now()
+        job.state, job.claim, job.lease_until, job.finished_at = State.CANCELLED, None, None, Now()
         job.save(update_fields=["state", "claim", "lease_until", "finished_at"])
     return job
 
@@ -146,7 +147,7 @@ def _job(
     dedupe_key: str,
     after: Iterable[UUID],
 ) -> Job:
-    kind, scope, now = kind_of(name), current_scope() or Scope(), timezone.now()
+    kind, scope = kind_of(name), current_scope() or Scope()
     stored = checked(payload)
     kind.arguments.check(stored)
     clinic_id = clinic.pk if isinstance(clinic, Clinic) else clinic
@@ -162,13 +163,14 @@ def _job(
         payload=stored,
         dedupe_key=_key(dedupe_key),
         after=list(after),
-        run_at=run_at or now,
+        run_at=run_at or Now(),  # the database's clock: another machine's may be hours off
         attempts_allowed=kind.attempts,
         requested_by=scope.user_id,
         request_id=scope.request_id,
+        created_at=Now(),
     )
-    if job.run_at <= now and not job.after:
-        job.sent_at, job.sends = now, 1
+    if (run_at is None or run_at <= timezone.now()) and not job.after:
+        job.sent_at, job.sends = Now(), 1
     return job
 
 

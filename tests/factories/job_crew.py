@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,9 +16,11 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.rows import dict_row
 
+from core.database.embedded import EmbeddedPostgres
+from tests.factories.job_clock import FOLDER, HOURS
 from tests.factories.job_kinds import TABLES
 from tests.factories.redis_server import RedisServer, redis_server
-from tests.factories.server import ROOT, database_of_its_own
+from tests.factories.server import ROOT, URL_NAMES, database_of_its_own, prepared
 
 LEASE = 3  # seconds
 SECONDS = 45  # to wait for anything: this machine may be busy
@@ -31,6 +33,7 @@ class Crew:
     log: Path
     redis: RedisServer | None
     connection: psycopg.Connection[Any]
+    postgres: EmbeddedPostgres | None = None  # its own, which may be hurt
     driver: "subprocess.Popen[str] | None" = None
     workers: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
 
@@ -104,15 +107,43 @@ class Crew:
             self.connection.execute("SELECT pg_advisory_unlock(%s)", [lock])
 
     # --- Processes ------------------------------------------------------------------------------------------------------
-    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
-        """`manage.py` with these; it has a session of its own."""
+    def start(self, *arguments: str, hours: float = 0, **variables: str) -> "subprocess.Popen[bytes]":
+        """`manage.py` with these, its clock so many hours off; it has a session of its own."""
+        environment = self.environment | variables | {HOURS: str(hours)}
         with self.log.open("ab") as output:
             one = subprocess.Popen(
-                [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.environment, stdout=output, stderr=output,
+                [sys.executable, "manage.py", *arguments], cwd=ROOT, env=environment, stdout=output, stderr=output,
                 start_new_session=True,
             )  # fmt: skip
         self.workers.append(one)
         return one
+
+    def family(self, *parts: str, of: "subprocess.Popen[bytes] | None" = None) -> "list[Process]":
+        """The processes below those that were started (or that one), whose command has all these parts."""
+        return [one for one in descendants({each.pid for each in [of] if each} or {each.pid for each in self.workers})
+                if all(part in one.command for part in parts)]  # fmt: skip
+
+    def set_clock(self, pid: int, hours: float) -> Path:
+        """Let the clock of a process jump to so many hours off; returns the file that is there when it has."""
+        told = Path(self.environment[FOLDER]) / str(pid)
+        draft = told.with_suffix(".new")
+        draft.write_text(f"{hours}")
+        told.with_suffix(".done").unlink(missing_ok=True)
+        draft.replace(told)
+        return told.with_suffix(".done")
+
+    def restart_postgres(self, mode: str) -> None:
+        """`fast` cuts every connection, `immediate` is a crash."""
+        assert self.postgres is not None
+        self.connection.close()
+        self.postgres._run("pg_ctl", "-D", "data", "-m", mode, "-w", "-t", "60", "stop")
+        self.postgres.ensure_running()
+        self.connection = _connected(self.admin)
+
+    def stop(self, one: "subprocess.Popen[bytes]", number: int = signal.SIGTERM) -> None:
+        """Tell a process that was started to end, and forget it."""
+        self.workers.remove(one)
+        one.send_signal(number)
 
     def wait_until_working(self, kinds: tuple[str, ...] = ("test.plain", "test.urgent", "test.bulk")) -> None:
         for job_id in [self.enqueue(kind) for kind in kinds]:
@@ -162,7 +193,7 @@ def descendants(pids: set[int]) -> list[Process]:
 
 def _processes() -> list[Process]:
     """Of the machine, but for those that have ended and wait for their parent to notice."""
-    told = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat=,args="], check=True, capture_output=True, text=True).stdout
+    told = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,args="], check=True, capture_output=True, text=True).stdout
     lines = [line.split(None, 3) for line in told.splitlines()]
     return [Process(int(pid), int(parent), rest[0] if rest else "") for pid, parent, stat, *rest in lines if "Z" not in stat]
 
@@ -172,36 +203,57 @@ def worker_pid(job: dict[str, Any]) -> int:
 
 
 @contextmanager
-def crew(name: str, *, with_redis: bool, variables: dict[str, str] | None = None) -> Iterator[Crew]:
+def crew(name: str, *, with_redis: bool, own_postgres: bool = False, variables: dict[str, str] | None = None) -> Iterator[Crew]:
     """A database, a broker and no worker yet: `start` them. `variables` are added to their environment."""
-    if with_redis:
-        with redis_server() as redis, _crew(f"{name}_redis", redis, variables or {}) as found:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hms-jobs-")))
+        redis = stack.enter_context(redis_server()) if with_redis else None
+        postgres = None
+        if own_postgres:
+            environment, admin, postgres = stack.enter_context(_postgres_of_its_own(folder))
+        else:
+            environment, admin = stack.enter_context(database_of_its_own(f"{name}_{'redis' if redis else 'folder'}"))
+        found = Crew(
+            environment | _variables(folder, redis) | (variables or {}), admin, folder / "log", redis, _connected(admin), postgres
+        )
+        found.log.touch()
+        (folder / "clocks").mkdir()
+        found.connection.execute(TABLES)
+        try:
             yield found
-    else:
-        with _crew(f"{name}_folder", None, variables or {}) as found:
-            yield found
+        finally:
+            found.end()
+            found.connection.close()
 
 
 @contextmanager
-def _crew(name: str, redis: RedisServer | None, variables: dict[str, str]) -> Iterator[Crew]:
-    with database_of_its_own(name) as (environment, admin), tempfile.TemporaryDirectory(prefix="hms-jobs-") as folder:
-        environment |= {
-            "HMS_PROCESS": "web",  # the driver is to HMS what a web process is
-            "DB_POOL_MAX": "10",
-            "HMS_JOB_MODULES": "tests.factories.job_kinds",
-            "HMS_JOB_LEASE": str(LEASE),
-            "REDIS_URL": redis.url if redis else "",
-            "HMS_BROKER_URL": redis.url if redis else "filesystem://localhost",
-            "HMS_AUDIT_ANCHORS_DIR": str(Path(folder) / "anchors"),
-            "PYTHONPATH": str(ROOT),
-            "PYTHONUNBUFFERED": "1",
-        } | variables
-        with psycopg.connect(admin, autocommit=True, row_factory=dict_row) as connection:
-            connection.execute(TABLES)
-            log = Path(folder) / "log"
-            log.touch()
-            found = Crew(environment, admin, log, redis, connection)
-            try:
-                yield found
-            finally:
-                found.end()
+def _postgres_of_its_own(folder: Path) -> Iterator[tuple[dict[str, str], str, EmbeddedPostgres]]:
+    folder.chmod(0o755)  # the server may run as another user
+    postgres = EmbeddedPostgres(folder / "postgres", os.environ.get("HMS_POSTGRES_BIN", ""))
+    nowhere = dict.fromkeys(("DATABASE_URL", *URL_NAMES.values()), "")
+    environment = os.environ | nowhere | {"HMS_VAR_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "hms.settings"}
+    try:
+        prepared(environment)
+        yield environment, postgres.url("postgres"), postgres
+    finally:
+        postgres.remove()
+
+
+def _connected(admin: str) -> "psycopg.Connection[Any]":
+    return psycopg.connect(admin, autocommit=True, row_factory=dict_row)
+
+
+def _variables(folder: Path, redis: RedisServer | None) -> dict[str, str]:
+    return {
+        "HMS_PROCESS": "web",  # the driver is to HMS what a web process is
+        "DB_POOL_MAX": "10",
+        "HMS_JOB_MODULES": ",".join(f"tests.factories.job_{name}" for name in ("clock", "kinds", "schedule")),
+        "HMS_JOB_LEASE": str(LEASE),
+        "DB_LOCK_LIMIT": "60000",  # ms: tests hold rows for longer than anybody else does
+        "REDIS_URL": redis.url if redis else "",
+        "HMS_BROKER_URL": redis.url if redis else "filesystem://localhost",
+        "HMS_AUDIT_ANCHORS_DIR": str(folder / "anchors"),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        FOLDER: str(folder / "clocks"),
+    }

@@ -20,7 +20,7 @@ from clinics.services import protect_fields  # noqa: E402
 from core.accounts.actor import system_actor  # noqa: E402
 from core.data_sync.services import set_up_data_sync  # noqa: E402
 from core.events.announcing import announce  # noqa: E402
-from core.jobs.broker import Parcel, hand_over  # noqa: E402
+from core.jobs.broker import Parcel, empty_classes, hand_over  # noqa: E402
 from core.jobs.schedule import Crontab, Entry, tick  # noqa: E402
 from core.jobs.services import cancel, enqueue, requeue, requeue_all  # noqa: E402
 from core.jobs.statistics import queue_statistics  # noqa: E402
@@ -135,6 +135,7 @@ COMMANDS: dict[str, Any] = {
     "enqueue": enqueue_many,
     "deliver": deliver,
     "at_once": at_once,
+    "empty_classes": empty_classes,
     "cancel": lambda job_id: str(cancel(actor=None, job_id=UUID(job_id)).state),
     "requeue": lambda job_id: str(requeue(actor=None, job_id=UUID(job_id)).state),
     "requeue_all": lambda: requeue_all(actor=None),

@@ -124,11 +124,16 @@ def database_of_its_own(name: str) -> Iterator[tuple[dict[str, str], str]]:
         admin = urlsplit(settings.HMS_DATABASE_ADMIN_URL)._replace(path=f"/{database}").geturl()
     _drop(database)
     try:
-        for command in (["setup_database"], ["migrate", "-v0"]):
-            _run([sys.executable, "manage.py", *command], environment)
+        prepared(environment)
         yield environment, admin
     finally:
         _drop(database)
+
+
+def prepared(environment: dict[str, str]) -> None:
+    """Roles and tables in the database that the environment names."""
+    for command in (["setup_database"], ["migrate", "-v0"]):
+        _run([sys.executable, "manage.py", *command], environment)
 
 
 def collect_static_files(environment: dict[str, str]) -> None:

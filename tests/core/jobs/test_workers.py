@@ -2,26 +2,17 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from core.jobs.schedule import SCHEDULE
-from tests.factories.job_crew import Crew, crew, lives, worker_pid
+from tests.factories.job_crew import Crew, lives, worker_pid
 
 LOCK = 4711
 OF_THE_PLATFORM = [entry.kind for entry in SCHEDULE if not entry.per_clinic]
 OF_A_CLINIC = [entry.kind for entry in SCHEDULE if entry.per_clinic]
-
-
-@pytest.fixture(scope="module", params=["folder", "redis"])
-def at_work(request: pytest.FixtureRequest, worker_id: str, django_db_setup: None) -> Iterator[Crew]:
-    with crew(f"jobs_{worker_id}", with_redis=request.param == "redis") as found:
-        found.start("worker", "--processes", "2")
-        found.wait_until_working()
-        yield found
 
 
 def test_a_job_is_done_and_says_so(at_work: Crew) -> None:
@@ -76,10 +67,11 @@ def test_a_worker_that_is_killed_loses_the_job_to_another(at_work: Crew) -> None
 def test_a_worker_whose_connection_is_cut_tries_again(at_work: Crew) -> None:
     with at_work.held(LOCK):
         job = at_work.runs(at_work.enqueue("test.waits", payload={"lock": LOCK}))
-        at_work.connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'hms_platform' AND state = 'active' "
+        cut = at_work.connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'hms_platform' AND xact_start IS NOT NULL "
             "AND datname = current_database()"
         )
+        assert cut.fetchall()
         at_work.until(lambda: at_work.job(job["id"])["attempts"] == 2, "a second attempt")
     job = at_work.ends(job["id"])
     assert at_work.effects(job["id"]) == 1

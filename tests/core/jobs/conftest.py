@@ -1,0 +1,15 @@
+"""One crew of workers for each broker, shared by this folder's tests."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.factories.job_crew import Crew, crew
+
+
+@pytest.fixture(scope="package", params=["folder", "redis"])
+def at_work(request: pytest.FixtureRequest, worker_id: str, django_db_setup: None) -> Iterator[Crew]:
+    with crew(f"jobs_{worker_id}", with_redis=request.param == "redis") as found:
+        found.start("worker", "--processes", "2")
+        found.wait_until_working()
+        yield found
