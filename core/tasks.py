@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from core.cache.process import shared
 from core.cache.warming import warm_clinic
@@ -13,6 +14,7 @@ from core.history.anchors import seal_and_anchor
 from core.jobs.kinds import GiveUp, Run, Within, job_kind
 from core.jobs.services import enqueue
 from core.keys import rotation
+from core.tenancy.context import narrowed
 from core.tenancy.models import Clinic
 from core.uploads.sweeping import TooMany, sweep
 
@@ -55,7 +57,7 @@ def sweep_uploads(run: Run) -> None:
         raise GiveUp(f"{len(done.missing)} files are missing: see manage.py sweep_uploads --dry-run")
 
 
-@job_kind("keys.follow_marks", queue="privacy", within=Within.NOTHING, attempts=10)
+@job_kind("keys.follow_marks", queue="privacy", within=Within.NOTHING, attempts=10, label=_("Encrypting protected fields"))
 def follow_marks(run: Run, *, last: bool = False) -> None:
     """Encrypt what the clinic marks as protected, open what it doesn't any more; once more when every process knows the marks."""
     assert run.clinic_id is not None  # noqa: S101  (its kind's rule)
@@ -63,7 +65,8 @@ def follow_marks(run: Run, *, last: bool = False) -> None:
     rotation.follow_marks(run.clinic_id, lambda words: run.progress(0, words))
     known_at = rotation.known_after(changed_at)
     if not last and known_at > timezone.now():
-        enqueue("keys.follow_marks", payload={"last": True}, clinic=run.clinic_id, run_at=known_at)
+        with narrowed(user_id=None):  # whoever ticked the fields is told once
+            enqueue("keys.follow_marks", payload={"last": True}, clinic=run.clinic_id, run_at=known_at)
 
 
 @job_kind("cache.warm", queue="cache", within=Within.CLINIC, attempts=2)
