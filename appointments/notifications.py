@@ -1,5 +1,5 @@
-"""What HMS writes to patients about their visits: the clinic, the day, the time. Never with whom or what for. And what it tells those
-who expect them, when a patient has answered."""
+"""What HMS writes to patients about their visits: the clinic, the day, the time. Never with whom or what for. And what the
+bell tells those who expect them, when a patient has answered."""
 
 from datetime import datetime
 

@@ -43,8 +43,8 @@ def open_link(reminder_id: UUID, *, now: datetime | None = None, locked: bool = 
 
 def answer_reminder(*, reminder_id: UUID, reply: Reply, late_minutes: int | None = None, now: datetime | None = None) -> Reminder:
     """Take the patient's answer, within the scope of the link's clinic; the visit's history tells it, and the bell of
-    those who expect the patient tells that they don't come or are late. Raises LinkGone, also for the same answer a second time. Up to
-    eleven statements."""
+    those who expect the patient tells that they don't come or are late. Raises LinkGone, also for the same answer a second time.
+    Up to eleven statements."""
     now = now or timezone.now()
     reminder = open_link(reminder_id, now=now, locked=True)
     visit = reminder.appointment

@@ -12,7 +12,9 @@ from core.notifications.models import Notification, NotificationQuerySet
 
 
 def own_notifications(actor: Actor) -> NotificationQuerySet:
-    """What this person was told in this clinic, the newest first."""
+    """What this person was told in this clinic, the newest first. HMS itself is told nothing."""
+    if actor.user_id is None or actor.clinic_id is None:
+        return Notification.objects.none()
     return Notification.objects.filter(clinic_id=actor.clinic_id, user_id=actor.user_id).order_by("-pk")
 
 
