@@ -25,7 +25,7 @@ class JobFilter:
     @classmethod
     def read(cls, queue: str | None, kind: str | None) -> "JobFilter":
         """What an address or a form says; what HMS doesn't know counts as not said."""
-        return cls(queue if queue in QUEUES else "", kind if kind in known_kinds() else "")  # type: ignore[arg-type]
+        return cls(queue if queue in QUEUES else "", kind if kind in known_kinds() else "")
 
 
 @dataclass(frozen=True, slots=True)

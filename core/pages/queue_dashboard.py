@@ -82,5 +82,5 @@ def _shown(request: ClinicRequest, only: JobFilter) -> HttpResponse:
         "address": _address(only),
     }
     if is_fragment(request):
-        return render(request, "core/_queues.html", context)
+        return render(request, "core/_queues.html", context | {"is_piece": True})
     return render(request, "core/queue_dashboard.html", context | {"queues": list(QUEUES), "kinds": list(known_kinds())})

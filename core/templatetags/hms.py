@@ -11,6 +11,7 @@ from django.forms import BoundField
 from django.template import Context
 from django.template.loader import render_to_string
 from django.templatetags.static import static
+from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -148,7 +149,7 @@ def seconds_words(seconds: float | None) -> str:
     if seconds is None:
         return "–"
     if seconds < SECONDS_WITH_TENTHS:
-        return _("%(n)s s") % {"n": number_format(round(seconds, 1))}
+        return _("%(n)s s") % {"n": _to_a_tenth(seconds)}
     for limit, unit, words in LONGER:
         if seconds < limit:
             return words % {"n": round(seconds / unit)}
@@ -158,4 +159,18 @@ def seconds_words(seconds: float | None) -> str:
 @register.filter
 def percent(share: float) -> str:
     """“2.5 %” for 0.025, to a tenth."""
-    return _("%(n)s %%") % {"n": number_format(round(share * 100, 1))}
+    return _("%(n)s %%") % {"n": _to_a_tenth(share * 100)}
+
+
+def _to_a_tenth(number: float) -> str:
+    """“2.5”, and “2” for what is 2."""
+    rounded = round(number, 1)
+    return number_format(int(rounded) if rounded == int(rounded) else rounded)
+
+
+@register.filter
+def lately(moment: datetime, zone: tzinfo | str) -> str:
+    """“Today, 14:30”, else “4 May 2026, 14:30”."""
+    if times.local_time(moment, zone).date() != times.local_time(timezone.now(), zone).date():
+        return times.date_and_time(moment, zone)
+    return _("Today, %(time)s") % {"time": times.time_words(moment, zone)}
