@@ -1,8 +1,8 @@
 """What a patient was told, by which channel, and what became of it."""
 
-import hashlib
 from dataclasses import dataclass
 from uuid import UUID
+from zlib import crc32
 
 from core.accounts.actor import Actor
 from core.cache import TTL, Key, Tag, cache
@@ -52,8 +52,8 @@ def messages_mark(*, actor: Actor, patient_id: UUID) -> str:
 
     def load() -> str:
         rows = PatientMessage.objects.filter(patient_id=patient_id).order_by("-pk")
-        states = rows.values_list("pk", "state", "channel", "cause", "sent_at", "reported_at")
-        return hashlib.blake2b(repr(list(states)).encode(), digest_size=8).hexdigest()
+        states = list(rows.values_list("pk", "state", "channel", "cause", "sent_at", "reported_at"))
+        return f"{len(states)}-{crc32(repr(states).encode()):x}"
 
     tags = lambda: [Tag("patient_messages", patient_id)]  # noqa: E731
     return cache.get_or_set(Key("patients.messages.mark", patient_id), tags=tags, load=load, ttl=TTL.PATIENT)
