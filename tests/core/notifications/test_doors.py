@@ -114,7 +114,7 @@ def test_the_api_says_the_same(riverside: Place) -> None:
     tell(riverside, Role.CLINIC_ADMIN, Role.NURSE, times=3)
     client = ApiClient(riverside.users[Role.CLINIC_ADMIN])
     first = client.get("notifications?limit=2").json()
-    second = client.get(f"notifications?limit=2&cursor={first['meta']['next_cursor']}").json()
+    second = client.get(f"notifications?limit=2&cursor={first['meta']['page']['next']}").json()
     found = first["data"] + second["data"]
     assert len({row["id"] for row in found}) == 3
     row = found[0]
