@@ -259,7 +259,7 @@ if (bell) {
   panel.addEventListener("toggle", async (event) => {
     const open = event.newState === "open";
     bell.setAttribute("aria-expanded", open);
-    if (!open) return;
+    if (!open) return panel.replaceChildren(); // so that nothing is taken from under the fingers when it is opened again
     panel.focus();
     await window.htmx.ajax("GET", bell.dataset.bell, { source: bell, target: panel, swap: "innerHTML" });
   });

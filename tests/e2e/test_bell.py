@@ -15,10 +15,17 @@ from tests.factories.server import Server
 ADMIN, OFFICER = "clinic-admin@riverside.demo", "compliance-officer@riverside.demo"
 COMES_BACK = "document.dispatchEvent(new Event('visibilitychange'))"  # as when the tab is seen again: what is live asks at once
 RUNNING = """
-INSERT INTO core_job (id, kind, queue, workers, priority, state, in_clinic, payload, dedupe_key, after, run_at, attempts, attempts_allowed,
-    claim, worker, lease_until, progress, sentence, cause, sends, request_id, created_at, started_at)
-SELECT %s, 'keys.follow_marks', 'privacy', 'bulk', 6, 'running', id, '{}', '', '{}', now(), 1, 5, gen_random_uuid(), 'w',
-    now() + interval '1 hour', 10, '1 of 10', '', 1, '', now(), now() FROM core_clinic WHERE slug = 'riverside'
+INSERT INTO core_job (id, kind, queue, workers, priority, state, in_clinic, payload, dedupe_key, after, run_at, attempts,
+    attempts_allowed, claim, worker, lease_until, progress, sentence, cause, sends, request_id, created_at, started_at)
+SELECT %s, 'keys.follow_marks', 'privacy', 'bulk', 6, 'running', id, '{}', '', '{}', now(), 1,
+    5, gen_random_uuid(), 'w', now() + interval '1 hour', 10, '1 of 10', '', 1, '', now(), now()
+FROM core_clinic WHERE slug = 'riverside'
+"""
+WRITTEN = """
+INSERT INTO core_patientmessage (id, clinic_id, patient_id, kind, template, language,
+    channels, channel, state, cause, words, written_at, due_at)
+SELECT gen_random_uuid(), id, %s, 'reminder', 'appointment_reminder', 'en',
+    '{email}', 'email', 'waiting', '', '', now(), now() FROM core_clinic WHERE slug = 'riverside'
 """
 
 
@@ -105,13 +112,12 @@ def test_the_dashboard_moves_and_leaves_the_focus_where_it_is(page_as: Callable[
 
 def test_halted_it_stays_as_it_is(page_as: Callable[..., Page], server: Server, running: str) -> None:
     page = page_as(ADMIN)
-    page.goto("/queue-dashboard/")
+    page.goto("/queue-dashboard/", wait_until="networkidle")
     page.get_by_label("Live").uncheck()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     with server.connect() as connection:
         connection.execute("UPDATE core_job SET progress = 50 WHERE id = %s", [running])
-    page.evaluate(COMES_BACK)
     with page.expect_request("**/notifications/unread/"):  # the bell asks, so the turn has come
         page.evaluate(COMES_BACK)
     assert not [url for url in asked if "queue-dashboard" in url]
@@ -134,16 +140,11 @@ def test_old_figures_say_that_they_are_old(page_as: Callable[..., Page], running
 
 def test_a_patient_s_messages_come_by_themselves(page_as: Callable[..., Page], server: Server) -> None:
     page = page_as(ADMIN)
-    rows = page.request.get("/api/v2/patients?limit=1").json()["data"]
-    patient = rows[0]["id"]
+    patient = page.request.get("/api/v2/patients?limit=1").json()["data"][0]["id"]
     page.goto(f"/patients/{patient}/messages/")
     shown = page.locator("#messages li").count()
     with server.connect() as connection:
-        connection.execute(
-            "INSERT INTO core_patientmessage (id, clinic_id, created_at, updated_at, version, patient_id, kind, template, language, "
-            "channels, channel, state, cause, words, written_at, due_at) SELECT gen_random_uuid(), id, now(), now(), 1, %s, 'reminder', "
-            "'appointment_reminder', 'en', '{email}', 'email', 'waiting', '', '', now(), now() FROM core_clinic WHERE slug = 'riverside'",
-            [patient],
-        )
-    expect(page.locator("#messages li")).to_have_count(shown + 1)
+        connection.execute(WRITTEN, [patient])
+    page.evaluate(COMES_BACK)
+    expect(page.locator("#messages li")).to_have_count(shown + 1, timeout=15_000)
     expect(page.locator("#messages .pill").first).to_contain_text("Waiting")
