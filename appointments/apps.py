@@ -11,7 +11,7 @@ class AppointmentsConfig(AppConfig):
 
     def ready(self) -> None:
         from appointments import events, hot, operations  # noqa: F401  (the catalogue is complete from the start)
-        from appointments.notifications import REMINDER
+        from appointments.notifications import CANCELLED_BY_PATIENT, REMINDER, RUNNING_LATE
         from appointments.policies import Treating
         from appointments.selectors.contacts import visits_as_contacts
         from appointments.services.reminders import why_not_remind
@@ -20,6 +20,7 @@ class AppointmentsConfig(AppConfig):
         from core.messaging.catalogue import register_template
         from core.messaging.models import Kind
         from core.messaging.progress import ask_before_sending
+        from core.notifications.kinds import register_notification
         from patients.selectors.contacts import counts_as_contact
 
         counts_as_contact(visits_as_contacts)
@@ -27,6 +28,8 @@ class AppointmentsConfig(AppConfig):
         hot.register()
         add_way(Treating())
         register_template(REMINDER)
+        register_notification(CANCELLED_BY_PATIENT)
+        register_notification(RUNNING_LATE)
         ask_before_sending(Kind.REMINDER, why_not_remind)
         register_feed("appointments", "appointments.api.feeds.FEED", place=20)
         add_menu_item(MenuItem(10, _("Today"), "today", "appointments:today", "appointment"))

@@ -26,6 +26,8 @@ class CoreConfig(AppConfig):
         from core.database import detector, fetching, lookups  # noqa: F401  (lookups registers itself)
         from core.database.roles import grant_defaults
         from core.events.announcing import subscribe_to_all
+        from core.messaging.progress import when_refused
+        from core.notifications import causes
         from core.tenancy.units import after_commit
         from core.webhooks.waking import note_event
 
@@ -35,6 +37,9 @@ class CoreConfig(AppConfig):
         for module in settings.HMS_JOB_MODULES:
             import_module(module)
         add_way(Glass())
+        causes.register()
+        when_refused(causes.tell_of_refusal)
+        _settings_pages()
         _keep_for_a_time()
         _encrypt_odd_places()
         if settings.DEBUG:
@@ -47,6 +52,13 @@ class CoreConfig(AppConfig):
                 settings.EMBEDDED_POSTGRES.ensure_running()
             except EmbeddedPostgresError as error:
                 sys.exit(f"HMS can't start: {error}")
+
+
+def _settings_pages() -> None:
+    from core.pages.navigation import SettingsLink, add_settings_link
+
+    words = _("What HMS does later or by itself: what waits, runs and has failed.")
+    add_settings_link(SettingsLink(70, _("Jobs"), words, "refresh", "pages:queue-dashboard", "job"))
 
 
 def _keep_for_a_time() -> None:
@@ -69,6 +81,7 @@ def _keep_for_a_time() -> None:
     keep_for("core_draft", "updated_at", lambda: DRAFTS_KEPT_FOR)
     keep_for("core_onetimecode", "expires_at", timedelta)
     keep_for("core_outgoingmessage", "created_at", lambda: timedelta(days=settings.HMS_MESSAGE_DAYS))
+    keep_for("core_notification", "created_at", lambda: timedelta(days=settings.HMS_NOTIFICATION_DAYS))
     keep_for("core_job", "finished_at", lambda: timedelta(days=settings.HMS_JOB_DAYS))
     keep_for("core_domainevent", "at", lambda: timedelta(days=settings.HMS_EVENT_DAYS))
     keep_for("core_webhookdelivery", "created_at", lambda: timedelta(days=settings.HMS_EVENT_DAYS))

@@ -16,6 +16,7 @@ from core.idempotency.models import IdempotencyRecord
 from core.jobs.models import Job, ScheduleMark
 from core.keys.models import ClinicKey
 from core.messaging.models import OutgoingMessage, PatientMessage, Suppression
+from core.notifications.models import Notification
 from core.outbound.models import ExternalSystem
 from core.security.limiting.models import RateCounter
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
@@ -43,6 +44,7 @@ __all__ = [
     "IdempotencyRecord",
     "Job",
     "Membership",
+    "Notification",
     "OneTimeCode",
     "OutgoingMessage",
     "PatientMessage",

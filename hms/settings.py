@@ -371,6 +371,7 @@ HMS_JOB_LEASE = env.float("HMS_JOB_LEASE", default=30)
 HMS_JOB_MODULES = env.list("HMS_JOB_MODULES", default=[])
 HMS_WORKER_MAX_MB = env.int("HMS_WORKER_MAX_MB", default=400)
 HMS_JOB_DAYS = env.int("HMS_JOB_DAYS", default=30)
+HMS_NOTIFICATION_DAYS = env.int("HMS_NOTIFICATION_DAYS", default=90)
 
 # --- Rate limits (docs/operators.md, "Rate limits") --------------------------------------------------------------------
 HMS_RATE_ANON = env.str("HMS_RATE_ANON", default="60/m,1000/h")

@@ -6,11 +6,15 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from core.accounts.actor import Actor
 from core.accounts.models import Membership
 from core.accounts.roles import Role
-from core.audit.break_glass import BreakGlass
+from core.audit.break_glass import BreakGlass, Category
 from core.messaging.models import Channel, Kind
 from core.messaging.services import Recipient, post
+from core.notifications.kinds import Details, NotificationKind
+from core.notifications.models import Notification
+from core.notifications.writing import notify
 from core.tenancy.models import Clinic
 from core.times import date_and_time
 from patients.models import Patient
@@ -28,13 +32,28 @@ Who opened it and why, and what is looked at:
 Please judge the access when it is over.""")
 
 
-def tell_of_access(access: BreakGlass, *, clinic: Clinic, mrn: str) -> None:
-    """To everybody who reviews such accesses, but not to who opened it; without anybody's name.
+def _opened(details: Details) -> str:
+    return _("A restricted record was opened: %(category)s") % {"category": Category(details["category"]).label}
 
-    One query, and one statement for each.
+
+def _access(notification: Notification, actor: Actor) -> str:
+    if not actor.can("break_glass", "view"):
+        return ""
+    return reverse("patients:emergency-access", args=[notification.about_id])
+
+
+OPENED = NotificationKind("record_opened", _opened, "lock", "warn", _access)
+
+
+def tell_of_access(access: BreakGlass, *, clinic: Clinic, mrn: str) -> None:
+    """To everybody who reviews such accesses, but not to who opened it; without anybody's name. By the bell and by e-mail.
+
+    One query, one statement, and one more for each.
     """
     members = Membership.objects.filter(Q(roles__overlap=TOLD), clinic_id=clinic.pk, state=Membership.State.ACTIVE)
-    emails = members.filter(user__is_active=True).exclude(user_id=access.user_id).values_list("user__email", flat=True)
+    told = members.filter(user__is_active=True).exclude(user_id=access.user_id).values_list("user__email", "user_id")
+    reviewers = dict(told)
+    notify(reviewers.values(), OPENED.name, clinic=clinic, about=access.pk, details={"category": access.category})
     words = {
         "mrn": mrn,
         "clinic": clinic.name,
@@ -43,7 +62,7 @@ def tell_of_access(access: BreakGlass, *, clinic: Clinic, mrn: str) -> None:
         "address": str(settings.HMS_BASE_URL) + reverse("patients:emergency-access", args=[access.pk]),
     }
     subject = _("Emergency access at %(clinic)s") % words
-    for email in sorted(emails):
+    for email in sorted(reviewers):
         post(kind=Kind.BREAK_GLASS, to={Channel.EMAIL: email}, channels=[Channel.EMAIL], subject=subject, text=_(WORDS) % words)
 
 

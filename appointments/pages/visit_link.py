@@ -26,7 +26,7 @@ LATE = (10, 20, 30)  # minutes that are offered
 
 @require_http_methods(["GET", "POST"])
 def visit_link(request: HMSRequest, token: str) -> HttpResponse:
-    """GET shows, POST answers, each answer once. Up to three queries to show, ten to answer."""
+    """GET shows, POST answers, each answer once. Up to three queries to show, thirteen to answer."""
     try:
         clinic, reminder_id = clinic_of_link(token)
         with narrowed(clinic_id=clinic.pk):

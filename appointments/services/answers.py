@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from appointments.choices import MOVABLE, ChangeKind, Reply, Status
 from appointments.errors import LinkGone
 from appointments.models import Appointment, Reminder
+from appointments.notifications import CANCELLED_BY_PATIENT, RUNNING_LATE, tell_who_expects
 from appointments.services.history import record_change
 from appointments.services.workflow import change_status
 from appointments.tokens import named_by
@@ -41,8 +42,9 @@ def open_link(reminder_id: UUID, *, now: datetime | None = None, locked: bool = 
 
 
 def answer_reminder(*, reminder_id: UUID, reply: Reply, late_minutes: int | None = None, now: datetime | None = None) -> Reminder:
-    """Take the patient's answer, within the scope of the link's clinic; the visit's history tells it. Raises LinkGone, also for the
-    same answer a second time. Up to eight statements."""
+    """Take the patient's answer, within the scope of the link's clinic; the visit's history tells it, and the bell of
+    those who expect the patient tells that they don't come or are late. Raises LinkGone, also for the same answer a second time.
+    Up to eleven statements."""
     now = now or timezone.now()
     reminder = open_link(reminder_id, now=now, locked=True)
     visit = reminder.appointment
@@ -58,10 +60,13 @@ def answer_reminder(*, reminder_id: UUID, reply: Reply, late_minutes: int | None
     actor = patient_by_link(visit.clinic_id)
     if reply == Reply.CANCEL:
         change_status(actor=actor, appointment_id=visit.pk, action="cancel", reason=_("Cancelled by the patient"), now=now)
+        tell_who_expects(visit, CANCELLED_BY_PATIENT)
     elif reply == Reply.CONFIRM and visit.status == Status.REQUESTED:
         change_status(actor=actor, appointment_id=visit.pk, action="confirm", reason=words, now=now)
     else:
         record_change(actor=actor, appointment=visit, kind=ChangeKind.ANSWERED, from_status=visit.status, reason=words)
+    if reply == Reply.LATE:
+        tell_who_expects(visit, RUNNING_LATE, **({"minutes": reminder.late_minutes} if reminder.late_minutes else {}))
     return reminder
 
 

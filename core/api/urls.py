@@ -5,11 +5,13 @@ from rest_framework.routers import SimpleRouter
 
 from core.api.auth import LogoutView, MeView, RefreshView, SessionViewSet, TokenView
 from core.api.jobs import JobsView
+from core.api.notifications import NotificationsView
 from core.api.one_time import CodeRequestView, CodeVerifyView
 from core.api.webhooks import WebhookDeliveryViewSet, WebhookViewSet
 
 router = SimpleRouter(trailing_slash=False)
 router.register("jobs", JobsView, "job")
+router.register("notifications", NotificationsView, "notification")
 router.register("webhooks", WebhookViewSet, "webhook")
 router.register("webhook-deliveries", WebhookDeliveryViewSet, "webhook-delivery")
 urlpatterns = [

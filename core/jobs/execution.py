@@ -24,6 +24,7 @@ from core.jobs.broker import Parcel, hand_over
 from core.jobs.kinds import ClaimLost, GiveUp, JobKind, UnknownKind, Within, kind_of
 from core.jobs.models import Job, State
 from core.jobs.queues import QUEUES
+from core.jobs.telling import Ended, tell_who_began
 from core.tenancy.context import Scope, clinic_scope, entered, platform_scope, unit_of_work
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,9 @@ class Claimed:
     @property
     def scope(self) -> Scope:
         return Scope(None, self.requested_by, self.request_id, f"job {self.kind}")
+
+    def ended(self, state: State) -> Ended:
+        return Ended(self.id, self.kind, self.clinic_id, self.requested_by, state)
 
     @property
     def row(self) -> Any:
@@ -156,6 +160,7 @@ def _close(job: Claimed, sentence: str) -> None:
     changes = {"state": State.SUCCEEDED, "claim": None, "lease_until": None, "progress": 100, "sentence": sentence, "cause": ""}
     if not job.row.update(**changes, finished_at=Now()):
         raise ClaimLost
+    tell_who_began([job.ended(State.SUCCEEDED)])
     alias = router.db_for_write(Job)
     with connections[alias].cursor() as cursor:
         cursor.execute(FOLLOWERS, {"id": job.id})
@@ -176,6 +181,8 @@ def _failed(job: Claimed, kind: JobKind | None, error: Exception) -> State | Non
     logger.warning("Job %s (%s) failed at attempt %d: %s", job.id, job.kind, job.attempt, changes["cause"])
     with unit_of_work(job.scope):
         held = job.row.update(**changes)
+        if held:
+            tell_who_began([job.ended(changes["state"])])
     return changes["state"] if held else None
 
 

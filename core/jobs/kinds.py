@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from django.utils.functional import Promise
+
 from core.jobs.payloads import Arguments
 from core.jobs.queues import QUEUES, Queue
 
@@ -64,7 +66,9 @@ class Within(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
-    """`attempts` in all; after the first that fails `pause` goes by, after each further one twice as much, up to `longest`."""
+    """`label` is what it is called to whom began it, who is told how it ended; without one nobody is.
+
+    `attempts` in all; after the first that fails `pause` goes by, after each further one twice as much, up to `longest`."""
 
     name: str
     function: Callable[..., object]
@@ -75,6 +79,7 @@ class JobKind:
     longest: timedelta
     gives_up_on: tuple[type[Exception], ...]
     arguments: Arguments
+    label: str | Promise = ""
 
     def pause_after(self, attempt: int) -> timedelta:
         """How long to wait after this attempt. A quarter more or less by chance: what failed together need not come together."""
@@ -98,6 +103,7 @@ def job_kind(
     pause: timedelta = timedelta(seconds=20),
     longest: timedelta = timedelta(hours=1),
     gives_up_on: tuple[type[Exception], ...] = (),
+    label: str | Promise = "",
 ) -> Callable[[Callable[..., object]], Callable[..., object]]:
     """Register a function, `def daily_report(run: Run, *, day: date)`, under a name like `reports.daily`."""
 
@@ -105,7 +111,7 @@ def job_kind(
         if name in _kinds:
             raise ValueError(f"There is a job kind {name} already.")
         arguments = Arguments(function)
-        _kinds[name] = JobKind(name, function, QUEUES[queue], within, attempts, pause, longest, gives_up_on, arguments)
+        _kinds[name] = JobKind(name, function, QUEUES[queue], within, attempts, pause, longest, gives_up_on, arguments, label)
         return function
 
     return register

@@ -7,7 +7,9 @@ from typing import Any
 from django.db import connections
 
 from core.jobs.broker import Parcel, empty_classes, hand_over
-from core.tenancy.context import Scope, unit_of_work
+from core.jobs.models import State
+from core.jobs.telling import Ended, tell_who_began
+from core.tenancy.context import Scope, narrowed, unit_of_work
 
 MOST = 1000  # jobs in one turn: a turn with so many takes well under a second
 # A job that nobody took is handed over again after ten seconds when nothing waits at the broker for its class of workers: then
@@ -22,6 +24,7 @@ UPDATE core_job AS job SET state = CASE WHEN attempts >= attempts_allowed THEN '
 FROM (SELECT id FROM core_job WHERE state = 'running' AND lease_until < clock_timestamp()
       ORDER BY lease_until LIMIT %(most)s FOR UPDATE SKIP LOCKED) AS lost
 WHERE job.id = lost.id
+RETURNING job.id, job.kind, job.in_clinic, job.requested_by, job.state
 """
 # What waits for something that will not succeed any more.
 CANCEL = """
@@ -54,20 +57,24 @@ class Swept:
 
 
 def sweep() -> Swept:
-    """One turn, of at most a thousand jobs each. Three statements, one more while the broker is away.
+    """One turn, of at most a thousand jobs each. Three statements, one more while the broker is
+    away, and one for each job that died and that somebody waits for.
 
     Two at once do no harm: each takes other rows, and what is handed over twice is done once.
     """
     values: dict[str, Any] = {"most": MOST, "empty": empty_classes(), "again": FIRST_AGAIN, "doublings": DOUBLINGS}
     with unit_of_work(Scope(reason="jobs")), connections["default"].cursor() as cursor:
         cursor.execute(TAKE_BACK, values)
-        taken_back = cursor.rowcount
+        lost = [Ended(*row) for row in cursor.fetchall()]
         cursor.execute(CANCEL, values)
         cancelled = cursor.rowcount
+        for one in (one for one in lost if one.state == State.DEAD):
+            with narrowed(user_id=one.began_by):
+                tell_who_began([one])
     with unit_of_work(Scope(reason="jobs")), connections["default"].cursor() as cursor:
         cursor.execute(SEND, values)
         parcels = sorted((Parcel(*row) for row in cursor.fetchall()), key=lambda one: (one.priority, one.job_id))
     if unsent := hand_over(parcels):
         with unit_of_work(Scope(reason="jobs")), connections["default"].cursor() as cursor:
             cursor.execute(UNSENT, [unsent])
-    return Swept(taken_back, cancelled, len(parcels) - len(unsent))
+    return Swept(len(lost), cancelled, len(parcels) - len(unsent))

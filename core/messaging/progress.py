@@ -17,7 +17,9 @@ ORDER = {one: number for number, one in enumerate(State)}  # State is declared i
 PATIENTS = frozenset({Kind.REMINDER})  # the kinds that go to patients: a clinic keeps them, in PatientMessage
 ARRIVED = (State.DELIVERED, State.READ)
 Check = Callable[[PatientMessage], str]
+Refused = Callable[[UUID, UUID, list[str]], None]
 
+_listeners: list[Refused] = []
 _checks: dict[Kind, Check] = {}
 
 
@@ -25,6 +27,12 @@ def ask_before_sending(kind: Kind, check: Check) -> None:
     """Called once, as HMS starts. Just before such a message is handed over `check` says, as hms_platform and in its transaction,
     why it must not go out any more (a short code), or nothing."""
     _checks[kind] = check
+
+
+def when_refused(listener: Refused) -> None:
+    """Called once, as HMS starts. `listener` is told of a patient's message that every gateway has refused to the last: clinic,
+    message and channels; as hms_platform, in the transaction that notes it."""
+    _listeners.append(listener)
 
 
 def why_not(message: OutgoingMessage) -> str:
@@ -46,7 +54,8 @@ def why_not(message: OutgoingMessage) -> str:
 
 
 def keep_note(message: OutgoingMessage) -> bool:
-    """What became of a message that was handed over. False when its gateway has told more by now. At most two statements."""
+    """What became of a message that was handed over. False when its gateway has told more by now. At most two statements,
+    and for a patient's that every gateway refuses what its listeners ask."""
     values = {
         name: getattr(message, name)
         for name in ("state", "channels", "cause", "due_at", "attempts", "addresses", "subject", "text", "contents", "wipe_at")
@@ -56,6 +65,8 @@ def keep_note(message: OutgoingMessage) -> bool:
         if not row.update(**values):
             return False
         tell_clinic(message)
+        if message.kind in PATIENTS and message.state == State.FAILED and message.channels:
+            _refused(message)
     return True
 
 
@@ -112,6 +123,13 @@ def unreachable(message: OutgoingMessage, channel: Channel, *, stopped: bool) ->
     if message.kind in PATIENTS:
         with platform_scope(reason="messages"):
             _suppress(message, channel, SuppressionReason.STOP if stopped else SuppressionReason.BOUNCE)
+
+
+def _refused(message: OutgoingMessage) -> None:
+    """No address was wrong: the gateways are at fault. One query and what the listeners ask."""
+    for clinic_id in PatientMessage.objects.filter(pk=message.pk).values_list("clinic_id", flat=True):
+        for listener in _listeners:
+            listener(clinic_id, message.pk, list(message.channels))
 
 
 def _suppress(message: OutgoingMessage, channel: Channel, reason: SuppressionReason) -> None:

@@ -1,5 +1,7 @@
 """What an address says, read leniently: whatever is malformed counts as not said."""
 
+from uuid import UUID
+
 BIGGEST = 2**63 - 1
 
 
@@ -9,3 +11,11 @@ def read_number(text: str | None) -> int | None:
         return None
     number = int(text)
     return number if 0 < number <= BIGGEST else None
+
+
+def read_id(text: str | None) -> UUID | None:
+    """An id, or None."""
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return None

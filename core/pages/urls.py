@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.urls import path
 
-from core.pages import account, again, passwords, receipts, second_step, sessions, views
+from core.pages import account, again, notifications, passwords, queue_dashboard, receipts, second_step, sessions, views
 
 app_name = "pages"
 urlpatterns = [
@@ -28,6 +28,16 @@ urlpatterns = [
     path("switch-clinic/", views.switch_clinic, name="switch-clinic"),
     path("choose-clinic/", views.choose_clinic, name="choose-clinic"),
     path("account/sessions/", sessions.own_sessions, name="sessions"),
+    path("notifications/", notifications.notifications, name="notifications"),
+    path("notifications/unread/", notifications.unread, name="unread"),
+    path("notifications/panel/", notifications.panel, name="notifications-panel"),
+    path("notifications/read-all/", notifications.read_all, name="read-all"),
+    path("notifications/<uuid:notification_id>/read/", notifications.read, name="read"),
+    path("queue-dashboard/", queue_dashboard.queue_dashboard, name="queue-dashboard"),
+    path("queue-dashboard/retry-all/", queue_dashboard.retry_all, name="retry-jobs"),
+    path("queue-dashboard/jobs/<uuid:job_id>/retry/", queue_dashboard.retry, name="retry-job"),
+    path("queue-dashboard/jobs/<uuid:job_id>/cancel/", queue_dashboard.cancel, name="cancel-job"),
+    path("queue/metrics", queue_dashboard.metrics, name="queue-metrics"),
     path("webhooks/messages/<slug:channel>/", receipts.receipts, name="receipts"),
     path("drafts/<str:form>/", views.draft, name="draft"),
     path("drafts/<str:form>/discard/", views.discard_draft, name="discard-draft"),

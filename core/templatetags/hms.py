@@ -11,9 +11,12 @@ from django.forms import BoundField
 from django.template import Context
 from django.template.loader import render_to_string
 from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language_info
+from django.utils.translation import get_language_info, gettext_lazy
+from django.utils.translation import gettext as _
 
 from core import times
 from core.accounts.actor import Actor
@@ -21,6 +24,8 @@ from core.idempotency.middleware import FORM_FIELD
 from core.pages.toasts import undo_address
 
 register = template.Library()
+SECONDS_WITH_TENTHS = 10
+LONGER = ((120, 1, gettext_lazy("%(n)d s")), (7200, 60, gettext_lazy("%(n)d min")), (172_800, 3600, gettext_lazy("%(n)d h")))
 
 
 @register.simple_tag
@@ -130,3 +135,42 @@ def time_words(moment: datetime, zone: tzinfo | str) -> str:
 def moment_words(moment: datetime, zone: tzinfo | str) -> str:
     """“Monday 4 May 2026, 14:30”."""
     return times.moment_words(moment, zone)
+
+
+@register.filter
+def date_and_time(moment: datetime | None, zone: tzinfo | str) -> str:
+    """“4 May 2026, 14:30”; nothing without a moment."""
+    return "" if moment is None else times.date_and_time(moment, zone)
+
+
+@register.filter
+def seconds_words(seconds: float | None) -> str:
+    """How long something took or waits: “0.4 s”, “12 s”, “5 min”, “3 h”, “2 d”; a dash where nobody knows."""
+    if seconds is None:
+        return "–"
+    if seconds < SECONDS_WITH_TENTHS:
+        return _("%(n)s s") % {"n": _to_a_tenth(seconds)}
+    for limit, unit, words in LONGER:
+        if seconds < limit:
+            return words % {"n": round(seconds / unit)}
+    return _("%(n)d d") % {"n": round(seconds / 86400)}
+
+
+@register.filter
+def percent(share: float) -> str:
+    """“2.5 %” for 0.025, to a tenth."""
+    return _("%(n)s %%") % {"n": _to_a_tenth(share * 100)}
+
+
+def _to_a_tenth(number: float) -> str:
+    """“2.5”, and “2” for what is 2."""
+    rounded = round(number, 1)
+    return number_format(int(rounded) if rounded == int(rounded) else rounded)
+
+
+@register.filter
+def lately(moment: datetime, zone: tzinfo | str) -> str:
+    """“Today, 14:30”, else “4 May 2026, 14:30”."""
+    if times.local_time(moment, zone).date() != times.local_time(timezone.now(), zone).date():
+        return times.date_and_time(moment, zone)
+    return _("Today, %(time)s") % {"time": times.time_words(moment, zone)}

@@ -17,6 +17,7 @@ SCOPES = {
     "clinic": f"USING ({CLINIC})",
     "person": f"USING ({PERSON})",
     "person_reads": f"FOR SELECT USING ({PERSON})",
+    "clinic_adds": f"FOR INSERT WITH CHECK ({CLINIC})",
 }
 
 

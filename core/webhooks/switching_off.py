@@ -9,17 +9,19 @@ from core.accounts.models import Membership
 from core.accounts.roles import Role
 from core.messaging.models import Channel, Kind
 from core.messaging.services import post
+from core.notifications.causes import tell_of_webhook
 from core.webhooks.models import WebhookEndpoint
 
 logger = logging.getLogger(__name__)
 
 
 def switch_off(endpoint: WebhookEndpoint, *, why: str) -> None:
-    """In the platform's scope. Once: an endpoint that is off already is left so. Three statements, and one per administrator."""
+    """In the platform's scope. Once: an endpoint that is off already is left so. Five statements, and one per administrator."""
     now = timezone.now()
     still_on = WebhookEndpoint.objects.filter(pk=endpoint.pk, is_active=True)
     if not still_on.update(is_active=False, disabled_at=now, disabled_why=why):
         return
+    tell_of_webhook(endpoint)
     logger.warning("The webhook %s is switched off (%s).", endpoint.pk, why)
     here = Membership.objects.filter(
         clinic_id=endpoint.clinic_id, state=Membership.State.ACTIVE, roles__contains=[Role.CLINIC_ADMIN], user__is_active=True

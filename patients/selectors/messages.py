@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from uuid import UUID
+from zlib import crc32
 
 from core.accounts.actor import Actor
+from core.cache import TTL, Key, Tag, cache
 from core.messaging.catalogue import TemplateWrong, template_of
 from core.messaging.models import Channel, PatientMessage, Suppression
 from core.messaging.suppression import suppressions_of
@@ -41,6 +43,20 @@ def messages_to(*, actor: Actor, patient_id: UUID, before: UUID | None = None) -
     found = list(rows.order_by("-pk")[: A_PAGE + 1])
     shown = [MessageRow(one, _label(one), ", ".join(str(Channel(name).label) for name in one.channels)) for one in found[:A_PAGE]]
     return MessagePage(shown, found[A_PAGE - 1].pk if len(found) > A_PAGE else None)
+
+
+def messages_mark(*, actor: Actor, patient_id: UUID) -> str:
+    """Another text whenever one of the patient's messages has come or moved on; it tells nothing of them. No query while nothing
+    changes, else one."""
+    actor.require("message", "view")
+
+    def load() -> str:
+        rows = PatientMessage.objects.filter(patient_id=patient_id).order_by("-pk")
+        states = list(rows.values_list("pk", "state", "channel", "cause", "sent_at", "reported_at"))
+        return f"{len(states)}-{crc32(repr(states).encode()):x}"
+
+    tags = lambda: [Tag("patient_messages", patient_id)]  # noqa: E731
+    return cache.get_or_set(Key("patients.messages.mark", patient_id), tags=tags, load=load, ttl=TTL.PATIENT)
 
 
 def addresses_of(patient: Patient) -> dict[Channel, str]:

@@ -23,7 +23,8 @@ def break_glass(*, actor: Actor, patient_id: UUID, category: str, reason: str) -
     """Open the record to the person for the clinic's time, and tell its administrators and compliance officers.
 
     Who has it open already gets that access, and nobody is told again: two at once are one. Raises NotFound, Conflict for a record
-    that is open to the person without it, ValidationFailed naming every wrong field. Six statements, one more for each who is told.
+    that is open to the person without it, ValidationFailed naming every wrong field. Seven statements, one more for each of
+    those who are told.
     """
     actor.require("break_glass", "create")
     if actor.user_id is None:

@@ -167,6 +167,104 @@ function arrive(root) {
 }
 arrive(document);
 
+/* --- What keeps itself up to date: data-live="its address", data-every="seconds"; its id is the same in what comes ------------
+   Asked for only while the page is seen, and quietly: 204 or the same again changes nothing. What somebody is doing there goes on. */
+
+const SLOWEST = 60; // seconds between two tries while there is no answer
+const steady = (html) => html.replace(/<input type="hidden"[^>]*>/g, ""); // every answer has tokens of its own
+
+function keepLive(id, first) {
+  const part = () => document.getElementById(id);
+  const every = () => Number(part()?.dataset.every);
+  let pause = every();
+  let before = "";
+  let timer;
+  let asking = false;
+
+  const wait = (seconds) => {
+    clearTimeout(timer);
+    timer = setTimeout(look, seconds * 1000);
+  };
+  const lost = (is) => document.querySelectorAll(`[data-live-lost="${id}"]`).forEach((note) => (note.hidden = !is));
+  const stopped = () => document.hidden || document.querySelector(`[data-live-switch="${id}"] input`)?.checked === false;
+
+  async function look() {
+    if (!part()) return;
+    if (stopped()) return wait(every()); // coming back asks at once
+    asking = true;
+    try {
+      const answer = await fetch(part().dataset.live, { headers: { "HX-Request": "true" }, redirect: "manual", signal: AbortSignal.timeout(30_000) });
+      if (answer.type === "opaqueredirect" || !answer.ok) throw new Error(answer.status);
+      const html = answer.status === 204 ? "" : await answer.text();
+      lost(false);
+      pause = every();
+      if (html && steady(html) !== before && !inUse(part())) {
+        before = steady(html);
+        renew(part(), html);
+      }
+    } catch {
+      pause = Math.min(pause * 2, SLOWEST);
+      lost(true);
+    }
+    asking = false;
+    wait(pause);
+  }
+
+  document.addEventListener("visibilitychange", () => document.hidden || asking || look());
+  wait(first ? 0 : every());
+}
+
+/** Is something sent from there, pressed or marked just now? Then it is not replaced under the person's hands. */
+function inUse(part) {
+  const marked = getSelection();
+  return part.matches(":active") || part.querySelector(".htmx-request, [data-sending]") || (!marked.isCollapsed && marked.containsNode(part, true));
+}
+
+/** Puts the new in the old one's place. Focus, opened details and scrolled tables stay, by their ids. */
+function renew(part, html) {
+  const within = part.contains(document.activeElement) && part !== document.activeElement;
+  const opened = [...part.querySelectorAll("details[open][id]")].map((one) => one.id);
+  const scrolled = [...part.querySelectorAll("[data-scroll]")].map((one) => [one.id, one.scrollLeft]);
+  window.htmx.swap(part, html, { swapStyle: "outerHTML" });
+  opened.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
+  scrolled.forEach(([id, left]) => document.getElementById(id)?.scrollTo({ left }));
+  if (within && document.activeElement === document.body) document.getElementById(part.id)?.focus({ preventScroll: true });
+}
+
+document.querySelectorAll("[data-live]").forEach((part) => keepLive(part.id, "first" in part.dataset));
+document.querySelectorAll("[data-live-switch]").forEach((part) => (part.hidden = false));
+
+/* --- The bell: its link opens a panel with the newest. Without a script, or in a new tab, it leads to the page ---------------- */
+
+const bell = document.querySelector("[data-bell]");
+if (bell) {
+  const panel = document.getElementById("told");
+  let wasOpen = false;
+  bell.setAttribute("role", "button");
+  bell.setAttribute("aria-haspopup", "dialog");
+  bell.setAttribute("aria-expanded", "false");
+  bell.setAttribute("aria-controls", panel.id);
+  bell.addEventListener("pointerdown", () => (wasOpen = panel.matches(":popover-open"))); // the press itself closes it
+  bell.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    if (!wasOpen) panel.togglePopover();
+    wasOpen = false;
+  });
+  bell.addEventListener("keydown", (event) => {
+    if (event.key !== " ") return;
+    event.preventDefault();
+    bell.click();
+  });
+  panel.addEventListener("toggle", async (event) => {
+    const open = event.newState === "open";
+    bell.setAttribute("aria-expanded", open);
+    if (!open) return panel.replaceChildren(); // so that nothing is taken from under the fingers when it is opened again
+    panel.focus();
+    await window.htmx.ajax("GET", bell.dataset.bell, { source: bell, target: panel, swap: "innerHTML" });
+  });
+}
+
 const box = document.querySelector("[data-search]");
 let waking;
 const wake = () => (waking ??= import("./search.js").then(({ start }) => start(box)));

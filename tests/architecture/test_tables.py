@@ -26,11 +26,13 @@ POLICIES = {
     "clinic": ("clinic", ["public"], "ALL", CLINIC, None),
     "person": ("person", ["public"], "ALL", PERSON, None),
     "person_reads": ("person_reads", ["public"], "SELECT", PERSON, None),
+    "clinic_adds": ("clinic_adds", ["public"], "INSERT", None, CLINIC),
 }
 PERSONAL_POLICIES = {
     "core_authsession": {"person"},
     "core_apikey": {"clinic", "person_reads"},
     "core_membership": {"clinic", "person_reads"},
+    "core_notification": {"person", "clinic_adds"},
     "core_draft": {"person"},
     "core_idempotencyrecord": {"person"},
     "core_secondfactor": {"person"},
@@ -57,6 +59,7 @@ APPEND_ONLY = {
     "core_change",
     "core_clinickey",
     "core_domainevent",
+    "core_notification",  # but for when it was read
     "core_patientmessage",  # but for how far it has come, which the platform's role writes
     "core_seal",
     "patients_anonymisation",

@@ -74,7 +74,7 @@ def restricted_patient(request: APIRequestContext) -> str:
     return patient
 
 
-def _an_access(path: str, request: APIRequestContext) -> str:
+def an_access(path: str, request: APIRequestContext) -> str:
     """The id of an emergency access: there is one when a restricted record has been opened."""
     body = {"category": "other", "reason": "Walked by every page"}
     where = f"/api/v2/patients/{restricted_patient(request)}/break-glass"
@@ -96,6 +96,6 @@ def _api_key(path: str, request: APIRequestContext) -> str:
     return found[1]
 
 
-MADE = {"api-keys": _api_key, "documents": _document_below, "emergency-access": _an_access}
+MADE = {"api-keys": _api_key, "documents": _document_below, "emergency-access": an_access}
 # Lists that the demo leaves empty: what puts a row on them, so that the walk sees one.
-FILLED = {"/oversight/emergency-access/": _an_access, "/patients/{patient_id}/documents/": _document_below}
+FILLED = {"/oversight/emergency-access/": an_access, "/patients/{patient_id}/documents/": _document_below}

@@ -32,6 +32,8 @@ from core.history.sealing import FIRST, Block, Chain, write
 from core.jobs.models import Job
 from core.jobs.services import enqueue
 from core.messaging.models import PatientMessage, Suppression
+from core.notifications.models import Notification
+from core.notifications.writing import notify
 from core.outbound.models import ExternalSystem
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.context import clinic_scope
@@ -88,6 +90,8 @@ def _id_of(noun: str, place: Place, route: Route) -> str:
         return _id_in_admin(noun, place, route)
     if noun == "drafts":
         return "patient-register"
+    if noun == "notifications":
+        return _notification(place)
     if noun == "jobs":
         return _job(place)
     if noun == "clinics":
@@ -127,6 +131,14 @@ def _id_in_admin(noun: str, place: Place, route: Route) -> str:
     with clinic_scope(place.clinic, reason="test case"):
         row = model._default_manager.order_by("pk").first() or MAKERS[model](place)
     return str(row.pk)
+
+
+def _notification(place: Place) -> str:
+    """One that the clinic's administrator was told."""
+    user = place.users[Role.CLINIC_ADMIN]
+    with clinic_scope(place.clinic, user_id=user.pk, reason="test case"):
+        notify([user.pk], "job_done", clinic=place.clinic, details={"kind": "keys.follow_marks"})
+        return str(Notification.objects.order_by("pk")[0].pk)
 
 
 def _job(place: Place) -> str:

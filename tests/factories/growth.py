@@ -16,6 +16,7 @@ from core.accounts.roles import Role
 from core.audit.break_glass import BreakGlass, Category
 from core.events.models import DomainEvent
 from core.jobs.services import enqueue
+from core.notifications.writing import notify
 from core.outbound.models import ExternalSystem
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.context import clinic_scope
@@ -39,6 +40,7 @@ def grow(place: Place, many: int = 30) -> None:
             Department.objects.create(name=f"Extra department {n:02}")
             Room.objects.create(location=location, name=f"X{n:02}")
             enqueue("cache.warm", clinic=place.clinic)
+            notify([place.users[Role.CLINIC_ADMIN].pk], "job_done", clinic=place.clinic, details={"kind": "cache.warm"})
             Holiday.objects.create(day=date(2032, 1, 1) + timedelta(days=n), name="Extra holiday")
             _work_of(providers[n], services[n], location, n)
             _person(place, n)

@@ -1,0 +1,1 @@
+"""What HMS tells its own people, on its pages and in the API: the bell."""
