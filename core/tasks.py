@@ -162,8 +162,6 @@ def sweep_uploads(run: Run) -> None:
 @job_kind(
     "keys.follow_marks", queue="privacy", within=Within.NOTHING, attempts=10, label=gettext_lazy("Encrypting protected fields")
 )
-    "keys.follow_marks", queue="privacy", within=Within.NOTHING, attempts=10, label=gettext_lazy("Encrypting protected fields")
-)
 def follow_marks(run: Run, *, last: bool = False) -> None:
     """Encrypt what the clinic marks as protected, open what it doesn't any more; once more when every process knows the marks."""
     assert run.clinic_id is not None  # noqa: S101  (its kind's rule)
