@@ -20,7 +20,8 @@ LISTS = {
     "blocks": "schedules",
     "members": "memberships",
 }
-POST_ONLY = ("/drafts/", "/switch-clinic/", "/sign-out/", "/settings/people/invitations/")
+POST_ONLY = ("/drafts/", "/switch-clinic/", "/sign-out/", "/settings/people/invitations/", "/queue-dashboard/jobs/")
+POST_ONLY += ("/queue-dashboard/retry-all/", "/notifications/read-all/", "/notifications/{notification_id}/")
 BY_LETTER = ("/join/", "/visit/", "/webhooks/")  # the link stands in a message alone, or in a gateway's settings
 
 
