@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
+from django.conf import settings
 from psycopg.rows import dict_row
 
 from core.database.embedded import EmbeddedPostgres
@@ -212,7 +214,9 @@ def crew(name: str, *, with_redis: bool, own_postgres: bool = False) -> Iterator
         if own_postgres:
             environment, admin, postgres = stack.enter_context(_postgres_of_its_own(folder))
         else:
-            environment, admin = stack.enter_context(database_of_its_own(f"{name}_{'redis' if redis else 'folder'}"))
+            database = f"{name}_{'redis' if redis else 'folder'}"
+            shutil.rmtree(settings.VAR_DIR / "broker" / f"hms_{database}", ignore_errors=True)  # what an earlier crew left
+            environment, admin = stack.enter_context(database_of_its_own(database))
         found = Crew(environment | _variables(folder, redis), admin, folder / "log", redis, _connected(admin), postgres)
         found.log.touch()
         (folder / "clocks").mkdir()
