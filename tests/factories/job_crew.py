@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
+from django.conf import settings
 from psycopg.rows import dict_row
 
 from core.database.embedded import EmbeddedPostgres
@@ -52,6 +54,16 @@ class Crew:
         answer = json.loads(self.driver.stdout.readline() or '{"error": "the driver died"}')
         assert "error" not in answer, answer["error"]
         return answer["answer"]
+
+    def ask_again(self, name: str, **given: Any) -> Any:
+        """Ask until it is answered, like anybody who was told that the database was away."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            try:
+                return self.ask(name, **given)
+            except AssertionError:
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
 
     def enqueue(self, kind: str, **more: Any) -> str:
         (job_id,) = self.ask("enqueue", kind=kind, times=1, **more)
@@ -135,8 +147,8 @@ class Crew:
     def restart_postgres(self, mode: str) -> None:
         """`fast` cuts every connection, `immediate` is a crash."""
         assert self.postgres is not None
-        self.connection.close()
         self.postgres._run("pg_ctl", "-D", "data", "-m", mode, "-w", "-t", "60", "stop")
+        self.connection.close()
         self.postgres.ensure_running()
         self.connection = _connected(self.admin)
 
@@ -212,10 +224,11 @@ def crew(name: str, *, with_redis: bool, own_postgres: bool = False, variables: 
         if own_postgres:
             environment, admin, postgres = stack.enter_context(_postgres_of_its_own(folder))
         else:
-            environment, admin = stack.enter_context(database_of_its_own(f"{name}_{'redis' if redis else 'folder'}"))
-        found = Crew(
-            environment | _variables(folder, redis) | (variables or {}), admin, folder / "log", redis, _connected(admin), postgres
-        )
+            database = f"{name}_{'redis' if redis else 'folder'}"
+            shutil.rmtree(settings.VAR_DIR / "broker" / f"hms_{database}", ignore_errors=True)  # what an earlier crew left
+            environment, admin = stack.enter_context(database_of_its_own(database))
+        environment |= _variables(folder, redis) | (variables or {})
+        found = Crew(environment, admin, folder / "log", redis, _connected(admin), postgres)
         found.log.touch()
         (folder / "clocks").mkdir()
         found.connection.execute(TABLES)
