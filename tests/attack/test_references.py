@@ -16,7 +16,7 @@ from core.accounts.roles import Role
 from core.tenancy.context import clinic_scope
 from tests.factories.api_client import ApiClient
 from tests.factories.bodies import body_for
-from tests.factories.cases import filled
+from tests.factories.cases import filled, notification_of
 from tests.factories.openapi import BodyField, Operation, fields_of, operations, types_of
 from tests.factories.routes import Route
 from tests.factories.world import Place, World
@@ -33,6 +33,7 @@ LISTS = {
     "room": "rooms",
     "department": "departments",
     "user": "users",
+    "until": "notifications",
 }
 REFUSED = {"does_not_exist", "not_found", "invalid_choice"}
 WITH_BODY = [one for one in operations() if one.body and one.path.startswith("/api/v2/")]
@@ -54,6 +55,8 @@ def record_of(place: Place, name: str) -> str:
     if kind == "departments":
         with clinic_scope(place.clinic, reason="test"):
             return str(place.providers[0].department_id)
+    if kind == "notifications":
+        return notification_of(place)
     if kind == "users":
         return str(place.users[Role.NURSE].pk)
     return str(getattr(place, kind)[0].pk)

@@ -108,6 +108,8 @@ BODIES: dict[tuple[str, str], Callable[[Place], Body]] = {
     ("post", "/api/v2/appointments"): appointment,
     ("patch", "/api/v2/appointments/{}"): lambda p: {"notes": "Bring the letter"},
     ("post", "/api/v2/appointments/{}/undo"): lambda p: {},
+    ("post", "/api/v2/notifications/{}/read"): lambda p: {},
+    ("post", "/api/v2/notifications/read-all"): lambda p: {},
     ("post", "/api/v2/webhooks"): lambda p: {
         "name": "New system",
         "url": "https://lab.example.org/hms",
