@@ -133,6 +133,7 @@ def workers(at_work: Crew) -> Iterator[Crew]:
     one = at_work.start("worker", "--class", "normal", "--processes", str(len(STEPS)), "--no-clock")
     yield at_work
     at_work.stop(one)
+    one.wait(60)  # else its processes still take jobs of the next test
 
 
 @pytest.mark.parametrize(
