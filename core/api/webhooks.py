@@ -153,7 +153,7 @@ class WebhookDeliveryViewSet(ClinicViewSet):
     model = WebhookDelivery
     output = DeliveryOutput
     kept = None
-    orderings = {"-created_at": ("-created_at",), "created_at": ("created_at",)}
+    orderings = {"created_at": ("created_at",)}
     default_ordering = "-created_at"
     matrix_actions = {"replay": "replay"}
     filters = (
