@@ -15,6 +15,7 @@ from core.database.embedded import EmbeddedPostgres
 from core.database.places import SOCKET_NAME
 
 SECONDS = 20  # how long a test waits for what takes a moment
+HELD_BACK = 300.0  # seconds: an open transaction of another test on this server may hold events back for as long as it lasts
 
 
 def eventually(true: Callable[[], Any], seconds: float = SECONDS) -> Any:

@@ -23,7 +23,7 @@ from patients.services import anonymise_patient, restrict_record, update_patient
 from tests.architecture.catalogue import connected
 from tests.core.data_sync.receiver import Copy
 from tests.factories.api_client import committed_client
-from tests.factories.databases import eventually
+from tests.factories.databases import HELD_BACK, eventually
 from tests.factories.endpoints import Endpoint, Taken, Told, endpoints
 from tests.factories.reminded import Reminding, reminding
 from tests.factories.threads import apart
@@ -67,7 +67,7 @@ class Synced:
             self.send()
             return before is not None and self.row().last_rows == 0
 
-        eventually(sent, 60)
+        eventually(sent, HELD_BACK)
 
     def change(self, patient: Patient, **changes: Any) -> None:
         self.does(update_patient, Role.RECEPTIONIST, patient_id=patient.pk, changes=changes)
@@ -127,7 +127,7 @@ def test_then_only_what_has_changed_and_the_visits_that_name_it(synced: Synced) 
     synced.in_step()
     begun = len(synced.copy.pages)
     synced.change(patient, city="Whitby")
-    eventually(lambda: synced.send() and len(synced.copy.pages) > begun + 2, 60)
+    eventually(lambda: synced.send() and len(synced.copy.pages) > begun + 2, HELD_BACK)
     changed = [page for page in synced.copy.pages[begun:] if page["rows"]]
     assert [(page["mode"], page["kind"], [row["id"] for row in page["rows"]]) for page in changed] == [
         ("changes", "patients", [str(patient.pk)]), ("changes", "appointments", [str(visit.pk)]),
@@ -140,10 +140,10 @@ def test_a_restricted_record_goes_and_comes_back_with_its_visits(synced: Synced)
     visit = synced.clinic.visit(timezone.now() + timedelta(days=3), patient)
     synced.in_step()
     synced.restrict(patient, True)
-    eventually(lambda: synced.send() and not ids(patient) & synced.patients(), 60)
+    eventually(lambda: synced.send() and not ids(patient) & synced.patients(), HELD_BACK)
     assert {synced.copy.removed[str(one.pk)] for one in (patient, visit)} == {"restricted"} and synced.visits() == set()
     synced.restrict(patient, False)
-    eventually(lambda: synced.send() and ids(patient) <= synced.patients(), 60)
+    eventually(lambda: synced.send() and ids(patient) <= synced.patients(), HELD_BACK)
     assert synced.visits() == ids(visit)
 
 
@@ -161,7 +161,7 @@ def test_an_anonymised_record_is_taken_away(synced: Synced) -> None:
     synced.in_step()
     assert ids(patient) <= synced.patients() and ids(visit) <= synced.visits()
     synced.does(anonymise_patient, patient_id=patient.pk, mrn=patient.mrn, kind="request", reason="Asked in writing")
-    eventually(lambda: synced.send() and not ids(patient) & synced.patients(), 60)
+    eventually(lambda: synced.send() and not ids(patient) & synced.patients(), HELD_BACK)
     assert synced.copy.removed[str(patient.pk)] == synced.copy.removed[str(visit.pk)] == "anonymised"
 
 
@@ -187,7 +187,7 @@ def test_what_commits_late_is_not_missed(synced: Synced) -> None:
     apart(slow, meanwhile)
     city = lambda: synced.copy.kept["patients"][str(slow_one.pk)]["address"]["city"]  # noqa: E731
     assert city() == ""
-    eventually(lambda: synced.send() and city() == "Whitby", 60)
+    eventually(lambda: synced.send() and city() == "Whitby", HELD_BACK)
 
 
 # --- What fails -------------------------------------------------------------------------------------------------------------

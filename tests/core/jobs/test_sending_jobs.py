@@ -81,6 +81,7 @@ def test_many_letters_need_few_jobs(at_work: Crew, mail: Letterbox) -> None:
     assert len(made) < 50
 
 
+@pytest.mark.slow  # other tests' open transactions on this server hold events back: it wants to be alone
 def test_an_event_is_told_within_a_moment(at_work: Crew, world: Any, end: Endpoint) -> None:
     patient = world["patients"][0]
     secret = at_work.ask("webhook", clinic=world["clinic"], url=f"{end.url}/hms", events=["patient.changed"])

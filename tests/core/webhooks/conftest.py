@@ -15,7 +15,7 @@ from core.webhooks.sending import deliver_due
 from patients import events
 from patients.models import Patient
 from tests.core.webhooks.receiver import Receiver
-from tests.factories.databases import eventually
+from tests.factories.databases import HELD_BACK, eventually
 from tests.factories.endpoints import Endpoint, Taken, Told, endpoints
 from tests.factories.leftovers import leftovers
 from tests.factories.threads import apart
@@ -65,7 +65,7 @@ class Integrator:
             apart(deliver_due)
             return true()
 
-        eventually(sent, 60)
+        eventually(sent, HELD_BACK)
 
     def all_due(self) -> None:
         """As if every pause were over."""

@@ -24,7 +24,7 @@ from patients import events
 from tests.architecture.catalogue import connected
 from tests.core.webhooks.conftest import Integrator, committed
 from tests.core.webhooks.receiver import is_theirs
-from tests.factories.databases import eventually
+from tests.factories.databases import HELD_BACK, eventually
 from tests.factories.endpoints import Told
 from tests.factories.threads import apart
 from tests.factories.world import Place
@@ -129,7 +129,7 @@ def test_what_an_open_transaction_holds_back_is_looked_at_again_after_a_moment(i
     moment = apart(slow, held_back)[1]
     assert moment is not None and before < moment < timezone.now() + timedelta(seconds=1)
     integrator.send_until(lambda: len(integrator.receiver.events) == 2)
-    assert eventually(lambda: apart(lambda: next_due(timedelta(seconds=1))) == [None], 60)
+    assert eventually(lambda: apart(lambda: next_due(timedelta(seconds=1))) == [None], HELD_BACK)
 
 
 def test_a_pause_that_ends_is_known(integrator: Integrator) -> None:
@@ -138,7 +138,7 @@ def test_a_pause_that_ends_is_known(integrator: Integrator) -> None:
     integrator.announce(integrator.place.patients[0], times=2)
     integrator.send_until(lambda: integrator.end.taken)
     (failed,) = integrator.deliveries(attempts=1)
-    assert eventually(lambda: apart(lambda: next_due(timedelta(seconds=1))) == [failed.due_at], 60)
+    assert eventually(lambda: apart(lambda: next_due(timedelta(seconds=1))) == [failed.due_at], HELD_BACK)
 
 
 @pytest.mark.parametrize("service", [services.ping, services.replay_events])
