@@ -76,7 +76,7 @@ def queue_lanes(*, actor: Actor, place: QueuePlace, now: datetime) -> QueueLanes
     day = place.day_at(now)
     tickets = list(visible_tickets(actor).filter(location_id=place.id, day=day).for_list().in_order(now))
     shown([one.patient_id for one in tickets if one.patient_id], Reading.LIST)
-    limits, told = wait_limits(), _estimates(tickets, place, now)
+    limits, told = wait_limits(), _estimates(tickets, place.id, day, now)
     lanes: dict[TicketStatus, list[TicketRow]] = {status: [] for status in TicketStatus}
     for ticket in tickets:
         lanes[TicketStatus(ticket.status)].append(_row(ticket, actor, place, now, limits, told.get(ticket.id)))
@@ -105,11 +105,11 @@ def _merged(tickets: list[Ticket], lanes: dict[TicketStatus, list[TicketRow]]) -
     return [rows[ticket.id] for ticket in tickets if ticket.id in rows]
 
 
-def _estimates(tickets: list[Ticket], place: QueuePlace, now: datetime) -> dict[UUID, Estimate]:
+def _estimates(tickets: list[Ticket], location_id: UUID, day: date, now: datetime) -> dict[UUID, Estimate]:
     """For who waits. One query."""
     waiting = [Waiting.of(one) for one in tickets if one.status in CALLABLE]
     others = [Waiting.of(one) for one in tickets if one.status not in CALLABLE]
-    return estimates(waiting, others, durations_at(place, place.day_at(now)), now) if waiting else {}
+    return estimates(waiting, others, durations_at(location_id, day), now) if waiting else {}
 
 
 def _row(ticket: Ticket, actor: Actor, place: QueuePlace, now: datetime, limits: Limits, told: Estimate | None) -> TicketRow:
@@ -161,12 +161,12 @@ class BoardFacts:
 @cached(
     "queue.board",
     ttl=TTL.EMERGENCY,
-    tags=lambda place, day, minute: [Tag("tickets", place.id, day), Tag.all(Room)],
+    tags=lambda location_id, day, minute: [Tag("tickets", location_id, day), Tag.all(Room)],
 )
-def board_facts(place: QueuePlace, day: date, minute: datetime) -> BoardFacts:
+def board_facts(location_id: UUID, day: date, minute: datetime) -> BoardFacts:
     """What is shown at this minute. Two queries."""
-    tickets = list(Ticket.objects.filter(location_id=place.id, day=day).open().select_related("room").in_order(minute))
-    told = _estimates(tickets, place, minute)
+    tickets = list(Ticket.objects.filter(location_id=location_id, day=day).open().select_related("room").in_order(minute))
+    told = _estimates(tickets, location_id, day, minute)
     called = [one for one in tickets if one.last_called_at and _is_shown(one, minute)]
     called.sort(key=lambda one: (one.last_called_at, one.token), reverse=True)
     waiting = [one for one in tickets if one.status in CALLABLE and one.queued_at <= minute + timedelta(minutes=1)]

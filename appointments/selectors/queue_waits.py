@@ -11,7 +11,6 @@ from django.db import connection
 
 from appointments.choices import Priority, TicketStatus
 from appointments.models import Ticket
-from appointments.selectors.queue_places import QueuePlace
 from core.accounts.actor import Actor
 from core.tenancy.context import current_clinic_id
 
@@ -83,9 +82,9 @@ class Score:
     bias: float | None
 
 
-def durations_at(place: QueuePlace, day: date) -> dict[UUID, Durations]:
+def durations_at(location_id: UUID, day: date) -> dict[UUID, Durations]:
     """By group, from the last four weeks before `day`; groups with too few visits are missing. One query."""
-    values: list[Any] = [current_clinic_id(), place.id, day - timedelta(days=DAYS), day - timedelta(days=1), SHORTEST, LONGEST]
+    values: list[Any] = [current_clinic_id(), location_id, day - timedelta(days=DAYS), day - timedelta(days=1), SHORTEST, LONGEST]
     with connection.cursor() as cursor:
         cursor.execute(DURATIONS, values)
         found = cursor.fetchall()

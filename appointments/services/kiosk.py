@@ -57,10 +57,8 @@ def open_screen(kind: ScreenKind, named: Named) -> tuple[QueueScreen, QueuePlace
 def check_in_by_number(*, clinic: Clinic, place: QueuePlace, mrn: str, born: date, now: datetime | None = None) -> Ticket:
     """Check in whose number and date of birth these are, for today's visit here. Raises AskAtTheDesk, whatever the reason: so
     many statements are the same whether there is such a patient or not. Number as printed, or its digits alone."""
-    number = _spelt(mrn, clinic)
-    return _checked_in(
-        [one for one in _expected(place, now) if one.patient.mrn == number and one.patient.date_of_birth == born], now
-    )
+    wanted = (_spelt(mrn, clinic), born)
+    return _checked_in([one for one in _expected(place, now) if (one.patient.mrn, one.patient.date_of_birth) == wanted], now)
 
 
 def check_in_by_code(*, place: QueuePlace, code: str, now: datetime | None = None) -> Ticket:

@@ -1,4 +1,4 @@
-"""What is done with the queue: take a ticket, call the next, and the steps of a ticket on its way, with its visit where it has one."""
+"""What is done with the queue: take a ticket, call the next, and each step on a ticket's way; its visit, if any, goes along."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -209,7 +209,7 @@ def _locked(actor: Actor, ticket_id: UUID, expected_version: int | None) -> tupl
 
 def _named(ticket: Ticket) -> Ticket:
     """With the names a row shows. One query."""
-    return Ticket.objects.for_list().get(pk=ticket.pk)  # type: ignore[no-any-return]
+    return Ticket.objects.for_list().get(pk=ticket.pk)
 
 
 def _place(actor: Actor, location_id: UUID, wrong: list[Detail]) -> QueuePlace | None:

@@ -1,4 +1,4 @@
-"""A ticket as such: it is given out, goes its way step by step, and follows the visit of its patient. Below the visit's workflow."""
+"""A ticket as such: it is given out, goes its way step by step, and follows its patient's visit. Stands below the workflow."""
 
 from datetime import datetime
 from uuid import UUID
@@ -95,7 +95,7 @@ def expected_wait(ticket: Ticket, place: QueuePlace, now: datetime) -> Estimate:
     rows = [Waiting.of(one) for one in todays.in_order(now) if _is_before(one, ticket, now)]
     waiting = [row for row in rows if row.status in (TicketStatus.WAITING, TicketStatus.TRANSFERRED)]
     others = [row for row in rows if row.status in (TicketStatus.CALLED, TicketStatus.SERVING)]
-    found = estimates([*waiting, Waiting.of(ticket)], others, durations_at(place, ticket.day), now)
+    found = estimates([*waiting, Waiting.of(ticket)], others, durations_at(place.id, ticket.day), now)
     return found[ticket.id]
 
 
