@@ -5,12 +5,12 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from appointments.choices import CALLABLE, TICKET_STEPS, Priority, TicketStatus
-from appointments.models import Ticket
+from appointments.models import LocationQueue, QueueSeries, Service, Ticket
 from appointments.policies import visible_tickets
 from appointments.selectors.queue_places import QueuePlace, series_in_use
 from appointments.selectors.queue_waits import Estimate, Waiting, durations_at, estimates
 from appointments.selectors.today import Limits, wait_limits
-from clinics.models import ClinicSettings, Provider, Room
+from clinics.models import ClinicSettings, Location, Provider, Room
 from core.accounts.actor import Actor
 from core.audit.subjects import Reading, shown
 from core.cache import TTL, Tag, cached
@@ -67,7 +67,8 @@ class QueueLanes:
 
 def queue_tags(place: QueuePlace, day: date) -> list[Tag]:
     """On what the lanes depend, besides the clock."""
-    return [Tag("tickets", place.id, day), *map(Tag.all, (Patient, PatientAccount, Provider, Room, ClinicSettings))]
+    named = (Patient, PatientAccount, Provider, Room, Location, LocationQueue, QueueSeries, Service, ClinicSettings)
+    return [Tag("tickets", place.id, day), Tag("appointments", day), *map(Tag.all, named)]
 
 
 def queue_lanes(*, actor: Actor, place: QueuePlace, now: datetime) -> QueueLanes:
