@@ -16,7 +16,7 @@ from core.audit.subjects import Reading, shown
 from core.cache import TTL, Tag, cached
 from patients.models import Patient, PatientAccount
 
-BOARD_CALLED, BOARD_NEXT = 4, 6  # rows of a board
+BOARD_CALLED, BOARD_NEXT = 4, 4  # rows of a board
 STILL_SHOWN = timedelta(minutes=2)  # after the call, for somebody who has gone in already
 LAST_ENDED = 8
 _S = TicketStatus
