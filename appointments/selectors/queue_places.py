@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from appointments.models import LocationQueue, QueueScreen, QueueSeries, SeriesService
 from appointments.selectors.timetable import zone_of
+from appointments.tokens import visit_code
 from clinics.models import Location
 from core.accounts.actor import Actor
 from core.cache import TTL, Tag, cached
@@ -97,3 +98,9 @@ def screen_in_use(screen_id: UUID, kind: str) -> tuple[QueueScreen, QueuePlace]:
     if screen is None or place is None:
         raise NotFound("There is no such screen.")
     return screen, place
+
+
+def code_to_check_in(appointment_id: UUID, location_id: UUID) -> str:
+    """What the visit's patient types at the kiosk, as two groups of four digits; empty where nobody waits by tickets. One query."""
+    code = visit_code(appointment_id) if queue_place(location_id) else ""
+    return f"{code[:4]} {code[4:]}".strip()

@@ -44,6 +44,7 @@ WALK_INS = (
     ("B", 52, TicketStatus.LEFT),
     ("B", 38, TicketStatus.FINISHED),
     ("C", 27, TicketStatus.SKIPPED),
+    ("A", 24, TicketStatus.CALLED),
     ("B", 19, TicketStatus.CALLED),
     ("A", 16, TicketStatus.WAITING),
     ("B", 9, TicketStatus.WAITING),
@@ -153,7 +154,11 @@ class _Planner:
             ticket.ended_at = taken + 25 * MINUTE
             return
         ticket.room_id = self.rng.choice(self.rooms[location_id]).pk
-        called = self.now - MINUTE if status == TicketStatus.CALLED else taken + self.rng.randrange(4, 18) * MINUTE
+        called = (
+            self.now - (2 * MINUTE if letter == "A" else MINUTE)
+            if status == TicketStatus.CALLED
+            else taken + self.rng.randrange(4, 18) * MINUTE
+        )
         inside = called + MINUTE if status == TicketStatus.FINISHED else None
         self._was_called(ticket, called, inside, inside + self.rng.randrange(6, 16) * MINUTE if inside else None)
 
