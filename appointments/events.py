@@ -1,6 +1,6 @@
-"""What is announced of visits."""
+"""What is announced of visits and of tickets."""
 
-from appointments.choices import Source, Status
+from appointments.choices import Priority, Source, Status, TicketSource, TicketStatus
 from core.events.catalogue import ID, Event, event
 
 FIELDS: dict[str, str | tuple[str, ...]] = {
@@ -37,4 +37,36 @@ OF_STEP = {
     "complete": FINISHED,
     "cancel": CANCELLED,
     "no_show": NO_SHOW,
+}
+
+TICKET_FIELDS: dict[str, str | tuple[str, ...]] = {
+    "ticket": ID,
+    "location": ID,
+    "series": ID,
+    "appointment": ID,
+    "provider": ID,
+    "room": ID,
+    "status": tuple(TicketStatus.values),
+    "source": tuple(TicketSource.values),
+    "priority": tuple(one.name.lower() for one in Priority),
+}
+
+
+def _ticket(name: str, words: str) -> Event:
+    return event(f"ticket.{name}", about="ticket", fields=TICKET_FIELDS, words=words)
+
+
+TICKET_CREATED = _ticket("created", "Somebody waits: a ticket was taken.")
+
+# The step of a ticket -> what is announced of it.
+OF_TICKET_STEP = {
+    "call": _ticket("called", "Somebody is called, to `room` or by `provider`."),
+    "recall": _ticket("recalled", "Somebody is called once more."),
+    "serve": _ticket("serving", "Whoever was called has gone in."),
+    "skip": _ticket("skipped", "Somebody was called and did not come."),
+    "put_back": _ticket("put_back", "Somebody waits again, in the old place."),
+    "transfer": _ticket("transferred", "Somebody was sent on and waits for another provider, room or service."),
+    "finish": _ticket("finished", "Somebody is done."),
+    "leave": _ticket("left", "Somebody has gone, or the visit was cancelled."),
+    "reopen": _ticket("reopened", "The end of a visit was taken back: its patient is inside again."),
 }

@@ -380,6 +380,8 @@ HMS_RATE_AUTH = env.str("HMS_RATE_AUTH", default="10/m")
 HMS_RATE_UPLOAD = env.str("HMS_RATE_UPLOAD", default="5/m")
 HMS_RATE_HEAVY = env.str("HMS_RATE_HEAVY", default="100/h")
 HMS_RATE_SEARCH = env.str("HMS_RATE_SEARCH", default="240/m")
+HMS_RATE_SCREEN = env.str("HMS_RATE_SCREEN", default="120/m")
+HMS_RATE_KIOSK = env.str("HMS_RATE_KIOSK", default="10/m,100/h")
 HMS_RATE_PROCESSES = env.int("HMS_RATE_PROCESSES", default=env.int("WEB_CONCURRENCY", default=2))
 CACHES["counters"] = {"BACKEND": "core.security.limiting.counters.Counters"}
 RATELIMIT_USE_CACHE = "counters"

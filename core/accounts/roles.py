@@ -119,6 +119,19 @@ MATRIX: dict[str, dict[str, frozenset[Role]]] = {
         "reschedule": _front_desk | {Role.SUPER_ADMIN},
         "history": _front_desk | _oversight | {Role.SUPER_ADMIN},
     },
+    "queue": {
+        "view": _front_desk | _oversight | {Role.SUPER_ADMIN},
+        "create": _front_desk,
+        "call": _front_desk,
+        "recall": _front_desk,
+        "serve": _front_desk,
+        "skip": _front_desk,
+        "put_back": _front_desk,
+        "transfer": _front_desk,
+        "finish": _front_desk,
+        "leave": _front_desk,
+    },
+    "queue_setup": {"view": _admins, "change": _admins},
 }
 
 

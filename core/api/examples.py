@@ -26,6 +26,7 @@ BY_NAME: dict[str, Any] = {
     "gender": "woman",
     "given_name": "Ingeborg",
     "language": "de",
+    "letter": "A",
     "line1": "1 High Street",
     "line2": "Flat 2",
     "locale": "en-GB",
@@ -58,6 +59,7 @@ BY_NAME: dict[str, Any] = {
     "start": "2026-03-17T09:00:00Z",
     "time_zone": "Europe/London",
     "title": "Consultation",
+    "token": "A012",
     "total": 1234,
     "version": 3,
 }

@@ -108,6 +108,9 @@ BODIES: dict[tuple[str, str], Callable[[Place], Body]] = {
     ("post", "/api/v2/appointments"): appointment,
     ("patch", "/api/v2/appointments/{}"): lambda p: {"notes": "Bring the letter"},
     ("post", "/api/v2/appointments/{}/undo"): lambda p: {},
+    ("post", "/api/v2/queue"): lambda p: {"location": str(p.locations[0].pk), "service": str(p.services[0].pk)},
+    ("post", "/api/v2/queue/call-next"): lambda p: {"location": str(p.locations[0].pk), "room": str(p.rooms[0].pk)},
+    ("post", "/api/v2/queue/{}/transfer"): lambda p: {"provider": str(p.providers[1].pk), "room": str(p.rooms[1].pk)},
     ("post", "/api/v2/webhooks"): lambda p: {
         "name": "New system",
         "url": "https://lab.example.org/hms",
@@ -119,6 +122,10 @@ BODIES: dict[tuple[str, str], Callable[[Place], Body]] = {
     ("post", "/api/v2/webhooks/{}/replay"): lambda p: {"since": (datetime.now(UTC) - timedelta(hours=1)).isoformat()},
     ("post", "/api/v2/webhook-deliveries/{}/replay"): lambda p: {},
     ("post", "/api/v2/appointments/{}/reschedule"): lambda p: {"start": next_monday_at(11, p)},
+}
+BODIES |= {
+    ("post", f"/api/v2/queue/{{}}/{step}"): lambda p: {}
+    for step in ("call", "recall", "serve", "skip", "put-back", "finish", "leave")
 }
 REASON = ("confirm", "check-in", "start", "complete", "cancel", "no-show")
 BODIES |= {("post", f"/api/v2/appointments/{{}}/{action}"): lambda p: {"reason": "Asked to"} for action in REASON}

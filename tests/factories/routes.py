@@ -42,6 +42,7 @@ PERSONAL = {"/switch-clinic/", "/choose-clinic/", "/account/sessions/", "/api/v2
 PERSONAL |= {"/api/v2/auth/logout", "/api/v2/auth/sessions", "/api/v2/auth/sessions/{pk}"}
 OPEN |= {f"/sign-in/{step}/" for step in ("second", "second/code", "passkey", "passkey/ask", "forgotten", "new-password", "again")}
 OPEN |= {"/visit/{token}/", "/webhooks/messages/{channel}/"}
+OPEN |= {"/board/{token}/", "/board/{token}/now/", "/kiosk/{token}/"}
 OPEN |= {"/api/v2/auth/otp/request", "/api/v2/auth/otp/verify"}
 PERSONAL |= {"/account/confirm/", "/account/password/", "/account/security/"}
 PERSONAL |= {f"/account/security/{what}/" for what in ("app", "code", "passkey", "passkey/ask", "recovery", "remove")}
