@@ -197,7 +197,7 @@ def test_numbering_waits_for_nobody_s_row(riverside: Place, seen_from: psycopg.C
         assert done == ["committed"]
 
 
-# --- What nobody announced ------------------------------------------------------------------------------------------------------
+# --- What nobody announced ----------------------------------------------------------------------
 def test_raw_sql_becomes_an_event(riverside: Place, seen_from: psycopg.Connection[Any]) -> None:
     visit = committed_visit(riverside)
     since = newest(seen_from)
