@@ -117,7 +117,8 @@ class Socket(Reader):
     def __init__(self, host: str, path: str = "/ws/", **options: Any) -> None:
         super().__init__()
         self.close_code, self.close_reason = 0, ""
-        self.connection: ClientConnection = connect(f"ws://{host}{path}", **options)
+        self._opened = connect(f"ws://{host}{path}", **options)
+        self.connection: ClientConnection = self._opened.__enter__()
         self.read_on()
 
     def _read(self) -> None:
@@ -145,7 +146,7 @@ class Socket(Reader):
         return self.close_code
 
     def close(self) -> None:
-        self.connection.close()
+        self._opened.__exit__(None, None, None)
 
     def __enter__(self) -> Self:
         return self
