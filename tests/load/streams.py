@@ -23,6 +23,8 @@ import psycopg
 if TYPE_CHECKING:
     from tests.factories.server import Server
 
+type Connect = Callable[[], psycopg.Connection[Any]]
+
 CLINICS, PEOPLE = 10, 5
 EVENTS = "/api/v2/events?channels=appointments"
 CHANGE = "UPDATE appointments_appointment SET notes = %s WHERE clinic_id = %s AND id = %s"
@@ -148,9 +150,9 @@ class Client:
 class Writer(threading.Thread):
     """Changes the visits, one clinic after the other. `told[clinic][n]`: when its n-th change was committed."""
 
-    def __init__(self, server: "Server", per_second: int, seconds: float) -> None:
+    def __init__(self, seeded: list[dict[str, Any]], connect: Connect, per_second: int, seconds: float) -> None:
         super().__init__(daemon=True)
-        self.server, self.pause, self.seconds = server, 1 / per_second, seconds
+        self.seeded, self.connect, self.pause, self.seconds = seeded, connect, 1 / per_second, seconds
         self.committed: list[list[float]] = [[] for _ in range(CLINICS)]
         self.failures = 0
 
@@ -160,9 +162,9 @@ class Writer(threading.Thread):
             due = began + number * self.pause
             if now < due:
                 time.sleep(due - now)
-            clinic = self.server.seeded[number % CLINICS]
+            clinic = self.seeded[number % CLINICS]
             try:
-                connection = connection or self.server.connect()
+                connection = connection or self.connect()
                 connection.execute(CHANGE, [f"note {number}", clinic["clinic"], clinic["visit"]])
                 connection.commit()
             except psycopg.Error:  # killed: whether it was committed nobody knows, the readers' lists say
@@ -198,9 +200,20 @@ class Result:
 
 
 async def load(
-    server: "Server", *, streams: int, per_second: int, seconds: float, cuts: int = 0, trouble: Callable[[], None] | None = None
+    server: "Server",
+    *,
+    streams: int,
+    per_second: int,
+    seconds: float,
+    cuts: int = 0,
+    trouble: Callable[[], None] | None = None,
+    connect: Connect | None = None,
 ) -> Result:
-    """`cuts`: connections that are cut each second, at random; `trouble` is called in the middle, in a thread."""
+    """`cuts`: connections that are cut each second, at random; `trouble` is called in the middle, in a thread.
+
+    `connect` leads to the server's database where that is not on the tests' own PostgreSQL.
+    """
+    connect = connect or server.connect
     clients = []
     for number in range(streams):
         clinic = number % CLINICS
@@ -214,7 +227,7 @@ async def load(
             await one.ready.wait()
     await asyncio.sleep(1)
     kilobytes = (memory_of(server) - before) / streams
-    writer = Writer(server, per_second, seconds)
+    writer = Writer(server.seeded, connect, per_second, seconds)
     writer.start()
     chance, began, troubled = random.Random(7), time.perf_counter(), trouble is None
     while writer.is_alive():
@@ -225,7 +238,7 @@ async def load(
         if not troubled and time.perf_counter() - began > seconds / 2:
             troubled = True
             await asyncio.to_thread(trouble)  # type: ignore[arg-type]
-    with server.connect() as psql:
+    with connect() as psql:
         newest = [[one for (one,) in psql.execute(POSITIONS, [clinic["clinic"], 0])] for clinic in server.seeded]
     until = time.perf_counter() + PATIENCE
     while time.perf_counter() < until and any(one.last != newest[one.clinic][-1] for one in clients):
