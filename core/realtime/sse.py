@@ -18,7 +18,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-HEARTBEAT = 30.0  # seconds without a word after which a comment is sent, so that nobody on the way takes it for dead
+HEARTBEAT = 30.0  # seconds without a word after which something is sent: a comment for those on the way, an event for the reader
 LONGEST = 3600.0  # seconds; then the browser comes back by itself and is told what it missed
 COME_BACK = 5000  # ms that a browser waits before it comes back
 COME_BACK_AFTER_RESTART = 1000
@@ -70,7 +70,8 @@ async def _tell(subscriber: Subscriber, position: int, headers: Iterable[tuple[b
             hub.figures.delivered += len(came)
             await _write(send, "".join(map(_event, came)))
         elif lost_until is None:
-            await _write(send, f": \nid: {subscriber.position}\n\n")
+            said = {"type": "heartbeat", "id": subscriber.position}
+            await _write(send, ": \n" + _block("heartbeat", said, subscriber.position))
     why = subscriber.ending or TIME
     retry = f"retry: {COME_BACK_AFTER_RESTART}\n" if why == RESTART else ""
     await _write(send, retry + _block("bye", {"type": "bye", "reason": why}, None))

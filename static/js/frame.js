@@ -167,6 +167,8 @@ function arrive(root) {
 }
 arrive(document);
 
+if (words.clinic && document.querySelector("[data-live]")) import("./live.js");
+
 const box = document.querySelector("[data-search]");
 let waking;
 const wake = () => (waking ??= import("./search.js").then(({ start }) => start(box)));
