@@ -10,14 +10,15 @@ from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
 
 from core.api.filters import joined, query
-from core.api.permissions import InClinic
 from core.api.serializers import OutputSerializer
 from core.api.views import KnownParameters
 from core.listening import listener
 from core.realtime.grants import chosen, granted, places, readable
-from core.realtime.opening import open_stream, opening_of
+from core.realtime.opening import EVENT_STREAM, open_stream, opening_of, stream_of
+from core.realtime.sse import told_once
 from core.requests import underlying
 from core.security.limiting.classes import RouteClass
 
@@ -27,11 +28,12 @@ PARAMETERS = [
 ]
 
 
-class EventsView(KnownParameters):
+class EventsView(KnownParameters, ViewSet):
     """The clinic's events, as they are committed."""
 
-    permission_classes = [InClinic]
-    own_channels: ClassVar[frozenset[str] | None] = None
+    resource = "live"
+    matrix_actions: ClassVar[dict[str, str]] = {"stream": "view"}
+    own_channels: ClassVar[frozenset[str]] = frozenset()
 
     def known_parameters(self) -> set[str]:
         return super().known_parameters() | {"last_event_id"} | (set() if self.own_channels else {"channels"})
@@ -42,29 +44,31 @@ class EventsView(KnownParameters):
     @extend_schema(
         operation_id="events_stream",
         parameters=[query("channels", OpenApiTypes.STR, "With commas; all that you may read, unless you name some."), *PARAMETERS],
-        responses={200: STREAM},
+        responses={(200, EVENT_STREAM): STREAM},
     )
-    def get(self, request: Request) -> HttpResponse:
+    def stream(self, request: Request) -> HttpResponse:
         """Server-Sent Events. With `Last-Event-ID` what was missed comes first, or `resync` when that is too much."""
         return self._opened(request)
 
     def _opened(self, request: Request) -> HttpResponse:
         inner = underlying(request)
-        grant = granted(inner)
-        if opening_of(inner).socket:
-            return open_stream(inner, grant)
+        grant, opening = granted(inner), opening_of(inner)
+        if opening is not None and opening.socket:
+            return open_stream(opening, grant)
         names = self.own_channels or _names(request)
         channels = chosen(grant.actor, names) if names else readable(grant.actor)
-        return open_stream(inner, replace(grant, channels=channels, after=_last_event(request)))
+        grant = replace(grant, channels=channels, after=_last_event(request))
+        return stream_of(told_once(grant)) if opening is None else open_stream(opening, grant)
 
 
 class QueueUpdatesView(EventsView):
     """The channel `queue` alone."""
 
+    resource = "appointment"  # what the channel wants
     own_channels = frozenset({"queue"})
 
-    @extend_schema(operation_id="queue_updates_stream", parameters=PARAMETERS, responses={200: STREAM})
-    def get(self, request: Request) -> HttpResponse:
+    @extend_schema(operation_id="queue_updates_stream", parameters=PARAMETERS, responses={(200, EVENT_STREAM): STREAM})
+    def stream(self, request: Request) -> HttpResponse:
         """What happens in the queue, as `/events?channels=queue` tells it."""
         return self._opened(request)
 

@@ -50,16 +50,6 @@ class MatrixPermission(BasePermission):
         return True
 
 
-class InClinic(BasePermission):
-    """Needs a signed-in person or a key, and a clinic; what they may there, the view asks of the matrix itself."""
-
-    def has_permission(self, request: Request, view: "APIView") -> bool:
-        if not request.user or not request.user.is_authenticated:
-            return False
-        require_clinic(underlying(request))
-        return True
-
-
 def roles_anywhere(request: Request) -> frozenset[Role]:
     """What the person is in any clinic: for views that need no clinic."""
     return frozenset(Role(role) for membership in underlying(request).memberships for role in membership.roles)

@@ -22,8 +22,8 @@ urlpatterns = [
     path("auth/otp/request", CodeRequestView.as_view(), name="auth-otp-request"),
     path("auth/otp/verify", CodeVerifyView.as_view(), name="auth-otp-verify"),
     path("auth/me", MeView.as_view({"get": "retrieve"}), name="auth-me"),
-    path("events", EventsView.as_view(), name="events"),
-    path("sse/queue-updates", QueueUpdatesView.as_view(), name="queue-updates"),
+    path("events", EventsView.as_view({"get": "stream"}), name="events"),
+    path("sse/queue-updates", QueueUpdatesView.as_view({"get": "stream"}), name="queue-updates"),
     path("sse/health", StreamHealthView.as_view(), name="stream-health"),
     *router.urls,
 ]

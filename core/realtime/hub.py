@@ -72,10 +72,8 @@ class Hub:
         """Offer what happened after one position until another one; or have it look anew: too much, or `after` is not known."""
         if after == until:
             return
-        found = await in_thread(events_from, subscriber.grant.clinic_id, after, AT_ONCE + 2)
-        missed = [one for one in found if after < one.position <= until]
-        known = after == 0 or (bool(found) and found[0].position == after)
-        if after > until or not known or len(missed) > AT_ONCE:
+        missed = missed_of(await in_thread(events_from, subscriber.grant.clinic_id, after, AT_ONCE + 2), after, until)
+        if missed is None:
             subscriber.look_anew()
         else:
             subscriber.offer_earlier(missed)
@@ -189,6 +187,13 @@ class Hub:
                 one.end(SESSION)
             else:
                 one.grant = grant
+
+
+def missed_of(found: list[Told], after: int, until: int) -> list[Told] | None:
+    """Of the clinic's events from `after` on those up to `until`; None when they are too many, or `after` is none of them."""
+    missed = [one for one in found if after < one.position <= until]
+    known = after == 0 or (bool(found) and found[0].position == after)
+    return missed if known and after <= until and len(missed) <= AT_ONCE else None
 
 
 def _renewed(grants: set[Grant]) -> dict[Grant, Grant | None]:

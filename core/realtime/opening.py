@@ -3,9 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext as _
 
-from core.errors import Unavailable
 from core.realtime.grants import Grant, Place, places
 
 OPENING = "hms.opening"  # in the ASGI scope
@@ -25,20 +23,21 @@ class Opening:
             self.place.free()
 
 
-def opening_of(request: HttpRequest) -> Opening:
-    """Raises Unavailable where HMS is served without its front (hms/asgi.py): there are no streams then."""
+def opening_of(request: HttpRequest) -> Opening | None:
+    """None where HMS is served without its front (hms/asgi.py): there are no streams then."""
     scope: dict[str, Any] = request.META.get("asgi.scope", {})
-    opening = scope.get(OPENING)
-    if not isinstance(opening, Opening):
-        raise Unavailable(_("This server has no streams."))
-    return opening
+    return scope.get(OPENING)
 
 
-def open_stream(request: HttpRequest, grant: Grant) -> HttpResponse:
-    """The answer of a view that lets the request become a stream. Raises RateLimited when there are too many, Unavailable."""
-    opening = opening_of(request)
+def open_stream(opening: Opening, grant: Grant) -> HttpResponse:
+    """The answer of a view that lets the request become a stream. Raises RateLimited when there are too many."""
     opening.place = places.take(grant.credential.user_id)
     opening.grant = grant
-    response = HttpResponse(content_type=EVENT_STREAM)
+    return stream_of("")
+
+
+def stream_of(text: str) -> HttpResponse:
+    """A stream that is over already."""
+    response = HttpResponse(text, content_type=EVENT_STREAM)
     response["Cache-Control"] = "no-store"
     return response

@@ -10,8 +10,8 @@ from typing import Any
 from django.db import Error
 
 from core.realtime.grants import Grant
-from core.realtime.hub import RESTART, TIME, hub
-from core.realtime.reading import Told
+from core.realtime.hub import AT_ONCE, RESTART, TIME, hub, missed_of
+from core.realtime.reading import Told, events_from, newest_position
 from core.realtime.subscribers import Subscriber
 
 Message = MutableMapping[str, Any]
@@ -47,6 +47,22 @@ async def stream(grant: Grant, headers: Iterable[tuple[bytes, bytes]], receive: 
             task.cancel()
             with suppress(asyncio.CancelledError, OSError):
                 await task
+
+
+def told_once(grant: Grant) -> str:
+    """What a server without the front can do: the body of a stream that says what was missed and ends. Two queries.
+
+    A browser comes back after a while, with the last id it has: it asks again and again instead of being told.
+    """
+    subscriber, newest, after = Subscriber(grant, grant.channels), newest_position(grant.clinic_id), grant.after
+    missed = [] if after is None else missed_of(events_from(grant.clinic_id, after, AT_ONCE + 2), after, newest)
+    said = {"type": "ready", "id": newest if after is None else after, "channels": sorted(grant.channels)}
+    parts = [f"retry: {COME_BACK}\n\n", _block("ready", said, newest if after is None else None)]
+    if missed is None:
+        parts.append(_block("resync", {"type": "resync", "id": newest}, newest))
+    else:
+        parts += [_event(one) for one in missed if subscriber.may_see(one)]
+    return "".join([*parts, _block("bye", {"type": "bye", "reason": TIME}, None)])
 
 
 async def _gone(receive: Receive) -> None:
