@@ -46,12 +46,14 @@ def post_worker_init(worker: Worker) -> None:
     from core.audit.draining import drainer
     from core.listening import listener
     from core.messaging.courier import courier
+    from core.realtime import process as live
     from core.realtime.hub import hub
     from hms.memory import settle
 
     settle()
     hub.stopping = lambda: not worker.alive
     listener.start()
+    live.start()
     courier.start()
     drainer.start()
 
@@ -60,7 +62,9 @@ def worker_exit(server: Arbiter, worker: Worker) -> None:
     from core.audit.draining import drainer
     from core.listening import listener
     from core.messaging.courier import courier
+    from core.realtime import process as live
 
     courier.stop()
+    live.stop()
     listener.stop()
     drainer.stop()

@@ -369,6 +369,7 @@ HMS_JOB_DAYS = env.int("HMS_JOB_DAYS", default=30)
 
 # --- Live updates (docs/live.md) -------------------------------------------------------------------------------------------
 HMS_LIVE_STREAMS = env.int("HMS_LIVE_STREAMS", default=1000)
+HMS_LIVE_RELAY = env.str("HMS_LIVE_RELAY", default="")
 
 # --- Rate limits (docs/operators.md, "Rate limits") --------------------------------------------------------------------
 HMS_RATE_ANON = env.str("HMS_RATE_ANON", default="60/m,1000/h")

@@ -89,12 +89,11 @@ class StreamHealthView(KnownParameters):
 
     @extend_schema(operation_id="stream_health", responses=StreamHealthOutput)
     def get(self, request: Request) -> Response:
-        """How the streams of the process that answers are. No query."""
+        """How the streams of the process that answers are: 503 when it hears nothing. No query."""
         listening = listener.stamp() is not None
-        return Response(
-            {"status": "healthy" if listening else "degraded", "listening": listening, "streams": places.taken},
-            status=200 if listening else 503,
-        )
+        deaf = listener.is_running and not listening
+        said = {"status": "healthy" if listening else "degraded", "listening": listening, "streams": places.taken}
+        return Response(said, status=503 if deaf else 200)
 
 
 def _names(request: Request) -> list[str]:
