@@ -373,6 +373,10 @@ HMS_WORKER_MAX_MB = env.int("HMS_WORKER_MAX_MB", default=400)
 HMS_JOB_DAYS = env.int("HMS_JOB_DAYS", default=30)
 HMS_NOTIFICATION_DAYS = env.int("HMS_NOTIFICATION_DAYS", default=90)
 
+# --- Live updates (docs/live.md) -------------------------------------------------------------------------------------------
+HMS_LIVE_STREAMS = env.int("HMS_LIVE_STREAMS", default=1000)
+HMS_LIVE_RELAY = env.str("HMS_LIVE_RELAY", default="")
+
 # --- Rate limits (docs/operators.md, "Rate limits") --------------------------------------------------------------------
 HMS_RATE_ANON = env.str("HMS_RATE_ANON", default="60/m,1000/h")
 HMS_RATE_USER = env.str("HMS_RATE_USER", default="600/m")

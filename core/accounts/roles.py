@@ -64,6 +64,7 @@ MATRIX: dict[str, dict[str, frozenset[Role]]] = {
     "membership": {"view": _operators | _oversight | {Role.SUPPORT}, "create": _operators, "change": _operators},
     "api_key": {"view": _admins | _oversight, "create": _admins, "end": _admins},
     "data_sync": {"view": _admins | _oversight, "create": _admins, "change": _admins, "send": _admins},
+    "live": {"view": _staff | _operators | {Role.SUPPORT}},
     "webhook": {"view": _admins | _oversight, "create": _admins, "change": _admins, "replay": _admins},
     "staff": {"view": _staff | _operators | {Role.SUPPORT}},
     "location": {"view": frozenset(Role), "create": _operators, "change": _operators},

@@ -41,6 +41,7 @@ OPEN = {"/health", "/sign-in/", "/sign-out/", "/api/v2/auth/token", "/api/v2/aut
 PERSONAL = {"/switch-clinic/", "/choose-clinic/", "/account/sessions/", "/api/v2/auth/me"}
 PERSONAL |= {"/api/v2/auth/logout", "/api/v2/auth/sessions", "/api/v2/auth/sessions/{pk}"}
 OPEN |= {f"/sign-in/{step}/" for step in ("second", "second/code", "passkey", "passkey/ask", "forgotten", "new-password", "again")}
+OPEN |= {"/api/v2/sse/health"}
 OPEN |= {"/visit/{token}/", "/webhooks/messages/{channel}/"}
 OPEN |= {"/board/{token}/", "/board/{token}/now/", "/kiosk/{token}/"}
 OPEN |= {"/api/v2/auth/otp/request", "/api/v2/auth/otp/verify"}

@@ -67,6 +67,7 @@ OFFERED: dict[str, tuple[Any, dict[str, Any]]] = {
     "staff": (_("Staff"), {"view": READ}),
     "membership": (_("Members and their roles"), {"view": READ}),
     "webhook": (_("Webhooks"), {**PART, "replay": _("Send again")}),
+    "live": (_("Streams of what happens"), {"view": READ}),
     "clinic": (_("The clinic itself"), {"view": READ}),
     "job": (_("Jobs"), {"view": READ, "cancel": _("Cancel"), "retry": _("Try again")}),
 }
