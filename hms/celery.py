@@ -7,7 +7,7 @@ from uuid import UUID
 
 import django
 from celery import Celery
-from celery.signals import setup_logging, worker_init
+from celery.signals import setup_logging, worker_init, worker_ready
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 
@@ -51,6 +51,20 @@ def keep_our_logging(**_: Any) -> None:
 def leave_with_parent(**_: Any) -> None:
     if "HMS_WORKER_WITH_PARENT" in os.environ:
         end_with_parent()
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def end_when_a_process_is_killed(sender: Any, **_: Any) -> None:
+    """Through a folder the processes of a class read from one pipe, by turns. One that is killed may take its turn with it, and
+    the others would wait for ever (seen): so all end, and `manage.py worker` starts them anew. With Redis each has its own."""
+    if settings.HMS_BROKER_URL.startswith("filesystem:"):
+        sender.pool._pool.on_process_down = _end_unless_it_ended_by_itself
+
+
+def _end_unless_it_ended_by_itself(process: Any) -> None:
+    if (process.exitcode or 0) < 0:
+        logger.error("A process was killed (signal %d): all of its class begin anew.", -process.exitcode)
+        os._exit(os.EX_SOFTWARE)  # the other processes end with this one, and their jobs are taken back
 
 
 @app.task(name=TASK, ignore_result=True)  # type: ignore[untyped-decorator]

@@ -43,6 +43,8 @@ class Command(BaseCommand):
 
 
 def _celery(classes: list[str], processes: int, most: int | None) -> list[str]:
+    if most and settings.HMS_BROKER_URL.startswith("filesystem:"):
+        processes, most = most, None  # Celery can't end a process that others read from one pipe with (hms/celery.py)
     many = ["--autoscale", f"{most},{processes}"] if most else ["--concurrency", str(processes)]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     name = ["-n", f"{'-'.join(classes)}-{os.getpid()}@%h"]
