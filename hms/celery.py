@@ -49,8 +49,7 @@ def keep_our_logging(**_: Any) -> None:
 
 @worker_init.connect  # type: ignore[untyped-decorator]
 def leave_with_parent(**_: Any) -> None:
-    if "HMS_WORKER_WITH_PARENT" in os.environ:
-        end_with_parent()
+    end_with_parent()
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

@@ -4,7 +4,7 @@ import signal
 import threading
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand
 
 from core.jobs.clock import run
 from core.jobs.parents import end_with_parent
@@ -13,13 +13,9 @@ from core.jobs.parents import end_with_parent
 class Command(BaseCommand):
     help = "Enqueue what the schedule says and sweep the jobs. Any number may run, on any machines."
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--with-parent", action="store_true", help="End when the process that started it does.")
-
     def handle(self, *args: Any, **options: Any) -> None:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        if options["with_parent"]:
-            end_with_parent()
+        end_with_parent()
         run(stop)

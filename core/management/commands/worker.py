@@ -11,11 +11,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.jobs.broker import make_folders
+from core.jobs.parents import PARENT, PATIENCE
 from core.jobs.queues import WorkerClass
 
 LOOK_EVERY = 0.5  # seconds
 LONGEST_REST = 60.0  # seconds before a process that ended by itself is started again; the first time it is half a second
-PATIENCE = 60  # seconds that jobs have to come to their end when HMS stops; what is cut off is taken back by others
 
 
 class Command(BaseCommand):
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         groups = [options["classes"]] if options["together"] else [[one] for one in options["classes"]]
         commands = [_celery(one, options["processes"], options["autoscale"]) for one in groups]
         if not options["no_clock"]:
-            commands.append([sys.executable, "manage.py", "clock", "--with-parent"])
+            commands.append([sys.executable, "manage.py", "clock"])
         _Crew(commands).work()
 
 
@@ -88,7 +88,7 @@ class _Crew:
 
     def _start(self, command: list[str]) -> "subprocess.Popen[bytes]":
         """In a session of its own: Ctrl-C reaches it through this process alone."""
-        environment = {**os.environ, "HMS_PROCESS": "worker", "HMS_WORKER_WITH_PARENT": "1"}
+        environment = {**os.environ, "HMS_PROCESS": "worker", PARENT: str(os.getpid())}
         environment["DJANGO_SETTINGS_MODULE"] = os.environ["DJANGO_SETTINGS_MODULE"]
         return subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, start_new_session=True)
 
