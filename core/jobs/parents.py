@@ -7,15 +7,13 @@ import time
 
 LOOK_EVERY = 1.0  # seconds
 PATIENCE = 60  # seconds that jobs have to come to their end when HMS stops; what is cut off is taken back by others
-
-
 PARENT = "HMS_PARENT_PID"  # in the environment of who works for another: its process id
 
 
 def end_with_parent() -> None:
-    """Ask this process to end (SIGTERM) once the one that is named in its environment has, be it before this was called; then make it.
+    """Ask this process to end (SIGTERM) once the one that is named in its environment has, be it before this was called.
 
-    Looks from a thread. A process for which nobody is named works for itself.
+    After a minute it is not asked any more. Looks from a thread. A process for which nobody is named works for itself.
     """
     if PARENT not in os.environ:
         return
