@@ -21,6 +21,7 @@ NOT_REGISTERED = {
     "core.IdempotencyRecord": "first answers to requests: encrypted, short-lived, that person's alone",
     "core.OneTimeCode": "digests that are good for minutes",
     "core.SecondFactor": "that person's alone; operators remove all of a person's under Users",
+    "core.Notification": "each person's own; nobody else reads it",
     "core.OutgoingMessage": "what was told to whom: encrypted, and sent by hms_platform alone",
     "core.AccessEvent": "read on the patient's record and in the oversight pages",
     "core.AccessedPatient": "read on the patient's record and in the oversight pages",

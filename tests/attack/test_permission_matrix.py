@@ -126,5 +126,7 @@ def test_somebody_of_no_clinic_gets_nothing(route: Route, world: World) -> None:
 
 @pytest.mark.parametrize("path", sorted(PERSONAL))
 def test_personal_routes_need_a_person(path: str) -> None:
-    answer = Client().post(path) if path.startswith("/switch") else Client().get(path)
+    address = path.replace("{notification_id}", str(uuid4()))
+    answer = Client().get(address)
+    answer = Client().post(address) if answer.status_code == 405 else answer
     assert answer.status_code in (302, 401)

@@ -23,7 +23,8 @@ LISTS = {
     "queue": "queue",
     "members": "memberships",
 }
-POST_ONLY = ("/drafts/", "/switch-clinic/", "/sign-out/", "/settings/people/invitations/")
+POST_ONLY = ("/drafts/", "/switch-clinic/", "/sign-out/", "/settings/people/invitations/", "/queue-dashboard/jobs/")
+POST_ONLY += ("/queue-dashboard/retry-all/", "/notifications/read-all/", "/notifications/{notification_id}/")
 BY_LETTER = (
     "/join/",
     "/visit/",

@@ -47,6 +47,9 @@ OPEN |= {"/board/{token}/", "/board/{token}/now/", "/kiosk/{token}/"}
 OPEN |= {"/api/v2/auth/otp/request", "/api/v2/auth/otp/verify"}
 PERSONAL |= {"/account/confirm/", "/account/password/", "/account/security/"}
 PERSONAL |= {f"/account/security/{what}/" for what in ("app", "code", "passkey", "passkey/ask", "recovery", "remove")}
+# Each person's own in the clinic: what the bell tells.
+PERSONAL |= {f"/notifications/{what}" for what in ("", "unread/", "panel/", "read-all/", "{notification_id}/read/")}
+PERSONAL |= {f"/api/v2/notifications{what}" for what in ("", "/read-all", "/unread-count", "/{pk}", "/{pk}/read")}
 # Not walked here: documents, the alias without a version, static files, and what the admin answers with another address.
 OLD, NEW = "/api/v1/", "/api/v2/"
 DOCUMENTS = tuple(f"{version}{what}/" for version in (OLD, NEW) for what in ("schema", "docs"))
