@@ -110,7 +110,7 @@ def _estimates(tickets: list[Ticket], location_id: UUID, day: date, now: datetim
     """For who waits. One query."""
     waiting = [Waiting.of(one) for one in tickets if one.status in CALLABLE]
     others = [Waiting.of(one) for one in tickets if one.status not in CALLABLE]
-    return estimates(waiting, others, durations_at(location_id, day), now) if waiting else {}
+    return estimates(waiting, others, durations_at(location_id, day), now)
 
 
 def _row(ticket: Ticket, actor: Actor, place: QueuePlace, now: datetime, limits: Limits, told: Estimate | None) -> TicketRow:

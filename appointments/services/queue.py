@@ -81,7 +81,8 @@ def call_next(
     actor.require("queue", "call")
     now, wrong = now or timezone.now(), list[Detail]()
     place = _place(actor, location_id, wrong)
-    _check_exist(wrong, provider=(Provider, provider_id), room=(Room, room_id))
+    _check_exist(wrong, provider=(Provider, provider_id))
+    _check_room(wrong, room_id, location_id)
     raise_if(wrong)
     assert place is not None  # noqa: S101  (else it was said above)
     line = visible_tickets(actor).filter(location_id=place.id, day=place.day_at(now)).to_call()
@@ -121,9 +122,10 @@ def step_ticket(
     actor.require("queue", action)
     now = now or timezone.now()
     wrong: list[Detail] = []
-    _check_exist(wrong, provider=(Provider, provider_id), room=(Room, room_id))
-    raise_if(wrong)
     ticket, visit = _locked(actor, ticket_id, expected_version)
+    _check_exist(wrong, provider=(Provider, provider_id))
+    _check_room(wrong, room_id, ticket.location_id)
+    raise_if(wrong)
     led = _LEADING.get(action) if ticket.status in TICKET_STEPS[action].sources else None
     if visit is not None and led is not None and led(actor, visit, now):
         return _named(Ticket.objects.get(pk=ticket.pk))
@@ -146,11 +148,12 @@ def transfer_ticket(
     """
     actor.require("queue", "transfer")
     wrong: list[Detail] = []
+    ticket, _visit = _locked(actor, ticket_id, expected_version)
     if series_id is None and provider_id is None and room_id is None:
         wrong.append(Detail("series", "required", _("Say where to: a group, a provider or a room.")))
-    _check_exist(wrong, series=(QueueSeries, series_id), provider=(Provider, provider_id), room=(Room, room_id))
+    _check_exist(wrong, series=(QueueSeries, series_id), provider=(Provider, provider_id))
+    _check_room(wrong, room_id, ticket.location_id)
     raise_if(wrong)
-    ticket, _visit = _locked(actor, ticket_id, expected_version)
     if ticket.status in TICKET_STEPS["transfer"].sources:
         ticket.series_id = series_id or ticket.series_id
         ticket.provider_id, ticket.room_id = provider_id, room_id
@@ -240,3 +243,14 @@ def _check_exist(wrong: list[Detail], **given: tuple[Any, UUID | None]) -> None:
     for name, (model, row_id) in given.items():
         if row_id is not None and not model.objects.filter(pk=row_id, is_active=True).exists():
             wrong.append(Detail(name, "not_found", _("There is no such record in use.")))
+
+
+def _check_room(wrong: list[Detail], room_id: UUID | None, location_id: UUID) -> None:
+    """Add an error unless the room is in use at this location. At most one query."""
+    if room_id is None:
+        return
+    found = Room.objects.filter(pk=room_id, is_active=True).values_list("location_id", flat=True).first()
+    if found is None:
+        wrong.append(Detail("room", "not_found", _("There is no such room in use.")))
+    elif found != location_id:
+        wrong.append(Detail("room", "wrong_location", _("This room is at another location.")))

@@ -16,6 +16,7 @@ function stay() {
 ["pointerdown", "keydown", "input"].forEach((name) => document.addEventListener(name, stay));
 
 function go(step) {
+  main.classList.add("ready"); // from here on the steps are hidden one by one; before, by the sheet
   main.querySelectorAll("[data-step]").forEach((section) => (section.hidden = section.dataset.step !== step));
   if (step !== "start") main.querySelector(`[data-step="${step}"] :is(input:not([type=hidden]), button)`)?.focus();
   stay();
@@ -54,7 +55,6 @@ document.addEventListener("submit", async (event) => {
 addEventListener("pageshow", (event) => event.persisted && restart());
 
 if (main.querySelector("[data-step=start]")) {
-  document.querySelectorAll("[data-scripted]").forEach((element) => (element.hidden = false));
   document.querySelectorAll("form").forEach((form) => form.reset());
   go("start");
 } else stay();

@@ -119,6 +119,7 @@ def _in_queue_setup(pattern: str) -> Callable[[str, APIRequestContext], str]:
 QUEUE = {
     "board": _in_queue_setup(r"/board/([^/\"]+)/"),
     "kiosk": _in_queue_setup(r"/kiosk/([^/\"]+)/"),
+    "screens": _in_queue_setup(r"/settings/queue/screens/([0-9a-f-]{36})/end/"),
     "groups": _in_queue_setup(r"/settings/queue/groups/([0-9a-f-]{36})/"),
 }
 MADE = {**QUEUE, "api-keys": _api_key, "documents": _document_below, "emergency-access": an_access}
