@@ -18,6 +18,8 @@ FIELDS: dict[str, str | tuple[str, ...]] = {
 # Where it was until now, for those whose list it leaves; None where that didn't change.
 MOVED_FIELDS = FIELDS | {"from_location": ID}
 
+OTHERWISE = "Something else of a visit changed: its notes, or what was not done through HMS. Without ids: many visits at once."
+
 
 def _visit(name: str, words: str, fields: dict[str, str | tuple[str, ...]] = FIELDS) -> Event:
     return event(f"appointment.{name}", about="appointment", fields=fields, words=words, channel=VISITS)
@@ -25,11 +27,7 @@ def _visit(name: str, words: str, fields: dict[str, str | tuple[str, ...]] = FIE
 
 BOOKED = _visit("booked", "A visit was booked.")
 MOVED = _visit("moved", "A visit has another time, provider or room.", MOVED_FIELDS)
-CHANGED = _visit(
-    "changed",
-    "Something else of a visit changed: its notes, or what was not done through HMS. Without an id: many visits at once.",
-    MOVED_FIELDS,
-)
+CHANGED = _visit("changed", OTHERWISE, MOVED_FIELDS)
 CONFIRMED = _visit("confirmed", "A visit that was asked for is confirmed.")
 CHECKED_IN = _visit("checked_in", "The patient has arrived.")
 CALLED = _visit("called", "The patient was called in: the visit has begun.")

@@ -33,6 +33,7 @@ class EventsView(KnownParameters, ViewSet):
 
     resource = "live"
     matrix_actions: ClassVar[dict[str, str]] = {"stream": "view"}
+    file_actions: ClassVar[frozenset[str]] = frozenset({"stream"})
     own_channels: ClassVar[frozenset[str]] = frozenset()
 
     def known_parameters(self) -> set[str]:

@@ -1,7 +1,7 @@
 """Wakes the hubs through Redis in place of PostgreSQL's notices (HMS_LIVE_RELAY=redis): for very many web processes.
 
-One process (`manage.py live_relay`, or several: a second notice is no news) listens to PostgreSQL and publishes. What is told
-is read from the outbox all the same, so nothing depends on Redis but how soon: while it or the relay is silent, hubs look every
+One process (`manage.py live_relay`, or several: a second notice is no news) listens to PostgreSQL and publishes. What is told is
+read from the outbox all the same, so nothing depends on Redis but how soon: while it or the relay is silent, hubs look every
 second.
 """
 

@@ -18,25 +18,8 @@ let state = "connecting"; // live | connecting | offline
 let source, release, asked, refusals, retry, heard;
 let fresh = Date.now(); // what the page shows is true of then
 let rendered = Date.now(); // and was made then
-let newest = remembered();
-
-function remembered() {
-  try {
-    return Number(localStorage.getItem(NAME)) || 0;
-  } catch {
-    return 0; // storage may be forbidden: then the first thing is to fetch everything once
-  }
-}
-
-function remember(id) {
-  if (!(id > newest)) return;
-  newest = id;
-  try {
-    localStorage.setItem(NAME, id);
-  } catch {
-    /* the same */
-  }
-}
+let newest = 0; // the id of the last frame that came
+let arrived = false; // has the page been connected at all?
 
 /* --- One tab has the stream, and tells the others --------------------------------------------------------------------- */
 
@@ -85,15 +68,13 @@ function tell(now) {
 channel?.addEventListener("message", ({ data }) => {
   if (data.frame) came(data.frame);
   if (data.state) become(data.state);
-  if (data.hello && source) channel.postMessage({ state });
+  if (data.hello && source) channel?.postMessage({ state });
 });
 
 /* --- What came ---------------------------------------------------------------------------------------------------------- */
 
 function came(frame) {
-  const known = newest;
-  remember(frame.id);
-  if (frame.type === "ready" && !known) renew(all()); // nobody knows what happened since the page was made
+  newest = frame.type === "resync" ? frame.id : Math.max(newest, frame.id ?? 0);
   if (frame.type === "resync") renew(all());
   if (frame.type !== "event") {
     if (state === "live" && !late.size) fresh = Date.now();
@@ -229,7 +210,9 @@ function become(now) {
   state = now;
   clearTimeout(showing);
   showing = setTimeout(show, now === "live" || now === "offline" ? 0 : SHOWN);
-  if (now === "live" && was !== "live") renew([]); // what could not be fetched meanwhile
+  if (now !== "live" || was === "live") return;
+  renew(arrived ? [] : all()); // what could not be fetched meanwhile; at first whatever happened since the page was made
+  arrived = true;
 }
 
 function show() {

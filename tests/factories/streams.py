@@ -43,7 +43,7 @@ class Reader:
         """Wait until it holds of the frames; fail when it doesn't in time."""
         with self._came:
             found = self._came.wait_for(lambda: true(self.frames) or self.ended.is_set(), seconds)
-            assert found and true(self.frames), self.frames
+            assert found and true(self.frames), f"{len(self.frames)} frames, the last of them {self.frames[-3:]}"
             return true(self.frames)
 
     def one(self, kind: str, seconds: float = SECONDS) -> dict[str, Any]:

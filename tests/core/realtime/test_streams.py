@@ -226,6 +226,13 @@ def test_who_was_away_too_long_or_says_nonsense_looks_anew(
 ) -> None:
     last = riverside.newest
     riverside.change(AT_ONCE + 1)
+
+    def is_known_to_whoever_answers() -> bool:
+        """A process that is still reading them for others tells a newcomer the rest as it comes."""
+        with sse() as newcomer:
+            return bool(newcomer.one("ready")["id"] == riverside.newest)
+
+    eventually(lambda: all(is_known_to_whoever_answers() for _ in range(4)))
     for said in (str(last), str(hillcrest.newest), "999999999", "abc"):
         source = sse(Last_Event_ID=said)
         assert source.one("resync")["id"] == riverside.newest
