@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
+from django.conf import settings
 from psycopg.rows import dict_row
 
 from core.database.embedded import EmbeddedPostgres
@@ -212,10 +214,11 @@ def crew(name: str, *, with_redis: bool, own_postgres: bool = False, variables: 
         if own_postgres:
             environment, admin, postgres = stack.enter_context(_postgres_of_its_own(folder))
         else:
-            environment, admin = stack.enter_context(database_of_its_own(f"{name}_{'redis' if redis else 'folder'}"))
-        found = Crew(
-            environment | _variables(folder, redis) | (variables or {}), admin, folder / "log", redis, _connected(admin), postgres
-        )
+            database = f"{name}_{'redis' if redis else 'folder'}"
+            shutil.rmtree(settings.VAR_DIR / "broker" / f"hms_{database}", ignore_errors=True)  # what an earlier crew left
+            environment, admin = stack.enter_context(database_of_its_own(database))
+        environment |= _variables(folder, redis) | (variables or {})
+        found = Crew(environment, admin, folder / "log", redis, _connected(admin), postgres)
         found.log.touch()
         (folder / "clocks").mkdir()
         found.connection.execute(TABLES)
