@@ -58,11 +58,11 @@ def main() -> int:
 
 
 def _start_worker(environment: dict[str, str]) -> "subprocess.Popen[bytes] | None":
-    """One for all jobs, unless HMS_WORKER=0."""
+    """One for all jobs, unless HMS_WORKER=0. It says what goes wrong; every job done would bury the rest."""
     if os.environ.get("HMS_WORKER", "1") in ("0", "false"):
         return None
     command = [sys.executable, "manage.py", "worker", "--together"]
-    return subprocess.Popen(command, cwd=PROJECT, env={**environment, "HMS_PROCESS": "worker"}, start_new_session=True)
+    return subprocess.Popen(command, cwd=PROJECT, env={"LOG_LEVEL": "WARNING", **environment, "HMS_PROCESS": "worker"}, start_new_session=True)
 
 
 def _wait_until_healthy(server: "subprocess.Popen[bytes]", host: str, port: str) -> bool:
