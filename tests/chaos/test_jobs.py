@@ -52,7 +52,7 @@ def test_every_job_is_in_effect_once_and_none_is_stuck(broker: str, worker_id: s
         promised: list[str] = []
         for _ in harm.deals():
             if len(promised) < JOBS:
-                promised += _wanted(at_work)
+                promised += at_work.ask_again("enqueue", kind="test.brief", times=AT_ONCE, payload={"seconds": 0.05})
             left = at_work.count("kind = 'test.brief' AND state <> 'succeeded'")
             if not left and len(promised) >= JOBS:
                 break
@@ -69,17 +69,6 @@ def test_every_job_is_in_effect_once_and_none_is_stuck(broker: str, worker_id: s
         assert longest < LONGEST + harm.away
         assert seen["moments"]["moves"] == seen["moments"]["moments"] >= seen["moments"]["jobs"] > 0
         assert len(harm.done) == len(harm.kinds), harm.done
-
-
-def _wanted(at_work: Crew) -> list[str]:
-    """Asks again, like anybody who was told that the database was away."""
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            return list(at_work.ask("enqueue", kind="test.brief", times=AT_ONCE, payload={"seconds": 0.05}))
-        except AssertionError:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
 
 
 def _row(at_work: Crew, query: str, *values: Any) -> dict[str, Any]:

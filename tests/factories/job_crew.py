@@ -55,6 +55,16 @@ class Crew:
         assert "error" not in answer, answer["error"]
         return answer["answer"]
 
+    def ask_again(self, name: str, **given: Any) -> Any:
+        """Ask until it is answered, like anybody who was told that the database was away."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            try:
+                return self.ask(name, **given)
+            except AssertionError:
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+
     def enqueue(self, kind: str, **more: Any) -> str:
         (job_id,) = self.ask("enqueue", kind=kind, times=1, **more)
         return str(job_id)
@@ -137,8 +147,8 @@ class Crew:
     def restart_postgres(self, mode: str) -> None:
         """`fast` cuts every connection, `immediate` is a crash."""
         assert self.postgres is not None
-        self.connection.close()
         self.postgres._run("pg_ctl", "-D", "data", "-m", mode, "-w", "-t", "60", "stop")
+        self.connection.close()
         self.postgres.ensure_running()
         self.connection = _connected(self.admin)
 

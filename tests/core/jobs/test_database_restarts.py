@@ -14,7 +14,7 @@ def test_a_database_that_restarts_loses_no_job(broker: str, worker_id: str, djan
         at_work.wait_until_working()
         for mode in ("fast", "immediate"):
             at_work.connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])  # held until the server ends
-            busy = at_work.ask("enqueue", kind="test.waits", times=2, payload={"lock": LOCK})
+            busy = at_work.ask_again("enqueue", kind="test.waits", times=2, payload={"lock": LOCK})
             for key in busy:
                 at_work.runs(key)
             keys = at_work.ask("enqueue", kind="test.plain", times=30)
