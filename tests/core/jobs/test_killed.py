@@ -135,7 +135,14 @@ def workers(at_work: Crew) -> Iterator[Crew]:
     at_work.stop(one)
 
 
-@pytest.mark.parametrize("dies", ["the processes that do them", "Celery and all its processes", "Celery alone"])
+@pytest.mark.parametrize(
+    "dies",
+    [
+        pytest.param("the processes that do them", marks=pytest.mark.slow),
+        "Celery and all its processes",
+        pytest.param("Celery alone", marks=pytest.mark.slow),
+    ],
+)
 def test_killed_at_each_step_a_job_is_in_effect_once(dies: str, workers: Crew) -> None:
     at_work = workers
     at_work.until(lambda: len(at_work.family("celery", "normal")) == len(STEPS) + IDLE + 2, "all processes")
