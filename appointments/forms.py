@@ -11,6 +11,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from appointments.choices import ExceptionKind, Priority, ScreenKind, Tone, Weekday
+from appointments.models import Service
 from appointments.selectors.queue_callers import Caller
 from appointments.selectors.queue_places import SeriesBrief
 from appointments.validators import NOTES_LENGTH, REASON_LENGTH
@@ -31,6 +32,11 @@ def slot_value(start: datetime, provider_id: UUID) -> str:
 def active_providers() -> Choices:
     """One query."""
     return [(str(p.pk), p.name) for p in Provider.objects.filter(is_active=True).order_by("name")]
+
+
+def every_service() -> Choices:
+    """One query."""
+    return [(str(one.pk), one.name) for one in Service.objects.order_by("name").only("name")]
 
 
 def active_locations() -> Choices:
@@ -274,7 +280,7 @@ class TransferForm(forms.Form):
         }
 
 
-class PlaceForm(forms.Form):
+class PlaceForm(ReadingForm):
     """Whether patients of a location wait by tickets, and how its boards sound."""
 
     is_active = forms.BooleanField(label=_("Patients wait by tickets"), required=False)
@@ -294,13 +300,17 @@ class SeriesForm(forms.Form):
     takes_walk_ins = forms.BooleanField(label=_("Offered at the kiosk"), required=False, initial=True)
     is_active = forms.BooleanField(label=_("In use"), required=False, initial=True)
 
-    def __init__(self, *args: Any, services: Choices, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["services"].choices = services  # type: ignore[attr-defined]
+        self.fields["services"].choices = every_service()  # type: ignore[attr-defined]
 
     def as_series(self) -> dict[str, Any]:
         values = {name: self.cleaned_data[name] for name in ("letter", "name", "takes_walk_ins", "is_active")}
         return {**values, "service_ids": [UUID(one) for one in self.cleaned_data["services"]]}
+
+
+class EditSeriesForm(ReadingForm, SeriesForm):
+    """The same for a group that exists."""
 
 
 class ScreenForm(forms.Form):

@@ -22,6 +22,6 @@ from core.uploads.limits import body_limit
 from hms.bodies import Application, WholeBody
 
 _threads = WSGIMiddleware(cast(WSGIApp, wsgi_application), workers=int(os.environ.get("HMS_WEB_THREADS", "8")))
-_whole = WholeBody(cast(Application, _threads), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, larger=body_limit)
-application = Streams(_whole)
+bodies = WholeBody(cast(Application, _threads), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, larger=body_limit)
+application = Streams(bodies)
 join()

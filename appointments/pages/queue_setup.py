@@ -1,10 +1,11 @@
 """Settings: where patients wait by tickets, the ticket groups, and the addresses of boards and kiosks."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
+from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -13,21 +14,23 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from appointments.choices import ScreenKind
-from appointments.forms import PlaceForm, ScreenForm, SeriesForm, active_locations
-from appointments.models import LocationQueue, QueueScreen, QueueSeries, Service
+from appointments.forms import EditSeriesForm, PlaceForm, ScreenForm, SeriesForm, active_locations
+from appointments.models import LocationQueue, QueueScreen, QueueSeries
 from appointments.pages.answers import go
 from appointments.selectors.queue_places import queue_setup
 from appointments.selectors.queue_waits import DAYS, estimate_score
 from appointments.services.queue_setup import end_screen, make_screen, save_series, set_up_place
 from appointments.tokens import screen_token
 from clinics.models import Location
-from core.errors import DomainError
+from core.editing import Edit, given
+from core.errors import DomainError, PreconditionFailed
 from core.forms import show_problems
 from core.pages.access import page
 from core.pages.toasts import toast
 from core.requests import ClinicRequest
 
 ADDRESSES = {ScreenKind.BOARD: "appointments:board", ScreenKind.KIOSK: "appointments:kiosk"}
+NOT_SET_UP = {"is_active": False, "has_chime": True, "has_voice": False}  # what a location without a queue starts from
 
 
 @require_GET
@@ -52,57 +55,111 @@ def address_of(screen: QueueScreen) -> str:
 def place(request: ClinicRequest, location_id: UUID) -> HttpResponse:
     """One location's queue, with how right its estimates were in the last four weeks."""
     location: Location = Location.objects.found(pk=location_id)
-    if request.method == "POST":
-        form = PlaceForm(request.POST)
-        form.is_valid()
-        set_up_place(actor=request.actor, location_id=location_id, **form.cleaned_data)
-        toast(request, _("%(name)s saved") % {"name": location.name})
-        return go(request, reverse("appointments:queue-setup"))
+    if request.method == "GET":
+        version, now = _place_now(location)
+        form = given(PlaceForm, about=_about_place(location), version=version, now=now)
+        return _show_place(request, form, location)
+    editing = _place_edit(request, location)
+    if not editing.is_settled:
+        return _show_place(request, editing.form, location, editing)
+    editing.form.is_valid()
+    said = {name: editing.form.cleaned_data[name] for name in NOT_SET_UP}
+    try:
+        set_up_place(actor=request.actor, location_id=location_id, expected_version=editing.version, **said)
+    except PreconditionFailed:  # within these milliseconds
+        editing = _place_edit(request, location)
+        return _show_place(request, editing.form, location, editing)
+    toast(request, _("%(name)s saved") % {"name": location.name})
+    return go(request, reverse("appointments:queue-setup"))
+
+
+def _place_now(location: Location) -> tuple[int, dict[str, bool]]:
+    """The version (0: there is none yet) and what is said of the location. One query."""
     queue: LocationQueue | None = LocationQueue.objects.filter(location=location).first()
-    known = {name: getattr(queue, name) for name in ("is_active", "has_chime", "has_voice")} if queue else {"has_chime": True}
+    return (queue.version, {name: getattr(queue, name) for name in NOT_SET_UP}) if queue else (0, NOT_SET_UP)
+
+
+def _place_edit(request: ClinicRequest, location: Location) -> Edit:
+    version, now = _place_now(location)
+    return Edit(PlaceForm, request.POST, about=_about_place(location), version=version, now=now)
+
+
+def _about_place(location: Location) -> str:
+    return f"queue of {location.pk}"
+
+
+def _show_place(request: ClinicRequest, form: Form, location: Location, editing: Edit | None = None) -> HttpResponse:
     today = timezone.localdate()
-    score = estimate_score(actor=request.actor, location_id=location_id, first_day=today - timedelta(days=DAYS), last_day=today)
-    context = {"form": PlaceForm(initial=known), "location": location, "score": score}
-    return render(request, "appointments/queue_place.html", context)
+    score = estimate_score(actor=request.actor, location_id=location.pk, first_day=today - timedelta(days=DAYS), last_day=today)
+    context = {"form": form, "location": location, "score": score, "edit": editing}
+    return render(request, "appointments/queue_place.html", context, status=_status(form, editing))
 
 
 @require_http_methods(["GET", "POST"])
-@page("queue_setup", "change")
+@page("queue_setup", "create")
 def series_create(request: ClinicRequest) -> HttpResponse:
-    return _series(request, None)
+    form = SeriesForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            return _saved(request, save_series(actor=request.actor, series_id=None, **form.as_series()))
+        except DomainError as error:
+            show_problems(form, error)
+    return _show_series(request, form, None)
 
 
 @require_http_methods(["GET", "POST"])
 @page("queue_setup", "change")
 def series_edit(request: ClinicRequest, series_id: UUID) -> HttpResponse:
     series: QueueSeries = QueueSeries.objects.found(pk=series_id)
-    return _series(request, series)
-
-
-def _series(request: ClinicRequest, series: QueueSeries | None) -> HttpResponse:
-    services = [(str(pk), name) for pk, name in Service.objects.order_by("name").values_list("pk", "name")]
-    form = SeriesForm(request.POST if request.method == "POST" else None, services=services, initial=_known(series))
-    if request.method == "POST" and form.is_valid():
+    if request.method == "GET":
+        form = given(EditSeriesForm, about=_about(series), version=series.version, now=_known(series))
+        return _show_series(request, form, series)
+    editing = _series_edit(request, series)
+    form = cast(EditSeriesForm, editing.form)
+    if not editing.is_settled:
+        return _show_series(request, form, series, editing)
+    if form.is_valid():
         try:
-            saved = save_series(actor=request.actor, series_id=series.pk if series else None, **form.as_series())
+            said = form.as_series()
+            return _saved(request, save_series(actor=request.actor, series_id=series.pk, expected_version=series.version, **said))
+        except PreconditionFailed:  # within these milliseconds
+            series = QueueSeries.objects.found(pk=series_id)
+            editing = _series_edit(request, series)
+            return _show_series(request, editing.form, series, editing)
         except DomainError as error:
             show_problems(form, error)
-        else:
-            toast(request, _("%(name)s saved") % {"name": saved.name})
-            return go(request, reverse("appointments:queue-setup"))
-    context = {"form": form, "series": series}
-    return render(request, "appointments/queue_series.html", context, status=422 if form.errors else 200)
+    return _show_series(request, form, series)
 
 
-def _known(series: QueueSeries | None) -> dict[str, Any]:
-    if series is None:
-        return {"takes_walk_ins": True, "is_active": True}
+def _series_edit(request: ClinicRequest, series: QueueSeries) -> Edit:
+    return Edit(EditSeriesForm, request.POST, about=_about(series), version=series.version, now=_known(series))
+
+
+def _about(series: QueueSeries) -> str:
+    return f"ticket group {series.pk}"
+
+
+def _saved(request: ClinicRequest, series: QueueSeries) -> HttpResponse:
+    toast(request, _("%(name)s saved") % {"name": series.name})
+    return go(request, reverse("appointments:queue-setup"))
+
+
+def _show_series(request: ClinicRequest, form: Form, series: QueueSeries | None, editing: Edit | None = None) -> HttpResponse:
+    context = {"form": form, "series": series, "edit": editing}
+    return render(request, "appointments/queue_series.html", context, status=_status(form, editing))
+
+
+def _status(form: Form, editing: Edit | None) -> int:
+    return 412 if editing and editing.is_stale else 422 if editing or form.errors else 200
+
+
+def _known(series: QueueSeries) -> dict[str, Any]:
     known = {name: getattr(series, name) for name in ("letter", "name", "takes_walk_ins", "is_active")}
     return {**known, "services": [str(one) for one in series.members.values_list("service_id", flat=True)]}
 
 
 @require_http_methods(["GET", "POST"])
-@page("queue_setup", "change")
+@page("queue_setup", "create")
 def screen_make(request: ClinicRequest) -> HttpResponse:
     form = ScreenForm(request.POST if request.method == "POST" else None, locations=active_locations())
     if request.method == "POST" and form.is_valid():

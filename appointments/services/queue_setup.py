@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from appointments.models import LocationQueue, QueueScreen, QueueSeries, SeriesService, Service
+from appointments.services.claims import check_version
 from appointments.validators import check_model, raise_if
 from clinics.models import Location
 from core.accounts.actor import Actor
@@ -16,13 +17,21 @@ FIRST_LETTER = "A"
 
 
 def set_up_place(
-    *, actor: Actor, location_id: UUID, is_active: bool, has_chime: bool = True, has_voice: bool = False
+    *,
+    actor: Actor,
+    location_id: UUID,
+    is_active: bool,
+    has_chime: bool = True,
+    has_voice: bool = False,
+    expected_version: int | None = None,
 ) -> LocationQueue:
     """Say whether patients of a location wait by tickets, and how its boards sound. The clinic's first queue brings its first
-    ticket group. Raises NotFound. At most six statements."""
+    ticket group. `expected_version` is 0 of a queue that wasn't there. Raises NotFound, PreconditionFailed. At most six
+    statements."""
     actor.require("queue_setup", "change")
     location = Location.objects.select_for_update(no_key=True).found(pk=location_id)
-    queue = LocationQueue.objects.filter(location=location).first() or LocationQueue(location=location)
+    queue = LocationQueue.objects.filter(location=location).first() or LocationQueue(location=location, version=0)
+    check_version(queue, expected_version)
     queue.is_active, queue.has_chime, queue.has_voice = is_active, has_chime, has_voice
     queue.save()
     if is_active and not QueueSeries.objects.exists():
@@ -39,11 +48,13 @@ def save_series(
     takes_walk_ins: bool,
     is_active: bool,
     service_ids: Collection[UUID],
+    expected_version: int | None = None,
 ) -> QueueSeries:
     """Make a ticket group (`series_id` None) or change one; its services leave the groups they were in. Tickets that are out keep
-    their letter. Raises NotFound, ValidationFailed. At most nine statements."""
-    actor.require("queue_setup", "change")
+    their letter. Raises NotFound, PreconditionFailed, ValidationFailed. At most nine statements."""
+    actor.require("queue_setup", "change" if series_id else "create")
     series = QueueSeries.objects.select_for_update(no_key=True).found(pk=series_id) if series_id else QueueSeries()
+    check_version(series, expected_version)
     series.letter, series.name = letter.strip().upper(), name
     series.takes_walk_ins, series.is_active = takes_walk_ins, is_active
     wrong: list[Detail] = []
@@ -70,7 +81,7 @@ def _take_services(series: QueueSeries, wanted: set[UUID]) -> None:
 def make_screen(*, actor: Actor, kind: str, location_id: UUID, name: str) -> QueueScreen:
     """An address for a board or a kiosk of a location; good until it is ended. Raises NotFound, ValidationFailed. Three
     statements."""
-    actor.require("queue_setup", "change")
+    actor.require("queue_setup", "create")
     location: Location = Location.objects.found(pk=location_id)
     screen = QueueScreen(kind=kind, location=location, name=name)
     wrong: list[Detail] = []

@@ -132,7 +132,7 @@ MATRIX: dict[str, dict[str, frozenset[Role]]] = {
         "finish": _front_desk,
         "leave": _front_desk,
     },
-    "queue_setup": {"view": _admins, "change": _admins},
+    "queue_setup": {"view": _admins, "create": _admins, "change": _admins},
 }
 
 

@@ -1,9 +1,10 @@
 """What happens in the clinic, as it happens: Server-Sent Events."""
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.http import HttpResponse
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -14,13 +15,13 @@ from rest_framework.viewsets import ViewSet
 
 from core.api.filters import joined, query
 from core.api.serializers import OutputSerializer
-from core.api.views import KnownParameters
+from core.api.views import ClinicViewSet, KnownParameters
+from core.errors import Unavailable
 from core.listening import listener
 from core.realtime.grants import chosen, granted, places, readable
 from core.realtime.opening import EVENT_STREAM, open_stream, opening_of, stream_of
 from core.realtime.sse import told_once
 from core.requests import underlying
-from core.security.limiting.classes import RouteClass
 
 STREAM = OpenApiResponse(OpenApiTypes.STR, description="`text/event-stream`, for at most an hour.")
 PARAMETERS = [
@@ -65,7 +66,7 @@ class EventsView(KnownParameters, ViewSet):
 class QueueUpdatesView(EventsView):
     """The channel `queue` alone."""
 
-    resource = "appointment"  # what the channel wants
+    resource = "queue"  # what the channel wants
     own_channels = frozenset({"queue"})
 
     @extend_schema(operation_id="queue_updates_stream", parameters=PARAMETERS, responses={(200, EVENT_STREAM): STREAM})
@@ -82,19 +83,23 @@ class StreamHealthOutput(OutputSerializer):
     streams = serializers.IntegerField(help_text="Open in the process that answered.")
 
 
-class StreamHealthView(KnownParameters):
-    """Whether streams work."""
+class StreamHealthView(ClinicViewSet):
+    """Whether streams work. Anybody may ask."""
 
+    resource = None
+    clinic_optional = True
+    output = StreamHealthOutput
     permission_classes = [AllowAny]
-    route_class = RouteClass.FREE
+    pagination_class = None
 
-    @extend_schema(operation_id="stream_health", responses=StreamHealthOutput)
-    def get(self, request: Request) -> Response:
+    @extend_schema(responses=StreamHealthOutput)
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """How the streams of the process that answers are: 503 when it hears nothing. No query."""
         listening = listener.stamp() is not None
-        deaf = listener.is_running and not listening
-        said = {"status": "healthy" if listening else "degraded", "listening": listening, "streams": places.taken}
-        return Response(said, status=503 if deaf else 200)
+        if listener.is_running and not listening:
+            raise Unavailable(_("Streams of this process hear nothing at present."))
+        status = "healthy" if listening else "degraded"
+        return self.one({"status": status, "listening": listening, "streams": places.taken})
 
 
 def _names(request: Request) -> list[str]:

@@ -26,6 +26,6 @@ urlpatterns = [
     path("auth/me", MeView.as_view({"get": "retrieve"}), name="auth-me"),
     path("events", EventsView.as_view({"get": "stream"}), name="events"),
     path("sse/queue-updates", QueueUpdatesView.as_view({"get": "stream"}), name="queue-updates"),
-    path("sse/health", StreamHealthView.as_view(), name="stream-health"),
+    path("sse/health", StreamHealthView.as_view({"get": "retrieve"}), name="stream-health"),
     *router.urls,
 ]

@@ -46,7 +46,10 @@ document.addEventListener("submit", async (event) => {
     main.innerHTML = await answer.text();
     main.querySelector("[data-focus]")?.focus();
   } catch {
-    main.replaceChildren(Object.assign(document.createElement("h1"), { textContent: said.failed, role: "alert" }));
+    const trouble = document.createElement("h1");
+    trouble.textContent = said.failed;
+    trouble.role = "alert";
+    main.replaceChildren(trouble);
   }
   stay();
 });

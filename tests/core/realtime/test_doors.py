@@ -27,7 +27,7 @@ def test_every_event_has_a_channel_that_the_matrix_knows(riverside: Place) -> No
 
 
 def test_a_channel_means_one_thing() -> None:
-    assert channel("queue", read_by=("appointment", "view")) is not None
+    assert channel("queue", read_by=("queue", "view")) is not None
     with pytest.raises(ValueError, match="another channel"):
         channel("queue", read_by=("patient", "view"))
     with pytest.raises(ValueError, match="no name"):
