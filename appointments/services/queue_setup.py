@@ -30,8 +30,11 @@ def set_up_place(
     statements."""
     actor.require("queue_setup", "change")
     location = Location.objects.select_for_update(no_key=True).found(pk=location_id)
-    queue = LocationQueue.objects.filter(location=location).first() or LocationQueue(location=location, version=0)
-    check_version(queue, expected_version)
+    queue: LocationQueue | None = LocationQueue.objects.filter(location=location).first()
+    if queue is None:
+        queue = LocationQueue(location=location)
+    else:
+        check_version(queue, expected_version)
     queue.is_active, queue.has_chime, queue.has_voice = is_active, has_chime, has_voice
     queue.save()
     if is_active and not QueueSeries.objects.exists():

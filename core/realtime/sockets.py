@@ -213,13 +213,14 @@ class Socket:
             await self._wrong(error.code, str(error.message))
             return
         missed = isinstance(after, int) and not isinstance(after, bool) and after >= 0
-        until, subscriber.channels = subscriber.position, subscriber.channels | wanted
-        await self._say({"type": "subscribed", "channels": sorted(subscriber.channels), "id": after if missed else until})
-        if missed:
-            try:
-                await hub.catch_up(subscriber, int(str(after)), until)
-            except (Error, OSError):
-                subscriber.look_anew()
+        async with subscriber.in_order:
+            until, subscriber.channels = subscriber.position, subscriber.channels | wanted
+            await self._say({"type": "subscribed", "channels": sorted(subscriber.channels), "id": after if missed else until})
+            if missed:
+                try:
+                    await hub.catch_up(subscriber, int(str(after)), until)
+                except (Error, OSError):
+                    subscriber.look_anew()
 
     async def _unsubscribe(self, frame: dict[str, Any]) -> None:
         names = _names(frame)

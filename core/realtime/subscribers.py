@@ -24,6 +24,7 @@ class Subscriber:
         self.position = 0
         self.ending = ""
         self.cut: Callable[[], object] = lambda: None
+        self.in_order = asyncio.Lock()
         self._queue: deque[Told] = deque()
         self._lost_until: int | None = None
         self._something = asyncio.Event()
@@ -80,8 +81,9 @@ class Subscriber:
                     await self._something.wait()
             except TimeoutError:
                 pass
-        self._something.clear()
-        came, lost_until = list(self._queue), self._lost_until
-        self._queue.clear()
-        self._lost_until = None
-        return lost_until, came
+        async with self.in_order:
+            self._something.clear()
+            came, lost_until = list(self._queue), self._lost_until
+            self._queue.clear()
+            self._lost_until = None
+            return lost_until, came

@@ -8,9 +8,11 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from core.accounts.roles import Role
+from core.tenancy.context import clinic_scope
 from tests.conftest import PASSWORD
 from tests.factories.api_client import Form
 from tests.factories.files import pdf
+from tests.factories.queue import open_queue
 from tests.factories.world import Place
 
 Body = dict[str, Any]
@@ -20,6 +22,13 @@ def next_monday_at(hour: int, place: Place) -> str:
     now = datetime.now(place.clinic.zone)
     day = (now + timedelta(days=7 + (7 - now.weekday()) % 7)).date()
     return datetime(day.year, day.month, day.day, hour, 0, tzinfo=place.clinic.zone).isoformat()
+
+
+def open_location(place: Place) -> str:
+    """Where patients wait by tickets."""
+    with clinic_scope(place.clinic, reason="test"):
+        open_queue(place)
+    return str(place.locations[0].pk)
 
 
 def patient(place: Place) -> Body:
@@ -108,8 +117,8 @@ BODIES: dict[tuple[str, str], Callable[[Place], Body]] = {
     ("post", "/api/v2/appointments"): appointment,
     ("patch", "/api/v2/appointments/{}"): lambda p: {"notes": "Bring the letter"},
     ("post", "/api/v2/appointments/{}/undo"): lambda p: {},
-    ("post", "/api/v2/queue"): lambda p: {"location": str(p.locations[0].pk), "service": str(p.services[0].pk)},
-    ("post", "/api/v2/queue/call-next"): lambda p: {"location": str(p.locations[0].pk), "room": str(p.rooms[0].pk)},
+    ("post", "/api/v2/queue"): lambda p: {"location": open_location(p), "service": str(p.services[0].pk)},
+    ("post", "/api/v2/queue/call-next"): lambda p: {"location": open_location(p), "room": str(p.rooms[0].pk)},
     ("post", "/api/v2/queue/{}/transfer"): lambda p: {"provider": str(p.providers[1].pk), "room": str(p.rooms[1].pk)},
     ("post", "/api/v2/webhooks"): lambda p: {
         "name": "New system",

@@ -53,6 +53,21 @@ def test_nothing_comes_twice_and_what_was_missed_comes_first() -> None:
     assert [event.position for event in run(one.take(1))[1]] == [3, 6, 7]
 
 
+def test_what_happens_while_what_was_missed_is_fetched_waits_for_it() -> None:
+    async def told_meanwhile() -> list[int]:
+        one = reader()
+        one.position = 5
+        async with one.in_order:
+            taking = asyncio.ensure_future(one.take(60))
+            one.offer(told(6))
+            done, _ = await asyncio.wait({taking}, timeout=0.05)
+            assert not done
+            one.offer_earlier([told(3)])
+        return [event.position for event in (await taking)[1]]
+
+    assert run(told_meanwhile()) == [3, 6]
+
+
 def test_who_has_to_look_anew_is_not_told_what_it_missed() -> None:
     one = reader()
     one.position = 9
