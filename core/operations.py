@@ -18,3 +18,4 @@ def register() -> None:
     for subject in by_people:
         accept(subject, PEOPLE_STAY)
     accept("core_draft(clinic_id)", "Clinics are suspended, never deleted; drafts are found by their person.")
+    accept("core_notification(clinic_id)", "Clinics are suspended, never deleted; notifications are found by their person.")

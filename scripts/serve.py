@@ -62,7 +62,9 @@ def _start_worker(environment: dict[str, str]) -> "subprocess.Popen[bytes] | Non
     if os.environ.get("HMS_WORKER", "1") in ("0", "false"):
         return None
     command = [sys.executable, "manage.py", "worker", "--together"]
-    return subprocess.Popen(command, cwd=PROJECT, env={"LOG_LEVEL": "WARNING", **environment, "HMS_PROCESS": "worker"}, start_new_session=True)
+    return subprocess.Popen(
+        command, cwd=PROJECT, env={"LOG_LEVEL": "WARNING", **environment, "HMS_PROCESS": "worker"}, start_new_session=True
+    )
 
 
 def _wait_until_healthy(server: "subprocess.Popen[bytes]", host: str, port: str) -> bool:

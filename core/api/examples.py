@@ -21,6 +21,7 @@ BY_NAME: dict[str, Any] = {
     "email": "inge@example.com",
     "end": "2026-03-17T09:20:00Z",
     "expires_in": 900,
+    "events": ["patient.changed", "appointment.booked"],
     "family_name": "Testmann",
     "full_name": "Ingeborg Testmann",
     "gender": "woman",
@@ -61,6 +62,7 @@ BY_NAME: dict[str, Any] = {
     "title": "Consultation",
     "token": "A012",
     "total": 1234,
+    "url": "https://system.example.org/hms",
     "version": 3,
 }
 BY_FORMAT: dict[str, Any] = {

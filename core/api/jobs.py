@@ -73,6 +73,7 @@ class JobsView(ClinicViewSet):
     orderings = {"id": ()}
     default_ordering = "-id"
     matrix_actions: ClassVar[dict[str, str]] = {"stats": "view"}
+    action_outputs = {"stats": QueueOutput}
     filters: ClassVar[tuple[OpenApiParameter, ...]] = (
         query("status", one_or_more(State.values), "In one of these states."),
         query("queue", one_or_more(QUEUES), "In one of these queues."),

@@ -58,6 +58,7 @@ class NotificationsView(ClinicViewSet):
     model = Notification
     output = NotificationOutput
     kept = None  # read marks change all the time
+    action_outputs = {"read_all": CountOutput, "unread_count": CountOutput}
     orderings = {"id": ()}
     default_ordering = "-id"
     filters: ClassVar[tuple[OpenApiParameter, ...]] = (query("unread", OpenApiTypes.BOOL, "Only the unread, or the others."),)

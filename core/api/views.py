@@ -1,7 +1,7 @@
 """The base of every API view: parse, ask the matrix, call a service or queryset, render. Nothing else."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -73,6 +73,7 @@ class ClinicViewSet(KnownParameters, GenericViewSet[Any]):
     model: ClassVar[type[Model]]
     output: ClassVar[type[OutputSerializer]]
     list_output: ClassVar[type[OutputSerializer] | None] = None
+    action_outputs: ClassVar[Mapping[str, type[OutputSerializer]]] = {}  # of actions whose answer is no row of the model
     list_actions: ClassVar[frozenset[str]] = frozenset({"list"})
     orderings: ClassVar[dict[str, tuple[str, ...]]] = {"id": ()}
     default_ordering: ClassVar[str] = "id"
@@ -241,6 +242,8 @@ class ClinicViewSet(KnownParameters, GenericViewSet[Any]):
         return self.rows()
 
     def get_serializer_class(self) -> type[OutputSerializer]:
+        if self.action in self.action_outputs:
+            return self.action_outputs[self.action]
         return self.list_output if self.list_output and self.action in self.list_actions else self.output
 
     def get_serializer_context(self) -> dict[str, Any]:

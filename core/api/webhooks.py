@@ -124,14 +124,16 @@ class WebhookViewSet(ClinicViewSet):
     def ping(self, request: Request, pk: str, **_: Any) -> Response:
         """Send it an event that says nothing. What became of it is at `webhook-deliveries/{id}`."""
         self.body(NothingInput)
-        delivery = services.ping(actor=self.actor, webhook_id=self.key())
+        version = self.expected_version()
+        delivery = services.ping(actor=self.actor, webhook_id=self.key(), expected_version=version)
         return self._said(DeliveryOutput, delivery, status=202)
 
     @extend_schema(request=ReplayInput, responses={202: ReplayOutput})
     @action(detail=True, methods=["post"])
     def replay(self, request: Request, pk: str, **_: Any) -> Response:
         """Send the events of a time again, in their order."""
-        count = services.replay_events(actor=self.actor, webhook_id=self.key(), **self.body(ReplayInput))
+        given, version = self.body(ReplayInput), self.expected_version()
+        count = services.replay_events(actor=self.actor, webhook_id=self.key(), **given, expected_version=version)
         return self._said(ReplayOutput, {"deliveries": count}, status=202)
 
     def _with_secret(self, endpoint: WebhookEndpoint, secret: str, status: int = 200) -> Response:
@@ -151,7 +153,7 @@ class WebhookDeliveryViewSet(ClinicViewSet):
     model = WebhookDelivery
     output = DeliveryOutput
     kept = None
-    orderings = {"-created_at": ("-created_at",), "created_at": ("created_at",)}
+    orderings = {"created_at": ("created_at",)}
     default_ordering = "-created_at"
     matrix_actions = {"replay": "replay"}
     filters = (

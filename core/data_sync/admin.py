@@ -41,9 +41,6 @@ class DataSyncAdmin(ScopedAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return self.fields if obj is not None else ("url", "is_active")
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_add_permission(request, obj) and not DataSync.objects.exists()
-
     @admin.display(description=gettext_lazy("Under way"))
     def under_way(self, obj: DataSync) -> str:
         if obj.run is None:

@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'notification',
                 'verbose_name_plural': 'notifications',
-                'indexes': [models.Index(fields=['clinic', 'user', '-id'], name='core_notification_own'), models.Index(condition=models.Q(('read_at', None)), fields=['clinic', 'user'], name='core_notification_unread'), models.Index(fields=['created_at'], name='core_notification_age')],
+                'indexes': [models.Index(fields=['user', 'clinic', '-id'], name='core_notification_own'), models.Index(condition=models.Q(('read_at', None)), fields=['clinic', 'user'], name='core_notification_unread'), models.Index(fields=['created_at'], name='core_notification_age')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('read_at', None), models.Q(('once', ''), _negated=True)), fields=('clinic', 'user', 'kind', 'once'), name='core_notification_once')],
             },
         ),

@@ -49,7 +49,7 @@ class Notification(models.Model):
             )
         ]
         indexes: ClassVar = [
-            models.Index(fields=["clinic", "user", "-id"], name="core_notification_own"),
+            models.Index(fields=["user", "clinic", "-id"], name="core_notification_own"),
             models.Index(fields=["clinic", "user"], name="core_notification_unread", condition=Q(read_at=None)),
             models.Index(fields=["created_at"], name="core_notification_age"),
         ]

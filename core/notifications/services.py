@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from core.accounts.actor import Actor
 from core.cache import TTL, Key, Tag, cache
-from core.errors import NotFound
+from core.errors import NotFound, invalid
 from core.notifications.models import Notification, NotificationQuerySet
 
 
@@ -37,8 +37,13 @@ def mark_read(*, actor: Actor, notification_id: UUID) -> Notification:
 
 
 def mark_all_read(*, actor: Actor, until: UUID | None = None) -> int:
-    """All were read, or those up to `until`: what came later has not been seen. Returns how many. One statement."""
-    rows = own_notifications(actor).unread()
+    """All were read, or those up to `until`, one of the person's own: what came later has not been seen. Returns how many.
+
+    Raises ValidationFailed when `until` is not theirs. One statement, with `until` two.
+    """
+    rows = own_notifications(actor)
     if until is not None:
+        if not rows.filter(pk=until).exists():
+            raise invalid("until", "not_found", _("There is no such notification."))
         rows = rows.filter(pk__lte=until)
-    return rows.update(read_at=timezone.now())
+    return rows.unread().update(read_at=timezone.now())

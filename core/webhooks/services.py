@@ -81,20 +81,23 @@ def rotate_secret(*, actor: Actor, webhook_id: UUID, expected_version: int | Non
     return endpoint, secret
 
 
-def ping(*, actor: Actor, webhook_id: UUID) -> WebhookDelivery:
+def ping(*, actor: Actor, webhook_id: UUID, expected_version: int | None = None) -> WebhookDelivery:
     """Send it an event that says nothing, as soon as the others. Raises NotFound, Conflict while it is off. Two statements."""
     actor.require("webhook", "replay")
-    endpoint = _in_use(webhook_id)
+    endpoint = _in_use(webhook_id, expected_version)
     about, now = new_id(), timezone.now()
     send_soon()
     return WebhookDelivery.objects.create(endpoint=endpoint, event_id=about, about_id=about, name=PING, seq=0, happened_at=now)
 
 
-def replay_events(*, actor: Actor, webhook_id: UUID, since: datetime, until: datetime | None = None) -> int:
+def replay_events(
+    *, actor: Actor, webhook_id: UUID, since: datetime, until: datetime | None = None, expected_version: int | None = None
+) -> int:
     """Send the events of a time again, those that it wants, in their order; returns how many. Both ends are aware, `until` is not
-    included (None: now). Raises NotFound, Conflict while it is off, ValidationFailed. Two statements."""
+    included (None: now). Raises NotFound, PreconditionFailed, Conflict while it is off, ValidationFailed.
+    Two statements."""
     actor.require("webhook", "replay")
-    endpoint, now = _in_use(webhook_id), timezone.now()
+    endpoint, now = _in_use(webhook_id, expected_version), timezone.now()
     until = until or now
     if since >= until:
         raise invalid("until", "before_since", _("The end is before the beginning."))
@@ -126,15 +129,20 @@ def replay_delivery(*, actor: Actor, delivery_id: UUID) -> WebhookDelivery:
 # --- Inside ---------------------------------------------------------------------------------------------------------------
 def _locked(webhook_id: UUID, expected_version: int | None) -> WebhookEndpoint:
     endpoint: WebhookEndpoint = WebhookEndpoint.objects.select_for_update().found(pk=webhook_id)
-    if expected_version is not None and endpoint.version != expected_version:
-        raise PreconditionFailed.at(endpoint.version, _("Somebody changed this record meanwhile. Read it again."))
+    _refuse_stale(endpoint, expected_version)
     return endpoint
 
 
-def _in_use(webhook_id: UUID) -> WebhookEndpoint:
+def _in_use(webhook_id: UUID, expected_version: int | None) -> WebhookEndpoint:
     endpoint: WebhookEndpoint = WebhookEndpoint.objects.found(pk=webhook_id)
+    _refuse_stale(endpoint, expected_version)
     _refuse_off(endpoint)
     return endpoint
+
+
+def _refuse_stale(endpoint: WebhookEndpoint, expected_version: int | None) -> None:
+    if expected_version is not None and endpoint.version != expected_version:
+        raise PreconditionFailed.at(endpoint.version, _("Somebody changed this record meanwhile. Read it again."))
 
 
 def _refuse_off(endpoint: WebhookEndpoint) -> None:

@@ -17,7 +17,7 @@ from core.accounts.roles import Role
 from core.tenancy.context import clinic_scope
 from tests.factories.api_client import ApiClient
 from tests.factories.bodies import body_for
-from tests.factories.cases import filled
+from tests.factories.cases import filled, notification_of
 from tests.factories.openapi import BodyField, Operation, fields_of, operations, types_of
 from tests.factories.queue import open_queue
 from tests.factories.routes import Route
@@ -36,6 +36,7 @@ LISTS = {
     "department": "departments",
     "series": "series",
     "user": "users",
+    "until": "notifications",
 }
 REFUSED = {"does_not_exist", "not_found", "invalid_choice"}
 WITH_BODY = [one for one in operations() if one.body and one.path.startswith("/api/v2/")]
@@ -61,6 +62,8 @@ def record_of(place: Place, name: str) -> str:
         with clinic_scope(place.clinic, reason="test"):
             open_queue(place)
             return str(QueueSeries.objects.get(letter="A").pk)
+    if kind == "notifications":
+        return notification_of(place)
     if kind == "users":
         return str(place.users[Role.NURSE].pk)
     return str(getattr(place, kind)[0].pk)

@@ -84,6 +84,13 @@ def test_every_unsafe_operation_but_sign_in_takes_an_idempotency_key(operation: 
 
 
 @pytest.mark.parametrize("version", IN_PATHS)
+def test_no_order_is_turned_round_twice(version: str) -> None:
+    named = [one.parameter("ordering") for one in operations(version)]
+    orders = {order for one in named if one for order in one["schema"]["enum"]}
+    assert len(orders) > 20 and [order for order in orders if order.startswith("--")] == []
+
+
+@pytest.mark.parametrize("version", IN_PATHS)
 def test_each_version_serves_its_own_document(version: str) -> None:
     for path in (f"/api/{IN_PATHS[version]}/schema/", f"/api/schema/?api_version={version}"):
         answer = ApiClient().get(path)

@@ -24,7 +24,12 @@ LISTS = {
     "members": "memberships",
 }
 POST_ONLY = ("/drafts/", "/switch-clinic/", "/sign-out/", "/settings/people/invitations/", "/queue-dashboard/jobs/")
-POST_ONLY += ("/queue-dashboard/retry-all/", "/notifications/read-all/", "/notifications/{notification_id}/")
+POST_ONLY += (
+    "/queue-dashboard/retry-all/",
+    "/notifications/read-all/",
+    "/notifications/{notification_id}/",
+    "/patients/{patient_id}/messages/resume/",
+)
 BY_LETTER = (
     "/join/",
     "/visit/",

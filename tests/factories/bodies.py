@@ -120,6 +120,8 @@ BODIES: dict[tuple[str, str], Callable[[Place], Body]] = {
     ("post", "/api/v2/queue"): lambda p: {"location": open_location(p), "service": str(p.services[0].pk)},
     ("post", "/api/v2/queue/call-next"): lambda p: {"location": open_location(p), "room": str(p.rooms[0].pk)},
     ("post", "/api/v2/queue/{}/transfer"): lambda p: {"provider": str(p.providers[1].pk), "room": str(p.rooms[1].pk)},
+    ("post", "/api/v2/notifications/{}/read"): lambda p: {},
+    ("post", "/api/v2/notifications/read-all"): lambda p: {},
     ("post", "/api/v2/webhooks"): lambda p: {
         "name": "New system",
         "url": "https://lab.example.org/hms",

@@ -107,7 +107,7 @@ def _id_of(noun: str, place: Place, route: Route) -> str:
     if noun == "drafts":
         return "patient-register"
     if noun == "notifications":
-        return _notification(place)
+        return notification_of(place)
     if noun == "jobs":
         return _job(place)
     if noun == "clinics":
@@ -151,7 +151,7 @@ def _id_in_admin(noun: str, place: Place, route: Route) -> str:
     return str(row.pk)
 
 
-def _notification(place: Place) -> str:
+def notification_of(place: Place) -> str:
     """One that the clinic's administrator was told."""
     user = place.users[Role.CLINIC_ADMIN]
     with clinic_scope(place.clinic, user_id=user.pk, reason="test case"):

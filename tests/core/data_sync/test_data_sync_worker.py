@@ -20,8 +20,13 @@ def at_work(worker_id: str, django_db_setup: None) -> Iterator[Crew]:
         yield found
 
 
-def test_who_is_killed_in_the_middle_of_an_export_is_followed_by_another(at_work: Crew) -> None:
-    world = at_work.ask("world")
+@pytest.fixture(scope="module")
+def world(at_work: Crew) -> dict[str, Any]:
+    found: dict[str, Any] = at_work.ask("world")
+    return found
+
+
+def test_who_is_killed_in_the_middle_of_an_export_is_followed_by_another(at_work: Crew, world: dict[str, Any]) -> None:
     at_work.ask("visit", clinic=world["clinic"], hours=30, phone="+447700900123")
     copy, held = Copy(), []
 
@@ -54,7 +59,7 @@ def _state(at_work: Crew) -> Any:
     return at_work.connection.execute("SELECT run, last_rows, last_cause FROM core_datasync").fetchone()
 
 
-def test_a_clinic_without_one_sends_nothing(at_work: Crew) -> None:
+def test_a_clinic_without_one_sends_nothing(at_work: Crew, world: dict[str, Any]) -> None:
     row = at_work.connection.execute("SELECT id FROM core_clinic WHERE slug = 'hillcrest'").fetchone()
     assert row
     assert at_work.ends(at_work.enqueue("data_sync.send", clinic=str(row["id"])))["attempts"] == 1

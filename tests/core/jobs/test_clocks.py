@@ -66,6 +66,7 @@ def test_a_clock_that_jumps_takes_no_job_away(at_work: Crew) -> None:
     assert (ended["attempts"], worker_pid(ended), at_work.effects(job["id"])) == (1, worker_pid(job), 1)
 
 
+@pytest.mark.slow
 def test_three_clocks_that_disagree_follow_a_moment_once(at_work: Crew) -> None:
     """They come to it at the same time: its mark is held until all of them ask for it."""
     others = [at_work.start("clock", hours=hours) for hours in (30, -30)]

@@ -7,7 +7,8 @@ from tests.factories.job_crew import crew
 LOCK = 4714
 
 
-@pytest.mark.parametrize("broker", ["redis", pytest.param("folder", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("broker", ["redis", "folder"])
 def test_a_database_that_restarts_loses_no_job(broker: str, worker_id: str, django_db_setup: None) -> None:
     with crew(f"restarts_{worker_id}", with_redis=broker == "redis", own_postgres=True) as at_work:
         at_work.start("worker", "--processes", "2")

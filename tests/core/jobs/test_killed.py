@@ -133,16 +133,11 @@ def workers(at_work: Crew) -> Iterator[Crew]:
     one = at_work.start("worker", "--class", "normal", "--processes", str(len(STEPS)), "--no-clock")
     yield at_work
     at_work.stop(one)
+    one.wait(60)  # else its processes still take jobs of the next test
 
 
-@pytest.mark.parametrize(
-    "dies",
-    [
-        pytest.param("the processes that do them", marks=pytest.mark.slow),
-        "Celery and all its processes",
-        pytest.param("Celery alone", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("dies", ["the processes that do them", "Celery and all its processes", "Celery alone"])
 def test_killed_at_each_step_a_job_is_in_effect_once(dies: str, workers: Crew) -> None:
     at_work = workers
     at_work.until(lambda: len(at_work.family("celery", "normal")) == len(STEPS) + IDLE + 2, "all processes")

@@ -24,7 +24,9 @@ def _of(at_work: Crew, one: "subprocess.Popen[bytes]", jobs: list[dict[str, Any]
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["told", "killed"])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGTERM, id="told"), pytest.param(signal.SIGKILL, id="killed", marks=pytest.mark.slow)]
+)
 def test_a_worker_that_ends_finishes_what_it_has_begun(number: int, at_work: Crew) -> None:
     """Also when it is killed: Celery notices that its parent is gone."""
     one = at_work.start("worker", "--class", "normal", "--no-clock")
@@ -69,6 +71,7 @@ def test_a_process_that_has_grown_is_replaced_and_its_job_done(at_work: Crew) ->
     assert worker_pid(job) not in {worker_pid(other) for other in others}
 
 
+@pytest.mark.slow
 def test_there_are_as_many_processes_as_jobs_up_to_the_most(at_work: Crew) -> None:
     one = at_work.start("worker", "--class", "normal", "--autoscale", "4", "--no-clock", AUTOSCALE_KEEPALIVE="1")
     with at_work.held(LOCK):

@@ -12,6 +12,7 @@ from django.db import connections
 
 from core.accounts.factors.models import SecondFactor
 from core.accounts.roles import Role
+from core.data_sync.models import DataSync
 from core.drafts.models import CONTEXT as DRAFTS
 from core.drafts.models import Draft
 from core.history.models import Change
@@ -117,6 +118,7 @@ def test_every_place_takes_part(riverside_in_platform: Place) -> None:
     PatientMessage.objects.create(
         clinic=place.clinic, patient_id=patient.pk, kind="reminder", template="t", language="en", words="w"
     )
+    DataSync.objects.create(clinic=place.clinic, url="https://a.example.org/", secret="s")
     run("--clinic", "riverside")
     label = header_of(newest(place).pk)
     for one in places_of_clinics():
