@@ -28,6 +28,7 @@ def world(at_work: Crew) -> dict[str, Any]:
 
 def test_who_is_killed_in_the_middle_of_an_export_is_followed_by_another(at_work: Crew, world: dict[str, Any]) -> None:
     at_work.ask("visit", clinic=world["clinic"], hours=30, phone="+447700900123")
+    at_work.until_all_over()
     copy, held = Copy(), []
 
     def answer(taken: Taken) -> Told:
