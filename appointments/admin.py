@@ -12,8 +12,17 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from appointments.models import Appointment, AppointmentChange, Holiday, Schedule, ScheduleException, Service
-from appointments.policies import visible_appointments
+from appointments.models import (
+    Appointment,
+    AppointmentChange,
+    Holiday,
+    Schedule,
+    ScheduleException,
+    Service,
+    Ticket,
+    TicketChange,
+)
+from appointments.policies import visible_appointments, visible_tickets
 from appointments.services import catalogue, hours, workflow
 from clinics.models import Provider
 from core.admin_site import PrivateSearchAdmin, ReasonActionForm, RecordForm, ScopedAdmin, actor_of
@@ -312,3 +321,37 @@ class AppointmentChangeAdmin(ScopedAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_view_permission(request, obj) and self.may(request, "history")
+
+
+@admin.register(Ticket)
+class TicketAdmin(ScopedAdmin):
+    """Who waited, when and how long. Tickets are called on the queue's page."""
+
+    resource = "queue"
+    read_only = True
+    list_display = ("token", "day", "status", "priority", "location", "series", "source", "taken_at", "called_at", "ended_at")
+    list_filter = ("status", "priority", "source", "location", "series")
+    list_select_related = ("location", "series")
+    date_hierarchy = "day"
+    ordering = ("-day", "-taken_at", "-pk")
+    fields = (
+        "token", ("location", "day"), "series", ("status", "priority", "source"), ("service", "provider", "room"), "patient",
+        "appointment", ("taken_at", "queued_at"), ("called_at", "last_called_at", "calls"), ("serving_at", "ended_at"),
+        ("expected_minutes", "expected_least", "expected_most"), ("created_at", "updated_at", "version"),
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Ticket]:
+        return super().get_queryset(request) & visible_tickets(actor_of(request))
+
+
+@admin.register(TicketChange)
+class TicketChangeAdmin(ScopedAdmin):
+    """The steps of tickets: who took them and when. Never altered."""
+
+    resource = "queue"
+    read_only = True
+    list_display = ("at", "ticket", "action", "from_status", "to_status", "actor_name", "room")
+    list_filter = ("action", "to_status")
+    list_select_related = ("ticket", "room")
+    date_hierarchy = "at"
+    ordering = ("-at", "-pk")

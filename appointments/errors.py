@@ -20,3 +20,24 @@ class LinkGone(NotFound):
     """The visit has begun, was moved or cancelled, was answered already, or the link never was one: which, is nobody's business."""
 
     message: str = _("This link is not valid any more. Please call the clinic.")  # type: ignore[assignment]
+
+
+@dataclass(eq=False)
+class QueueEmpty(Conflict):
+    """Nobody waits whom this provider, or this room, may call."""
+
+    message: str = _("Nobody is waiting.")  # type: ignore[assignment]
+
+
+@dataclass(eq=False)
+class ScreenGone(NotFound):
+    """The screen was ended, its location closed its queue, or the address never was one."""
+
+    message: str = _("This screen is not in use. Please ask the clinic for its address.")  # type: ignore[assignment]
+
+
+@dataclass(eq=False)
+class AskAtTheDesk(NotFound):
+    """The kiosk can't help: why, it tells nobody."""
+
+    message: str = _("We can’t check you in here. Please go to the reception desk.")  # type: ignore[assignment]

@@ -1,6 +1,7 @@
 """What browsers send about visits and hours, turned into what services take."""
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,10 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
-from appointments.choices import ExceptionKind, Tone, Weekday
+from appointments.choices import ExceptionKind, Priority, ScreenKind, Tone, Weekday
+from appointments.models import Service
+from appointments.selectors.queue_callers import Caller
+from appointments.selectors.queue_places import SeriesBrief
 from appointments.validators import NOTES_LENGTH, REASON_LENGTH
 from clinics.choices import RoomKind
 from clinics.models import Location, Provider, Room
@@ -28,6 +32,11 @@ def slot_value(start: datetime, provider_id: UUID) -> str:
 def active_providers() -> Choices:
     """One query."""
     return [(str(p.pk), p.name) for p in Provider.objects.filter(is_active=True).order_by("name")]
+
+
+def every_service() -> Choices:
+    """One query."""
+    return [(str(one.pk), one.name) for one in Service.objects.order_by("name").only("name")]
 
 
 def active_locations() -> Choices:
@@ -226,3 +235,109 @@ class HolidayForm(forms.Form):
 
     def clean_location(self) -> UUID | None:
         return UUID(self.cleaned_data["location"]) if self.cleaned_data["location"] else None
+
+
+# --- The queue --------------------------------------------------------------------------------------------------------------
+class TakeTicketForm(forms.Form):
+    """A walk-in's ticket. Who it is may stay unsaid."""
+
+    series = forms.ChoiceField(label=_("For"), widget=forms.RadioSelect)
+    priority = forms.TypedChoiceField(
+        label=_("Priority"), required=False, coerce=lambda value: Priority(int(value)), empty_value=None, widget=forms.RadioSelect,
+        choices=[("", _("Ordinary")), *((one.value, one.label) for one in (Priority.ELDERLY, Priority.EMERGENCY))],
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, groups: Collection[SeriesBrief], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["series"].choices = [(str(one.id), f"{one.letter}  {one.name}") for one in groups]  # type: ignore[attr-defined]
+        self.fields["series"].initial = str(next(iter(groups)).id) if groups else None
+
+    def as_ticket(self) -> dict[str, Any]:
+        return {"series_id": UUID(self.cleaned_data["series"]), "priority": self.cleaned_data["priority"]}
+
+
+class TransferForm(forms.Form):
+    """Where somebody is sent on to: a group, and a provider or a room if it is not whoever calls next."""
+
+    series = forms.ChoiceField(label=_("Group"), required=False)
+    caller = forms.ChoiceField(label=_("Provider or room"), required=False)
+
+    def __init__(self, *args: Any, groups: Collection[SeriesBrief], callers: Collection[Caller], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.callers = {one.value: one for one in callers}
+        same = [("", _("The same group")), *((str(one.id), f"{one.letter}  {one.name}") for one in groups)]
+        self.fields["series"].choices = same  # type: ignore[attr-defined]
+        anybody = [("", _("Whoever calls next")), *((one.value, one.name) for one in callers)]
+        self.fields["caller"].choices = anybody  # type: ignore[attr-defined]
+
+    def as_places(self) -> dict[str, Any]:
+        who = self.callers.get(self.cleaned_data["caller"])
+        series = self.cleaned_data["series"]
+        return {
+            "series_id": UUID(series) if series else None,
+            "provider_id": who.provider_id if who else None,
+            "room_id": who.room_id if who else None,
+        }
+
+
+class PlaceForm(ReadingForm):
+    """Whether patients of a location wait by tickets, and how its boards sound."""
+
+    is_active = forms.BooleanField(label=_("Patients wait by tickets"), required=False)
+    has_chime = forms.BooleanField(label=_("Boards chime when somebody is called"), required=False)
+    has_voice = forms.BooleanField(label=_("Boards say the token and the room"), required=False)
+
+
+class SeriesForm(forms.Form):
+    """A ticket group."""
+
+    letter = forms.CharField(label=_("Letter"), max_length=1)
+    name = forms.CharField(label=_("Name"), max_length=60, help_text=_("As patients read it at the kiosk."))
+    services = forms.MultipleChoiceField(
+        label=_("Services"), required=False, widget=forms.CheckboxSelectMultiple,
+        help_text=_("A service is of one group; one of none gets tickets of the first."),
+    )  # fmt: skip
+    takes_walk_ins = forms.BooleanField(label=_("Offered at the kiosk"), required=False, initial=True)
+    is_active = forms.BooleanField(label=_("In use"), required=False, initial=True)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["services"].choices = every_service()  # type: ignore[attr-defined]
+
+    def as_series(self) -> dict[str, Any]:
+        values = {name: self.cleaned_data[name] for name in ("letter", "name", "takes_walk_ins", "is_active")}
+        return {**values, "service_ids": [UUID(one) for one in self.cleaned_data["services"]]}
+
+
+class EditSeriesForm(ReadingForm, SeriesForm):
+    """The same for a group that exists."""
+
+
+class ScreenForm(forms.Form):
+    """An address for a board or a kiosk."""
+
+    kind = forms.ChoiceField(label=_("Kind"), choices=ScreenKind.choices)
+    location = forms.ChoiceField(label=_("Location"))
+    name = forms.CharField(label=_("Where it stands"), max_length=60)
+
+    def __init__(self, *args: Any, locations: Choices, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["location"].choices = locations  # type: ignore[attr-defined]
+
+
+class NumberForm(forms.Form):
+    """At the kiosk: the number on the card, and the date of birth in three fields."""
+
+    number = forms.CharField(max_length=24)
+    day = forms.IntegerField(min_value=1, max_value=31)
+    month = forms.IntegerField(min_value=1, max_value=12)
+    year = forms.IntegerField(min_value=1880, max_value=2200)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not self.errors:
+            try:
+                data["born"] = date(data["year"], data["month"], data["day"])
+            except ValueError as error:
+                raise forms.ValidationError(_("There is no such day."), code="invalid") from error
+        return data

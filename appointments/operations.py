@@ -7,12 +7,15 @@ from uuid import UUID
 from django.utils import timezone
 
 from appointments import selectors
-from appointments.models import Appointment, Holiday, Schedule, ScheduleException, Service
+from appointments.models import Appointment, Holiday, Schedule, ScheduleException, Service, Ticket
 from appointments.policies import visible_appointments
 from appointments.selectors.picking import bookable_services, offered_times
+from appointments.selectors.queue import board_facts, queue_lanes
+from appointments.selectors.queue_places import QueuePlace, queue_places
+from appointments.selectors.queue_waits import durations_at
 from appointments.selectors.reminders import due_reminders
 from appointments.selectors.settings import exceptions_of, providers_with_hours, services_with_offers, weekly_hours_of
-from appointments.services import book_appointment
+from appointments.services import book_appointment, call_next, take_ticket
 from clinics.models import Provider
 from clinics.operations import as_anybody
 from core.accounts.actor import Actor, system_actor
@@ -141,8 +144,48 @@ def _booking() -> dict[str, Any]:
     }
 
 
+def _a_place() -> QueuePlace:
+    """A location whose patients wait by tickets. Raises NoSample."""
+    places = queue_places()
+    if not places:
+        raise NoSample("Nobody waits by tickets in this clinic.")
+    return places[0]
+
+
+def _queue() -> dict[str, Any]:
+    return {**as_anybody(), "place": _a_place(), "now": timezone.now()}
+
+
+def _board() -> dict[str, Any]:
+    place, now = _a_place(), timezone.now()
+    return {"location_id": place.id, "day": place.day_at(now), "minute": now.replace(second=0, microsecond=0)}
+
+
+def _durations() -> dict[str, Any]:
+    place = _a_place()
+    return {"location_id": place.id, "day": place.day_at(timezone.now())}
+
+
+def _ticket() -> dict[str, Any]:
+    return {"actor": system_actor(current_clinic_id()), "location_id": _a_place().id}
+
+
+def _next_call() -> dict[str, Any]:
+    """Where somebody waits today. Raises NoSample."""
+    for place in queue_places():
+        if Ticket.objects.filter(location_id=place.id, day=place.day_at(timezone.now())).to_call().exists():
+            return {"actor": system_actor(current_clinic_id()), "location_id": place.id}
+    raise NoSample("Nobody waits in this clinic.")
+
+
 def register() -> None:
     accept("appointments_appointmentchange(actor_id)", PEOPLE_STAY)
+    accept("appointments_ticketchange(actor_id)", PEOPLE_STAY)
+    optimizer.register("queue.lanes", queue_lanes, _queue)
+    optimizer.register("queue.board", board_facts, _board)
+    optimizer.register("queue.durations", durations_at, _durations)
+    optimizer.register("queue.take", take_ticket, _ticket, writes=True)
+    optimizer.register("queue.call_next", call_next, _next_call, writes=True)
     optimizer.register("appointments.list", listed, as_anybody)
     optimizer.register("appointments.list.last_page", last_listed, as_anybody)
     optimizer.register("appointments.detail", selectors.appointment_detail, _one_visit)

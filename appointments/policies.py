@@ -9,8 +9,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from appointments.choices import ChangeKind, Status
-from appointments.models import Appointment, AppointmentChange
-from appointments.querysets import AppointmentQuerySet
+from appointments.models import Appointment, AppointmentChange, Ticket
+from appointments.querysets import AppointmentQuerySet, TicketQuerySet
 from clinics.models import Location, Provider
 from core.accounts.actor import Actor
 from core.audit.restricted import Opening
@@ -31,6 +31,14 @@ def visible_appointments(actor: Actor) -> AppointmentQuerySet:
         own = PatientAccount.objects.filter(user=actor.user_id).values("patient_id")
         visits = visits.filter(patient_id__in=own)
     return visits
+
+
+def visible_tickets(actor: Actor) -> TicketQuerySet:
+    """The clinic's tickets; only those at the person's locations if they have some. No query yet."""
+    tickets: TicketQuerySet = Ticket.objects.all()
+    if not actor.can("queue", "view"):
+        return tickets.none()
+    return tickets.filter(location_id__in=actor.location_ids) if actor.location_ids else tickets
 
 
 class Treating:

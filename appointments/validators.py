@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from appointments.choices import ExceptionKind, Tone, Weekday
+from appointments.choices import ExceptionKind, ScreenKind, Tone, Weekday
 from clinics.choices import RoomKind
 from core.errors import Detail, ValidationFailed
 from core.validators import (
@@ -83,6 +83,34 @@ def exception_rules() -> dict[str, Rule]:
 
 def holiday_rules() -> dict[str, Rule]:
     return {"day": clean_date, "name": partial(clean_name, max_length=120, required=True)}
+
+
+def clean_letter(value: Any) -> str:
+    """One letter from A to Z; a small one becomes a capital."""
+    letter = str(value).strip().upper()
+    if len(letter) != 1 or not letter.isascii() or not letter.isalpha():
+        raise ValidationError(_("One letter from A to Z."), code="invalid")
+    return letter
+
+
+def place_rules() -> dict[str, Rule]:
+    return {"is_active": clean_boolean, "has_chime": clean_boolean, "has_voice": clean_boolean}
+
+
+def series_rules() -> dict[str, Rule]:
+    return {
+        "letter": clean_letter,
+        "name": partial(clean_name, max_length=60, required=True),
+        "takes_walk_ins": clean_boolean,
+        "is_active": clean_boolean,
+    }
+
+
+def screen_rules() -> dict[str, Rule]:
+    return {
+        "kind": partial(clean_choice, choices=ScreenKind.values),
+        "name": partial(clean_name, max_length=60, required=True),
+    }
 
 
 def visit_rules() -> dict[str, Rule]:

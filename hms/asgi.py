@@ -1,4 +1,7 @@
-"""One front for everything: the WSGI application runs in a thread pool behind ASGI (docs/decisions/0003-asgi-front.md)."""
+"""One front for everything: the WSGI application runs in a thread pool behind ASGI (docs/decisions/0003-asgi-front.md).
+
+Streams and sockets stay here, once the application has let them in.
+"""
 
 import os
 from typing import cast
@@ -10,9 +13,15 @@ from django.conf import settings
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hms.settings")
 os.environ.setdefault("HMS_PROCESS", "web")
 
-from core.uploads.limits import body_limit
-from hms.bodies import Application, WholeBody
 from hms.wsgi import application as wsgi_application
 
+# isort: split
+from core.realtime.front import Streams
+from core.realtime.process import join
+from core.uploads.limits import body_limit
+from hms.bodies import Application, WholeBody
+
 _threads = WSGIMiddleware(cast(WSGIApp, wsgi_application), workers=int(os.environ.get("HMS_WEB_THREADS", "8")))
-application = WholeBody(cast(Application, _threads), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, larger=body_limit)
+bodies = WholeBody(cast(Application, _threads), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, larger=body_limit)
+application = Streams(bodies)
+join()

@@ -22,6 +22,7 @@ preload_app = False  # a pool opened before the fork would be shared by processe
 graceful_timeout = 30
 timeout = 60
 keepalive = 5  # seconds; a stop waits for idle connections no longer than this
+websocket_max_message_size = 64 * 1024  # bytes; a frame of ours has at most 4 kB, and larger ones are told so
 accesslog = None  # paths may carry search terms; nothing of ours logs them
 errorlog = "-"
 loglevel = os.environ.get("LOG_LEVEL", "info").lower()
@@ -43,21 +44,27 @@ control_socket_disable = True  # its default path is shared by every installatio
 def post_worker_init(worker: Worker) -> None:
     """The application is loaded, the fork is behind us: now threads and connections of its own may begin."""
     from core.audit.draining import drainer
-    from core.cache.process import listener
+    from core.listening import listener
     from core.messaging.courier import courier
+    from core.realtime import process as live
+    from core.realtime.hub import hub
     from hms.memory import settle
 
     settle()
+    hub.stopping = lambda: not worker.alive
     listener.start()
+    live.start()
     courier.start()
     drainer.start()
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:
     from core.audit.draining import drainer
-    from core.cache.process import listener
+    from core.listening import listener
     from core.messaging.courier import courier
+    from core.realtime import process as live
 
     courier.stop()
+    live.stop()
     listener.stop()
     drainer.stop()

@@ -373,6 +373,10 @@ HMS_WORKER_MAX_MB = env.int("HMS_WORKER_MAX_MB", default=400)
 HMS_JOB_DAYS = env.int("HMS_JOB_DAYS", default=30)
 HMS_NOTIFICATION_DAYS = env.int("HMS_NOTIFICATION_DAYS", default=90)
 
+# --- Live updates (docs/live.md) -------------------------------------------------------------------------------------------
+HMS_LIVE_STREAMS = env.int("HMS_LIVE_STREAMS", default=1000)
+HMS_LIVE_RELAY = env.str("HMS_LIVE_RELAY", default="")
+
 # --- Rate limits (docs/operators.md, "Rate limits") --------------------------------------------------------------------
 HMS_RATE_ANON = env.str("HMS_RATE_ANON", default="60/m,1000/h")
 HMS_RATE_USER = env.str("HMS_RATE_USER", default="600/m")
@@ -380,6 +384,8 @@ HMS_RATE_AUTH = env.str("HMS_RATE_AUTH", default="10/m")
 HMS_RATE_UPLOAD = env.str("HMS_RATE_UPLOAD", default="5/m")
 HMS_RATE_HEAVY = env.str("HMS_RATE_HEAVY", default="100/h")
 HMS_RATE_SEARCH = env.str("HMS_RATE_SEARCH", default="240/m")
+HMS_RATE_SCREEN = env.str("HMS_RATE_SCREEN", default="120/m")
+HMS_RATE_KIOSK = env.str("HMS_RATE_KIOSK", default="10/m,100/h")
 HMS_RATE_PROCESSES = env.int("HMS_RATE_PROCESSES", default=env.int("WEB_CONCURRENCY", default=2))
 CACHES["counters"] = {"BACKEND": "core.security.limiting.counters.Counters"}
 RATELIMIT_USE_CACHE = "counters"

@@ -1,6 +1,6 @@
 """The query parameters of scheduling: read once, named when wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -61,8 +61,11 @@ class Parameters:
         return value
 
     def statuses(self, name: str) -> list[str]:
+        return self.words(name, Status.values)
+
+    def words(self, name: str, known: Collection[str]) -> list[str]:
         wanted = self.given[name].split(",") if name in self.given else []
-        if unknown := [text for text in wanted if text not in Status.values]:
+        if unknown := [text for text in wanted if text not in known]:
             self._refuse(name, "invalid_choice", f"There is no status {unknown[0][:40]!r}.")
         return wanted
 

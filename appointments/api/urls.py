@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from appointments.api.availability import AvailabilityViewSet, SlotViewSet
+from appointments.api.queue import TicketViewSet
 from appointments.api.settings import HolidayViewSet, ScheduleExceptionViewSet, ScheduleViewSet, ServiceViewSet
 from appointments.api.visits import AppointmentHistoryViewSet, AppointmentViewSet
 
@@ -13,6 +14,7 @@ router.register("schedules", ScheduleViewSet, "schedule")
 router.register("schedule-exceptions", ScheduleExceptionViewSet, "schedule-exception")
 router.register("holidays", HolidayViewSet, "holiday")
 router.register("appointments", AppointmentViewSet, "appointment")
+router.register("queue", TicketViewSet, "ticket")
 urlpatterns = [
     *router.urls,
     path("slots", SlotViewSet.as_view({"get": "list"}), name="slot-list"),

@@ -23,6 +23,7 @@ from appointments.pages.slot_picker import Wish, slot_picker
 from appointments.policies import visible_appointments
 from appointments.selectors import history_of
 from appointments.selectors.picking import bookable_services
+from appointments.selectors.queue_places import code_to_check_in
 from appointments.services import change_status, reschedule_appointment, undo_last_change
 from core.accounts.actor import Actor
 from core.audit.subjects import shown
@@ -94,6 +95,7 @@ def detail(request: ClinicRequest, visit_id: UUID) -> HttpResponse:
         "can_undo": visit.status in UNDOABLE and request.actor.can("appointment", "undo"),
         "changes": history_of(visit)[::-1] if sees_history else [],
         "sees_history": sees_history,
+        "code": code_to_check_in(visit.pk, visit.location_id) if visit.status in MOVABLE else "",
         "reason_form": ReasonForm(initial={"version": visit.version}),
     }
     return render(request, "appointments/visit.html", context)

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 from appointments.choices import Reply
 from appointments.errors import LinkGone
 from appointments.models import Reminder
+from appointments.selectors.queue_places import code_to_check_in
 from appointments.services.answers import answer_reminder, clinic_of_link, open_link
 from core.errors import DomainError
 from core.pages.reading import read_number
@@ -26,7 +27,7 @@ LATE = (10, 20, 30)  # minutes that are offered
 
 @require_http_methods(["GET", "POST"])
 def visit_link(request: HMSRequest, token: str) -> HttpResponse:
-    """GET shows, POST answers, each answer once. Up to three queries to show, thirteen to answer."""
+    """GET shows, POST answers, each answer once. Up to four queries to show, thirteen to answer."""
     try:
         clinic, reminder_id = clinic_of_link(token)
         with narrowed(clinic_id=clinic.pk):
@@ -56,6 +57,7 @@ def _page(request: HMSRequest, clinic: Clinic, reminder: Reminder, done: Reply |
         "reminder": reminder,
         "done": done,
         "late": LATE,
+        "code": code_to_check_in(visit.pk, visit.location_id),
     }
     response = render(request, "appointments/visit_link.html", context)
     response["X-Robots-Tag"] = "noindex, nofollow"

@@ -15,6 +15,7 @@ from appointments.services.hours import (
     update_holiday,
     update_schedule,
 )
+from appointments.services.queue import call_next, step_ticket, take_ticket, transfer_ticket
 from appointments.services.reminders import send_reminders
 from appointments.services.workflow import change_notes, change_status, undo_last_change
 
@@ -22,6 +23,7 @@ __all__ = [
     "answer_reminder",
     "book_appointment",
     "booking_problems",
+    "call_next",
     "change_notes",
     "change_status",
     "create_exception",
@@ -34,6 +36,9 @@ __all__ = [
     "replace_week",
     "reschedule_appointment",
     "send_reminders",
+    "step_ticket",
+    "take_ticket",
+    "transfer_ticket",
     "undo_last_change",
     "update_exception",
     "update_holiday",

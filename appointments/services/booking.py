@@ -139,7 +139,7 @@ def reschedule_appointment(
     if wrong or provider is None:
         _refuse_places(actor, None, room_id, wrong)
         raise ValidationFailed(_("Some fields are wrong."), wrong)
-    was = appointment.start, appointment.provider_id
+    was = appointment.start, appointment.provider_id, appointment.location_id
     old = _resources(appointment)
     start = start.astimezone(UTC)
     end = start + (appointment.end - appointment.start)
@@ -153,7 +153,7 @@ def reschedule_appointment(
         actor=actor, appointment=appointment, kind=ChangeKind.MOVED, from_status=appointment.status,
         from_start=was[0], from_provider_id=was[1], reason=reason,
     )  # fmt: skip
-    announce_visit(events.MOVED, appointment)
+    announce_visit(events.MOVED, appointment, from_location=was[2] if was[2] != appointment.location_id else None)
     return appointment
 
 

@@ -37,8 +37,9 @@ def record_change(
     )
 
 
-def announce_visit(event: Event, appointment: Appointment) -> None:
+def announce_visit(event: Event, appointment: Appointment, *, from_location: UUID | None = None) -> None:
     """Tell whoever wants to know what happened to the visit. One statement."""
+    was = {"from_location": from_location} if "from_location" in event.fields else {}
     announce(
         event,
         appointment.id,
@@ -49,6 +50,7 @@ def announce_visit(event: Event, appointment: Appointment) -> None:
         location=appointment.location_id,
         status=appointment.status,
         source=appointment.source,
+        **was,
     )
 
 

@@ -64,6 +64,7 @@ MATRIX: dict[str, dict[str, frozenset[Role]]] = {
     "membership": {"view": _operators | _oversight | {Role.SUPPORT}, "create": _operators, "change": _operators},
     "api_key": {"view": _admins | _oversight, "create": _admins, "end": _admins},
     "data_sync": {"view": _admins | _oversight, "create": _admins, "change": _admins, "send": _admins},
+    "live": {"view": _staff | _operators | {Role.SUPPORT}},
     "webhook": {"view": _admins | _oversight, "create": _admins, "change": _admins, "replay": _admins},
     "staff": {"view": _staff | _operators | {Role.SUPPORT}},
     "location": {"view": frozenset(Role), "create": _operators, "change": _operators},
@@ -119,6 +120,19 @@ MATRIX: dict[str, dict[str, frozenset[Role]]] = {
         "reschedule": _front_desk | {Role.SUPER_ADMIN},
         "history": _front_desk | _oversight | {Role.SUPER_ADMIN},
     },
+    "queue": {
+        "view": _front_desk | _oversight | {Role.SUPER_ADMIN},
+        "create": _front_desk,
+        "call": _front_desk,
+        "recall": _front_desk,
+        "serve": _front_desk,
+        "skip": _front_desk,
+        "put_back": _front_desk,
+        "transfer": _front_desk,
+        "finish": _front_desk,
+        "leave": _front_desk,
+    },
+    "queue_setup": {"view": _admins, "create": _admins, "change": _admins},
 }
 
 

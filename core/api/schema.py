@@ -114,8 +114,8 @@ class HMSSchema(AutoSchema):
 
     @property
     def is_a_file(self) -> bool:
-        """Does the answer hold a file in place of JSON?"""
-        return self.is_of_a_clinic and self.view.action in self.view.file_actions
+        """Does the answer hold a file, or a stream, in place of JSON?"""
+        return getattr(self.view, "action", None) in getattr(self.view, "file_actions", ())
 
     def get_tags(self) -> list[str]:
         return [self._words[0]]
@@ -164,7 +164,7 @@ class HMSSchema(AutoSchema):
     def _shared_parameters(self) -> list[Any]:
         """What an operation takes beside its own: the clinic, pages, and the headers of the contract."""
         shared: list[Any] = [headers.REQUEST_ID]
-        if self.is_of_a_clinic:
+        if self.is_of_a_clinic or self.is_a_file:
             shared += [headers.CLINIC, _query("clinic_id", STRING, "As `X-Clinic-ID`.")]
             if self.is_a_file:
                 return shared

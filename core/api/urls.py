@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from core.api.auth import LogoutView, MeView, RefreshView, SessionViewSet, TokenView
 from core.api.jobs import JobsView
+from core.api.live import EventsView, QueueUpdatesView, StreamHealthView
 from core.api.notifications import NotificationsView
 from core.api.one_time import CodeRequestView, CodeVerifyView
 from core.api.webhooks import WebhookDeliveryViewSet, WebhookViewSet
@@ -23,5 +24,8 @@ urlpatterns = [
     path("auth/otp/request", CodeRequestView.as_view(), name="auth-otp-request"),
     path("auth/otp/verify", CodeVerifyView.as_view(), name="auth-otp-verify"),
     path("auth/me", MeView.as_view({"get": "retrieve"}), name="auth-me"),
+    path("events", EventsView.as_view({"get": "stream"}), name="events"),
+    path("sse/queue-updates", QueueUpdatesView.as_view({"get": "stream"}), name="queue-updates"),
+    path("sse/health", StreamHealthView.as_view({"get": "retrieve"}), name="stream-health"),
     *router.urls,
 ]

@@ -18,10 +18,10 @@ from core.audit.events import AccessRecord, stored
 from core.audit.spool import Spool
 from core.audit.subjects import Reading, collecting, shown
 from core.cache.benchmark import microseconds
-from core.cache.process import listener
 from core.database.roles import connection_apart
 from core.history.sealing import seal
 from core.history.verification import Verified, verify
+from core.listening import listener
 from core.tenancy.context import clinic_scope
 from core.tenancy.ids import new_id
 

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from uuid import uuid4
 
 from core.cache import Key, Tag, cache
-from core.cache.process import listener, memory, shared
+from core.cache.process import memory, shared
+from core.listening import listener
 from core.tenancy.models import Clinic
 
 SECONDS_TO_START = 5

@@ -7,13 +7,14 @@ from django.conf import settings
 from django.db import connections
 
 from core.cache.generations import Generations
-from core.cache.listener import Listener
 from core.cache.memory import Memory
 from core.cache.secrecy import Secrecy
 from core.cache.seen import Heard
 from core.cache.statistics import summed
 from core.cache.store import Cache, LocalLevel
+from core.listening import listener
 from core.redis import RedisLink, link
+from core.tenancy.announcements import CHANNEL
 
 if TYPE_CHECKING:
     from core.cache.shared import SharedLevel
@@ -22,15 +23,19 @@ PUBLISH_SECONDS = 5.0  # between two times that a process tells the others its f
 
 
 class Ears:
-    """What this process does with what the listener hears."""
+    """What this process's cache does with what the listener hears."""
+
+    channel = CHANNEL
 
     def __init__(self, memory: Memory, generations: Generations, shared: "SharedLevel | None") -> None:
         self.memory, self.generations, self.shared = memory, generations, shared
         self.heard = Heard()
         self._published = 0.0
 
-    def hear(self, mark: str, tags: tuple[str, ...], payload: str) -> None:
+    def hear(self, payload: str) -> None:
         """Somebody has committed. The writer, or another listener, may have made it known already."""
+        mark, *said = payload.split("\n")
+        tags = tuple(said)
         if self.shared is not None:
             self.shared.membership.tell(mark, payload, tags)
         if not (self.generations.was_heard(mark) or self.generations.was_heard(payload)):
@@ -43,6 +48,9 @@ class Ears:
         self.memory.clear()
         if self.shared is not None:
             self.shared.membership.leave()
+
+    def listening(self) -> None:
+        """The heartbeat says when there is something to trust."""
 
     def beat(self, began: float) -> None:
         """All that was committed before `began` has been heard."""
@@ -74,7 +82,7 @@ def _shared_level(link: RedisLink) -> "SharedLevel":
 
 shared = _shared_level(link) if link is not None else None
 ears = Ears(memory, generations, shared)
-listener = Listener(ears.hear, ears.gap, ears.beat)
+listener.join(ears)
 cache = Cache(LocalLevel(memory, generations, listener.stamp), shared)
 
 

@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from core.audit.subjects import NOBODY, Subjects
-from core.cache.listener import TRUSTED
 from core.cache.memory import Entry, Memory
 from core.cache.secrecy import Secrecy
 from core.cache.store import Look
 from core.cache.tags import Tags, named, texts_of
+from core.listening import TRUSTED
 from core.redis import Client, RedisLink
 from core.security.crypto import Undecipherable
 from core.tenancy.announcements import EVERYTHING

@@ -63,7 +63,7 @@ class Level(Protocol):
 
 
 class LocalLevel:
-    """Values in memory, generations in the machine's file; trusted while `stamp` gives one (core.cache.listener)."""
+    """Values in memory, generations in the machine's file; trusted while `stamp` gives one (core.listening)."""
 
     def __init__(self, memory: Memory, generations: Generations, stamp: Callable[[], object | None]) -> None:
         self.memory = memory

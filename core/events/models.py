@@ -19,6 +19,9 @@ class DomainEvent(ClinicModel):
 
     Numbers are given as rows come, and committed in another order: a reader takes whole transactions (`xid`), none but those
     below ALL_OVER_BELOW. Events about one record are in the order of `seq`, because services lock what they change.
+
+    `position` is given as the transaction commits (core.events.numbering): within a clinic it grows in the order in which events
+    become visible. None: written while the triggers were off.
     """
 
     subject_columns = ("data",)
@@ -37,12 +40,15 @@ class DomainEvent(ClinicModel):
         db_default=models.Func(models.Value("core_domainevent_seq_seq"), function="nextval", output_field=models.BigIntegerField()),
     )
 
+    position = models.BigIntegerField(_("position"), null=True, editable=False)
+
     class Meta(ClinicModel.Meta):
         verbose_name = _("event")
         verbose_name_plural = _("events")
         indexes: ClassVar = [
             models.Index(fields=["clinic", "xid", "seq"], name="core_domainevent_replay"),
             models.Index(fields=["clinic", "at"], name="core_domainevent_by_time"),
+            models.Index(fields=["clinic", "position"], name="core_domainevent_live", condition=models.Q(position__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -23,6 +23,7 @@ from hms.demo.invariants import check_invariants
 from hms.demo.models import DemoState
 from hms.demo.people import invent_patients
 from hms.demo.places import CLINICS, DemoClinic
+from hms.demo.queue import add_tickets, clear_tickets, open_queues
 from hms.demo.rows import insert_rows
 from hms.demo.today import Today, plan_today
 from hms.demo.visits import Rows, add_rows
@@ -132,6 +133,8 @@ def _set_up(clinic: Clinic, now: datetime, say: Say, fresh: bool) -> str:
         _plan_other_days(view, rows, today, patients, portal, now)
     for part in (rows.appointments, rows.changes, rows.claims):
         insert_rows(part)
+    open_queues()
+    add_tickets(view, rows.appointments, now)
     check_invariants(now=now, day=day)
     state.day, state.seeded_at = day, now
     state.save()
@@ -154,7 +157,8 @@ def _plan_other_days(
 
 
 def _clear(day: date | None) -> None:
-    """Take away one day's visits, or all; claims first, as the references ask."""
+    """Take away one day's visits, or all; tickets and claims first, as the references ask."""
+    clear_tickets(day)
     visits = Appointment.objects.all() if day is None else Appointment.objects.filter(local_day=day)
     ids = visits.values("pk")
     for part in (Claim, AppointmentChange):

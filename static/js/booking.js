@@ -70,6 +70,9 @@ document.addEventListener("htmx:load", (event) => {
   if (target.matches?.("[data-calendar]")) toNow(target);
 });
 
+// What is being booked was not drawn by the server.
+document.addEventListener("hms:renewed", (event) => event.target.matches("[data-calendar]") && draw(chosen()));
+
 /* The calendar opens where the day is now. */
 function toNow(calendar) {
   const now = calendar?.querySelector(".now");

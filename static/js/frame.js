@@ -167,13 +167,13 @@ function arrive(root) {
 }
 arrive(document);
 
-/* --- What keeps itself up to date: data-live="its address", data-every="seconds"; its id is the same in what comes ------------
+/* --- What asks by itself, because no stream tells of it: data-poll="its address", data-every="seconds"; its id is the same in what comes ------------
    Asked for only while the page is seen, and quietly: 204 or the same again changes nothing. What somebody is doing there goes on. */
 
 const SLOWEST = 60; // seconds between two tries while there is no answer
 const steady = (html) => html.replace(/<input type="hidden"[^>]*>/g, ""); // every answer has tokens of its own
 
-function keepLive(id, first) {
+function poll(id, first) {
   const part = () => document.getElementById(id);
   const every = () => Number(part()?.dataset.every);
   let pause = every();
@@ -185,15 +185,15 @@ function keepLive(id, first) {
     clearTimeout(timer);
     timer = setTimeout(look, seconds * 1000);
   };
-  const lost = (is) => document.querySelectorAll(`[data-live-lost="${id}"]`).forEach((note) => (note.hidden = !is));
-  const stopped = () => document.hidden || document.querySelector(`[data-live-switch="${id}"] input`)?.checked === false;
+  const lost = (is) => document.querySelectorAll(`[data-poll-lost="${id}"]`).forEach((note) => (note.hidden = !is));
+  const stopped = () => document.hidden || document.querySelector(`[data-poll-switch="${id}"] input`)?.checked === false;
 
   async function look() {
     if (!part()) return;
     if (stopped()) return wait(every()); // coming back asks at once
     asking = true;
     try {
-      const answer = await fetch(part().dataset.live, { headers: { "HX-Request": "true" }, redirect: "manual", signal: AbortSignal.timeout(30_000) });
+      const answer = await fetch(part().dataset.poll, { headers: { "HX-Request": "true" }, redirect: "manual", signal: AbortSignal.timeout(30_000) });
       if (answer.type === "opaqueredirect" || !answer.ok) throw new Error(answer.status);
       const html = answer.status === 204 ? "" : await answer.text();
       lost(false);
@@ -231,8 +231,8 @@ function renew(part, html) {
   if (within && document.activeElement === document.body) document.getElementById(part.id)?.focus({ preventScroll: true });
 }
 
-document.querySelectorAll("[data-live]").forEach((part) => keepLive(part.id, "first" in part.dataset));
-document.querySelectorAll("[data-live-switch]").forEach((part) => (part.hidden = false));
+document.querySelectorAll("[data-poll]").forEach((part) => poll(part.id, "first" in part.dataset));
+document.querySelectorAll("[data-poll-switch]").forEach((part) => (part.hidden = false));
 
 /* --- The bell: its link opens a panel with the newest. Without a script, or in a new tab, it leads to the page ---------------- */
 
@@ -264,6 +264,7 @@ if (bell) {
     await window.htmx.ajax("GET", bell.dataset.bell, { source: bell, target: panel, swap: "innerHTML" });
   });
 }
+if (words.clinic && document.querySelector("[data-live]")) import("./live.js");
 
 const box = document.querySelector("[data-search]");
 let waking;

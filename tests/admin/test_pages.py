@@ -37,6 +37,10 @@ NOT_REGISTERED = {
     "patients.MrnSequence": "a counter; changing it by hand would give numbers out twice",
     "appointments.ServiceProvider": "who offers a service is chosen in the service's own form",
     "appointments.Reminder": "made by the clock; what the patient answered stands in the visit's history",
+    "appointments.LocationQueue": "set up on the queue's own page in the settings",
+    "appointments.QueueScreen": "made and ended there, where its address is shown",
+    "appointments.QueueSeries": "set up there",
+    "appointments.SeriesService": "chosen in the ticket group's own form",
     "appointments.Claim": "made and freed with the visit; by hand it would allow double booking",
 }
 ADMINS = [Role.CLINIC_ADMIN, Role.SUPER_ADMIN, Role.SYSTEM_ADMIN, Role.SUPPORT]

@@ -21,6 +21,9 @@ KEPT_TEXT = {
     "core.PatientMessage.cause": "codes of ours and of gateways",
     "appointments.Appointment.time_zone": "the location's",
     "appointments.AppointmentChange.actor_name": "staff: a patient can't change a visit",
+    "appointments.Ticket.letter": "the group's",
+    "appointments.TicketChange.action": "a step's name, ours",
+    "appointments.TicketChange.actor_name": "staff, or the kiosk",
 }
 
 

@@ -43,6 +43,7 @@ DELETABLE = {
     "appointments_holiday": "a plan, not a record",
     "appointments_schedule": "a plan, not a record",
     "appointments_scheduleexception": "a plan, not a record",
+    "appointments_seriesservice": "of which ticket group a service is now",
     "appointments_serviceprovider": "who offers what now",
     "core_draft": "what somebody was typing",
     "core_idempotencyrecord": "kept for a day",
@@ -53,6 +54,7 @@ DELETABLE = {
 PARTITIONED = {"core_accessedpatient", "core_accessevent"}
 APPEND_ONLY = {
     "appointments_appointmentchange",
+    "appointments_ticketchange",
     "core_accessedpatient",
     "core_accessevent",
     "core_breakglass",  # but for its ending and its verdict, written once each

@@ -14,7 +14,7 @@ from django.utils.html import escape
 import appointments.forms
 import patients.forms
 from appointments.choices import ChangeKind
-from appointments.models import Appointment, AppointmentChange, Holiday, ScheduleException, Service
+from appointments.models import Appointment, AppointmentChange, Holiday, QueueScreen, QueueSeries, ScheduleException, Service
 from core.accounts.models import User
 from core.accounts.roles import Role
 from core.audit.break_glass import LONGEST_REASON, BreakGlass
@@ -29,6 +29,7 @@ from tests.factories.cases import filled
 from tests.factories.openapi import BodyField, Operation, fields_of, operations, types_of
 from tests.factories.page_forms import PageForm, forms_of
 from tests.factories.patients import patient_data
+from tests.factories.queue import open_queue
 from tests.factories.routes import Route, routes
 from tests.factories.visits import at, book
 from tests.factories.world import Place, World
@@ -37,6 +38,7 @@ from tests.factories.world import Place, World
 CODED = {
     "phone", "phone_alt", "email", "address.country", "country", "language", "emergency_contact.phone", "time_zone", "mrn",
     "price.amount", "price.currency", "url", "otp", "currency", "slug", "locale", "mrn_prefix",
+    "letter", "number",
 }  # fmt: skip
 MANY_LINES = {"notes", "note", "reason", "description", "address"}  # prose: line ends and white space stay
 JOINT = {True: "\n", False: " ⁂ "}
@@ -208,6 +210,18 @@ def by_holiday_page(place: Place, client: Client, texts: dict[str, str]) -> dict
     return Holiday.objects.values().get()
 
 
+def by_series_page(place: Place, client: Client, texts: dict[str, str]) -> dict[str, Any]:
+    open_queue(place)
+    series = QueueSeries.objects.get()
+    sent(client, f"/settings/queue/groups/{series.pk}/", texts)
+    return QueueSeries.objects.values().get(pk=series.pk)
+
+
+def by_screen_page(place: Place, client: Client, texts: dict[str, str]) -> dict[str, Any]:
+    sent(client, "/settings/queue/screens/make/", texts | {"kind": "board", "location": str(place.locations[0].pk)})
+    return QueueScreen.objects.order_by("-created_at", "-id").values()[0]
+
+
 def by_step(place: Place, client: Client, texts: dict[str, str]) -> dict[str, Any]:
     visit = the_visit(place)
     assert client.post(f"/appointments/{visit}/check-in/", texts).status_code in (200, 204, 302, 303)
@@ -305,6 +319,8 @@ DOORS: dict[type[forms.BaseForm], Door] = {
     appointments.forms.EditServiceForm: by_service_page,
     appointments.forms.ExceptionForm: by_exception_page,
     appointments.forms.HolidayForm: by_holiday_page,
+    appointments.forms.EditSeriesForm: by_series_page,
+    appointments.forms.ScreenForm: by_screen_page,
     appointments.forms.StepForm: by_step,
     appointments.forms.ReasonForm: by_cancelling,
     appointments.forms.MoveForm: by_moving,
@@ -331,6 +347,7 @@ LENGTHS: dict[type[forms.BaseForm], int] = {  # of what is no column of a patien
 SAME_FIELDS_AS_ANOTHER = {
     patients.forms.PatientForm: patients.forms.EditPatientForm,
     appointments.forms.ServiceForm: appointments.forms.EditServiceForm,
+    appointments.forms.SeriesForm: appointments.forms.EditSeriesForm,
 }
 
 

@@ -12,12 +12,14 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
+from appointments.models import QueueSeries
 from core.accounts.roles import Role
 from core.tenancy.context import clinic_scope
 from tests.factories.api_client import ApiClient
 from tests.factories.bodies import body_for
 from tests.factories.cases import filled, notification_of
 from tests.factories.openapi import BodyField, Operation, fields_of, operations, types_of
+from tests.factories.queue import open_queue
 from tests.factories.routes import Route
 from tests.factories.world import Place, World
 
@@ -32,6 +34,7 @@ LISTS = {
     "location_ids": "locations",
     "room": "rooms",
     "department": "departments",
+    "series": "series",
     "user": "users",
     "until": "notifications",
 }
@@ -55,6 +58,10 @@ def record_of(place: Place, name: str) -> str:
     if kind == "departments":
         with clinic_scope(place.clinic, reason="test"):
             return str(place.providers[0].department_id)
+    if kind == "series":
+        with clinic_scope(place.clinic, reason="test"):
+            open_queue(place)
+            return str(QueueSeries.objects.get(letter="A").pk)
     if kind == "notifications":
         return notification_of(place)
     if kind == "users":

@@ -70,7 +70,7 @@ class Shooting:
 
     def terminate_listeners(self) -> None:
         self.connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hms cache listener' "
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hms listener' "
             "AND datname = current_database() AND random() < 0.7"
         )
 

@@ -15,7 +15,8 @@ from tests.factories.world import World
 EDITING = [route for route in routes("page", methods=("GET",)) if route.action == "change"]
 # Rows are replaced as a whole, and the page shows them all: whoever saves last has seen what they replace only as it was before.
 WHOLE_LISTS = {"/settings/schedules/{provider_id}/week/"}
-BY_POST_ALONE = {"/patients/{patient_id}/messages/resume/"}  # a button of another page
+# Buttons of another page.
+BY_POST_ALONE = {"/patients/{patient_id}/messages/resume/", "/settings/queue/screens/{screen_id}/end/"}
 
 
 def test_there_are_forms_to_walk() -> None:

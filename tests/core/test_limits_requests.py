@@ -28,7 +28,9 @@ from tests.factories.routes import Route, all_routes
 from tests.factories.world import Place
 
 CLASSES = {  # addresses, or one method of an address
-    RouteClass.FREE: {"/health", "/webhooks/messages/{channel}/"},
+    RouteClass.FREE: {
+        "/health", "/webhooks/messages/{channel}/", "/board/{token}/", "/board/{token}/now/", "/kiosk/{token}/",
+    },
     RouteClass.AUTH: {"/api/v2/auth/token", "/api/v2/auth/otp/request", "/api/v2/auth/otp/verify"},
     RouteClass.REFRESH: {"/api/v2/auth/token/refresh"},
     RouteClass.SIGN_IN: {

@@ -1,6 +1,7 @@
 """The address of every page, with ids from the running demo."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from playwright.sync_api import APIRequestContext
@@ -18,6 +19,8 @@ LISTS = {
     "exceptions": "schedule-exceptions",
     "holidays": "holidays",
     "blocks": "schedules",
+    "locations": "locations",
+    "queue": "queue",
     "members": "memberships",
 }
 POST_ONLY = ("/drafts/", "/switch-clinic/", "/sign-out/", "/settings/people/invitations/", "/queue-dashboard/jobs/")
@@ -27,7 +30,12 @@ POST_ONLY += (
     "/notifications/{notification_id}/",
     "/patients/{patient_id}/messages/resume/",
 )
-BY_LETTER = ("/join/", "/visit/", "/webhooks/")  # the link stands in a message alone, or in a gateway's settings
+BY_LETTER = (
+    "/join/",
+    "/visit/",
+    "/webhooks/",
+    "/board/{token}/now/",
+)  # the link stands in a message alone, or in a gateway's settings
 
 
 def page_routes() -> list[Route]:
@@ -102,6 +110,23 @@ def _api_key(path: str, request: APIRequestContext) -> str:
     return found[1]
 
 
-MADE = {"api-keys": _api_key, "documents": _document_below, "emergency-access": an_access}
+def _in_queue_setup(pattern: str) -> Callable[[str, APIRequestContext], str]:
+    """What the queue's settings name by this pattern."""
+
+    def found(path: str, request: APIRequestContext) -> str:
+        one = re.search(pattern, request.get("/settings/queue/", max_retries=RETRIES).text())
+        assert one, f"the demo's queue has nothing like {pattern}"
+        return one[1]
+
+    return found
+
+
+QUEUE = {
+    "board": _in_queue_setup(r"/board/([^/\"]+)/"),
+    "kiosk": _in_queue_setup(r"/kiosk/([^/\"]+)/"),
+    "screens": _in_queue_setup(r"/settings/queue/screens/([0-9a-f-]{36})/end/"),
+    "groups": _in_queue_setup(r"/settings/queue/groups/([0-9a-f-]{36})/"),
+}
+MADE = {**QUEUE, "api-keys": _api_key, "documents": _document_below, "emergency-access": an_access}
 # Lists that the demo leaves empty: what puts a row on them, so that the walk sees one.
 FILLED = {"/oversight/emergency-access/": an_access, "/patients/{patient_id}/documents/": _document_below}

@@ -74,5 +74,5 @@ def people_in(answer: Any, path: str, everybody: Iterable[Patient]) -> set[UUID]
     found = {one.pk for one in everybody if str(one.pk) in ids or one.mrn in said or one.full_name in said}
     for model in apps.get_models():
         if subject := getattr(model, "subject_path", "").replace(".", "__"):
-            found |= set(model._default_manager.filter(pk__in=ids).values_list(subject, flat=True))
+            found |= set(model._default_manager.filter(pk__in=ids).values_list(subject, flat=True)) - {None}  # about nobody we know
     return found

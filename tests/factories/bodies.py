@@ -8,9 +8,11 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from core.accounts.roles import Role
+from core.tenancy.context import clinic_scope
 from tests.conftest import PASSWORD
 from tests.factories.api_client import Form
 from tests.factories.files import pdf
+from tests.factories.queue import open_queue
 from tests.factories.world import Place
 
 Body = dict[str, Any]
@@ -20,6 +22,13 @@ def next_monday_at(hour: int, place: Place) -> str:
     now = datetime.now(place.clinic.zone)
     day = (now + timedelta(days=7 + (7 - now.weekday()) % 7)).date()
     return datetime(day.year, day.month, day.day, hour, 0, tzinfo=place.clinic.zone).isoformat()
+
+
+def open_location(place: Place) -> str:
+    """Where patients wait by tickets."""
+    with clinic_scope(place.clinic, reason="test"):
+        open_queue(place)
+    return str(place.locations[0].pk)
 
 
 def patient(place: Place) -> Body:
@@ -108,6 +117,9 @@ BODIES: dict[tuple[str, str], Callable[[Place], Body]] = {
     ("post", "/api/v2/appointments"): appointment,
     ("patch", "/api/v2/appointments/{}"): lambda p: {"notes": "Bring the letter"},
     ("post", "/api/v2/appointments/{}/undo"): lambda p: {},
+    ("post", "/api/v2/queue"): lambda p: {"location": open_location(p), "service": str(p.services[0].pk)},
+    ("post", "/api/v2/queue/call-next"): lambda p: {"location": open_location(p), "room": str(p.rooms[0].pk)},
+    ("post", "/api/v2/queue/{}/transfer"): lambda p: {"provider": str(p.providers[1].pk), "room": str(p.rooms[1].pk)},
     ("post", "/api/v2/notifications/{}/read"): lambda p: {},
     ("post", "/api/v2/notifications/read-all"): lambda p: {},
     ("post", "/api/v2/webhooks"): lambda p: {
@@ -121,6 +133,10 @@ BODIES: dict[tuple[str, str], Callable[[Place], Body]] = {
     ("post", "/api/v2/webhooks/{}/replay"): lambda p: {"since": (datetime.now(UTC) - timedelta(hours=1)).isoformat()},
     ("post", "/api/v2/webhook-deliveries/{}/replay"): lambda p: {},
     ("post", "/api/v2/appointments/{}/reschedule"): lambda p: {"start": next_monday_at(11, p)},
+}
+BODIES |= {
+    ("post", f"/api/v2/queue/{{}}/{step}"): lambda p: {}
+    for step in ("call", "recall", "serve", "skip", "put-back", "finish", "leave")
 }
 REASON = ("confirm", "check-in", "start", "complete", "cancel", "no-show")
 BODIES |= {("post", f"/api/v2/appointments/{{}}/{action}"): lambda p: {"reason": "Asked to"} for action in REASON}

@@ -11,8 +11,20 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 
-from appointments.choices import ExceptionKind
-from appointments.models import Appointment, AppointmentChange, Holiday, Reminder, Schedule, ScheduleException, Service
+from appointments.choices import ExceptionKind, ScreenKind
+from appointments.models import (
+    Appointment,
+    AppointmentChange,
+    Holiday,
+    QueueScreen,
+    QueueSeries,
+    Reminder,
+    Schedule,
+    ScheduleException,
+    Service,
+    Ticket,
+    TicketChange,
+)
 from appointments.tokens import token_of
 from clinics.models import Department, Invitation, Location, Provider, Room
 from clinics.services.invitations import join_address
@@ -43,6 +55,7 @@ from hms.demo.models import DemoState
 from patients.models import Consent, Document, Patient, PatientAccount
 from patients.services import add_document
 from tests.factories.access_log import note_looks
+from tests.factories.queue import a_screen, a_ticket, open_queue, token_to
 from tests.factories.routes import Route
 from tests.factories.visits import at, book
 from tests.factories.world import Place
@@ -66,6 +79,9 @@ NOUNS = {
     "emergency-access": BreakGlass,
     "documents": Document,
     "blocks": Schedule,
+    "queue": Ticket,
+    "groups": QueueSeries,
+    "screens": QueueScreen,
     "webhooks": WebhookEndpoint,
     "webhook-deliveries": WebhookDelivery,
 }
@@ -100,6 +116,8 @@ def _id_of(noun: str, place: Place, route: Route) -> str:
         return _link_to_join(place)
     if noun == "visit":
         return _link_to_answer(place)
+    if noun in ("board", "kiosk"):
+        return _screen(place, ScreenKind(noun))
     if noun == "messages":
         return "sms"
     if noun in ("memberships", "members", "staff"):
@@ -239,6 +257,20 @@ def _document(place: Place) -> Document:
     return add_document(actor=actor, patient_id=patient.pk, data={}, content=b"Dear colleague", file_name="letter.txt")
 
 
+def _screen(place: Place, kind: ScreenKind) -> str:
+    with clinic_scope(place.clinic, reason="test case"):
+        return token_to(QueueScreen.objects.filter(kind=kind, ended_at=None).first() or a_screen(place, kind))
+
+
+def _series(place: Place) -> QueueSeries:
+    open_queue(place)
+    return QueueSeries.objects.order_by("letter")[0]
+
+
+def _ticket_step(place: Place) -> TicketChange:
+    return TicketChange.objects.filter(ticket=a_ticket(place)).order_by("pk")[0]
+
+
 def _api_key(place: Place) -> ApiKey:
     return make_api_key(actor=system_actor(place.clinic.pk), name="Laboratory", scopes=["clinic:view"])[0]
 
@@ -300,6 +332,10 @@ MAKERS: dict[Any, Callable[[Place], Any]] = {
     AddressStanding: _standing,
     BreakGlass: _break_glass,
     Appointment: _visit,
+    QueueScreen: a_screen,
+    QueueSeries: _series,
+    Ticket: a_ticket,
+    TicketChange: _ticket_step,
     AppointmentChange: _change,
     Document: _document,
     AuthSession: _session,

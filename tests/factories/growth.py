@@ -7,8 +7,22 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 
-from appointments.choices import ChangeKind, ExceptionKind, Status
-from appointments.models import Appointment, AppointmentChange, Holiday, Schedule, ScheduleException, Service, ServiceProvider
+from appointments.choices import OPEN_TICKETS, ChangeKind, ExceptionKind, ScreenKind, Status, TicketSource
+from appointments.models import (
+    Appointment,
+    AppointmentChange,
+    Holiday,
+    LocationQueue,
+    QueueScreen,
+    QueueSeries,
+    Schedule,
+    ScheduleException,
+    SeriesService,
+    Service,
+    ServiceProvider,
+    Ticket,
+    TicketChange,
+)
 from clinics.models import Department, Invitation, Location, Provider, Room
 from core.accounts.api_keys.models import ApiKey
 from core.accounts.models import Membership, SignInThrottle, User
@@ -24,6 +38,7 @@ from core.webhooks.models import WebhookDelivery, WebhookEndpoint
 from patients.choices import ConsentKind
 from patients.models import Consent, Document, Patient, PatientAccount
 from tests.factories.access_log import note_looks
+from tests.factories.queue import open_queue
 from tests.factories.world import Place
 
 STATES = (Status.CONFIRMED, Status.CHECKED_IN, Status.IN_PROGRESS, Status.COMPLETED, Status.NO_SHOW, Status.REQUESTED)
@@ -45,7 +60,11 @@ def grow(place: Place, many: int = 30) -> None:
             _work_of(providers[n], services[n], location, n)
             _person(place, n)
             _webhook(place, n)
+            _screens(place, n)
         patients = [_patient(n) for n in range(many)]
+        open_queue(place)
+        for n, patient in enumerate(patients):
+            _ticket(place, patient, providers[n], services[n], n)
         some = place.users[Role.NURSE]
         for n, patient in enumerate(patients):
             _visit(place, patient, providers[n], services[n], room, n)
@@ -110,6 +129,41 @@ def _webhook(place: Place, n: int) -> None:
         endpoint=system, event_id=event.pk, about_id=event.about_id, name=event.name, seq=n, happened_at=event.at
     )
     ExternalSystem.objects.create(name=f"{place.clinic.slug}-{n}", kind="lab", endpoints=["https://lab.example.org/api"])
+
+
+def _screens(place: Place, n: int) -> None:
+    """Another location with a queue and a screen."""
+    location = Location.objects.get(name=f"Extra place {n:02}")
+    LocationQueue.objects.create(location=location)
+    QueueScreen.objects.create(kind=ScreenKind.BOARD, location=location, name=f"Extra board {n:02}")
+
+
+def _ticket(place: Place, patient: Patient, provider: Provider, service: Service, n: int) -> None:
+    """Of a group of its own while there are letters; in every state."""
+    letter = chr(ord("B") + n) if n < 25 else "B"
+    series = QueueSeries.objects.get_or_create(letter=letter, defaults={"name": f"Extra group {n:02}"})[0]
+    SeriesService.objects.create(series=series, service=service)
+    now = timezone.now()
+    status = sorted(OPEN_TICKETS)[n % len(OPEN_TICKETS)]
+    ticket = Ticket.objects.create(
+        location=place.locations[0],
+        day=now.astimezone(place.clinic.zone).date(),
+        series=series,
+        letter=letter,
+        number=100 + n,
+        source=TicketSource.WALK_IN,
+        service=service,
+        patient=patient,
+        provider=provider,
+        room=place.rooms[0],
+        status=status,
+        taken_at=now,
+        queued_at=now,
+        last_called_at=now,
+        serving_at=now,
+    )
+    for one in {ticket, Ticket.objects.order_by("pk")[0]}:
+        TicketChange.objects.create(ticket=one, at=now, action="call", actor_name="Growth", to_status=status)
 
 
 def _work_of(provider: Provider, service: Service, location: Location, n: int) -> None:

@@ -116,10 +116,12 @@ def test_who_finds_no_room_is_told_when_to_come_back() -> None:
 
 
 def test_the_front_knows_the_addresses_that_take_files() -> None:
-    from hms.asgi import application
+    from hms.asgi import application, bodies
+
+    assert application.application is bodies
 
     def limit(path: str, content_type: bytes = b"multipart/form-data; boundary=x") -> int:
-        return application.limit_for({"path": path, "headers": [(b"content-type", content_type)]})
+        return bodies.limit_for({"path": path, "headers": [(b"content-type", content_type)]})
 
     assert limit("/api/v2/patients/x/documents") > settings.HMS_UPLOAD_BYTES
     assert limit("/api/v2/patients/x/documents", b"application/json") == settings.DATA_UPLOAD_MAX_MEMORY_SIZE

@@ -30,7 +30,7 @@ def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str
     own = {"HMS_DATABASE_NAME": NAME} if settings.EMBEDDED_POSTGRES else {name: url(role) for role, name in URLS.items()}
     return subprocess.run(
         [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments],
-        env={**os.environ, **own, "HMS_DEMO": "0", **variables},
+        env={**os.environ, **own, "HMS_DEMO": "0", "HMS_PROCESS": "command", **variables},
         capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
 

@@ -13,12 +13,14 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from appointments.models import Reminder
+from appointments.services import take_ticket
 from core.accounts.roles import Role
 from core.errors import Conflict, NotAllowed, NotFound, ValidationFailed
 from core.messaging.models import PatientMessage
 from patients.models import Patient, PatientAccount
 from patients.selectors.everything import DERIVED, bound_models
 from patients.services import add_document, enter_document_in_error, export_patient, note_consent, update_patient
+from tests.factories.queue import open_queue
 from tests.factories.visits import at, book
 from tests.factories.world import Place
 
@@ -37,6 +39,8 @@ def known(in_riverside: Place) -> Patient:
     note_consent(actor=desk, patient_id=patient.pk, kind="messages", given=False)
     visit = book(in_riverside, at(in_riverside, 21, 10), patient_id=patient.pk)
     Reminder.objects.create(appointment=visit, kind="first", start=visit.start)
+    open_queue(in_riverside)
+    take_ticket(actor=desk, location_id=in_riverside.locations[0].pk, patient_id=patient.pk)
     PatientMessage.objects.create(patient_id=patient.pk, kind="reminder", template="appointment_reminder", words="On Monday.")
     for number in range(2):
         document = add_document(

@@ -82,6 +82,16 @@ def account(email: str) -> list[Demand]:
     return [_demand(f"account {normalise_email(email)}", configured("HMS_RATE_AUTH"))]
 
 
+def screen(screen_id: UUID) -> list[Demand]:
+    """Everything that one screen of a waiting room asks: several of them share an address."""
+    return [_demand(f"screen {screen_id}", configured("HMS_RATE_SCREEN"))]
+
+
+def kiosk(screen_id: UUID, what: str) -> list[Demand]:
+    """What is done at one kiosk, of each kind apart."""
+    return [_demand(f"kiosk {what} {screen_id}", configured("HMS_RATE_KIOSK"))]
+
+
 def _auth(address: str) -> Demand:
     return _demand(f"auth {address}", configured("HMS_RATE_AUTH"))
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from core.errors import RateLimited
-from core.security.limiting.callers import account, person
+from core.security.limiting.callers import account, kiosk, person, screen, stranger
 from core.security.limiting.classes import RouteClass
 from core.security.limiting.limiter import limiter
 from core.security.limiting.verdicts import Demand, tightest
@@ -44,6 +44,24 @@ def count_refresh(request: "HMSRequest", user_id: UUID) -> None:
     if not request.counted.caller:
         request.counted.caller = True
         count(request, person(request, user_id, None, RouteClass.USUAL))
+
+
+def count_screen(request: "HMSRequest", screen_id: UUID | None) -> None:
+    """A request of a screen that stands in a waiting room, or (None) of somebody whose address names none. Raises RateLimited.
+
+    Its route is FREE: nothing else counts it.
+    """
+    count(request, stranger(request, RouteClass.USUAL) if screen_id is None else screen(screen_id))
+
+
+def count_at_kiosk(request: "HMSRequest", screen_id: UUID, what: str) -> None:
+    """One more of what is limited at a kiosk: wrong tries, tickets. Raises RateLimited."""
+    count(request, kiosk(screen_id, what))
+
+
+def is_full_at_kiosk(request: "HMSRequest", screen_id: UUID, what: str) -> bool:
+    """Is there no room for one more? Counts nothing."""
+    return any(one.refused for one in limiter.take(kiosk(screen_id, what), hit=False))
 
 
 def too_many(seconds: int) -> RateLimited:

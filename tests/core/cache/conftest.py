@@ -54,7 +54,7 @@ def listening(world: object, request: pytest.FixtureRequest, monkeypatch: pytest
 
     Trust lasts longer than in earnest, so that a machine that is busy with other tests changes no answer.
     """
-    monkeypatch.setattr("core.cache.listener.TRUSTED", 30.0)
+    monkeypatch.setattr("core.listening.TRUSTED", 30.0)
     monkeypatch.setattr("core.cache.shared.TRUSTED", 30.0)
     level: SharedLevel | None = request.getfixturevalue("with_redis") if request.param == "redis" else None
     memory.clear()

@@ -102,7 +102,7 @@ class Clinics(RuleBasedStateMachine):
     def lose_the_listener(self) -> None:
         before = listener.stamp()
         with connected("postgres") as psql:
-            psql.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hms cache listener' "
+            psql.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hms listener' "
                          "AND datname = current_database()")  # fmt: skip
         eventually(lambda: listener.stamp() not in (None, before))
 

@@ -207,7 +207,7 @@ def test_a_listener_that_lost_its_connection_empties_the_memory(desk: Desk) -> N
     assert len(memory)
     before = listener.stamp()
     with connected("postgres") as psql:
-        psql.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hms cache listener' "
+        psql.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hms listener' "
                      "AND datname = current_database()")  # fmt: skip
     eventually(lambda: listener.stamp() not in (None, before))
     if cache.shared is not None:

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from appointments import events as of_visits
-from appointments.choices import TRANSITIONS
+from appointments.choices import TICKET_STEPS, TRANSITIONS
 from appointments.services import book_appointment, change_notes, change_status, reschedule_appointment, undo_last_change
 from core.accounts.actor import system_actor
 from core.accounts.roles import Role
@@ -55,13 +55,14 @@ def test_services_announce_what_the_catalogue_has_and_all_of_it() -> None:
     """Read from their source: every event of an app is named by one of its services."""
     for app in APPS:
         module = PROJECT / app / "events.py"
-        declared = re.findall(r"^([A-Z_]+) = _?\w+\(\"", module.read_text(), re.MULTILINE) if module.exists() else []
+        declared = re.findall(r"^([A-Z_]+) = (?!channel)_?\w+\(\"", module.read_text(), re.MULTILINE) if module.exists() else []
         sources = [path.read_text() for path in (PROJECT / app / "services").glob("*.py")]
         named = {name for text in sources for name in re.findall(r"events\.([A-Z_]+)", text)}
-        by_step = {"OF_STEP"} if app == "appointments" else set()
+        by_step = {"OF_STEP", "OF_TICKET_STEP"} if app == "appointments" else set()
         steps = {name for name in declared if getattr(of_visits, name, None) in of_visits.OF_STEP.values()}
         assert named - by_step == set(declared) - steps, app
     assert set(of_visits.OF_STEP) == set(TRANSITIONS)
+    assert set(of_visits.OF_TICKET_STEP) == set(TICKET_STEPS)
 
 
 def test_nobody_but_a_service_announces() -> None:

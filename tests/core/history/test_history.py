@@ -101,8 +101,10 @@ def _changeable(model: Any) -> str:
 
 def _other(connection: psycopg.Connection[Any], table: str, column: str) -> sql.Composable:
     """Something that the column doesn't hold now."""
-    (kind,) = connection.execute("SELECT data_type FROM information_schema.columns WHERE table_name = %s AND column_name = %s",
-                                 [table, column]).fetchone() or ("",)  # fmt: skip
+    kind, longest = connection.execute(
+        "SELECT data_type, character_maximum_length FROM information_schema.columns WHERE table_name = %s AND column_name = %s",
+        [table, column],
+    ).fetchone() or ("", None)
     name = sql.Identifier(column)
     if kind == "uuid":
         return sql.SQL("gen_random_uuid()")
@@ -110,7 +112,9 @@ def _other(connection: psycopg.Connection[Any], table: str, column: str) -> sql.
         return sql.SQL("NOT {}").format(name)
     if kind == "date":
         return sql.SQL("coalesce({}, '2030-01-01') + 1").format(name)
-    return sql.SQL("coalesce({}, 0) + 1").format(name) if kind == "smallint" else sql.SQL("left('~' || {}, 2)").format(name)
+    if kind == "smallint":
+        return sql.SQL("coalesce({}, 0) + 1").format(name)
+    return sql.SQL("left('~' || {}, {})").format(name, min(longest or 2, 2))
 
 
 def test_only_what_differs_is_kept_and_an_update_of_nothing_is_none(world: World) -> None:

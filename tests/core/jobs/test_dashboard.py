@@ -95,7 +95,7 @@ def test_the_page_shows_progress_causes_and_buttons(sign_in: Any, riverside: Pla
     for shown in ('value="40"', "1 of 3", "ValueError at core/x.py:3", f'id="retry-{dead.pk}"', "Encrypting protected fields"):
         assert shown in page
     piece = browser.get(f"{DASHBOARD}?queue=cache", headers=PIECE).text
-    assert "<html" not in piece and 'data-live="/queue-dashboard/?queue=cache"' in piece and "keys.follow_marks" not in piece
+    assert "<html" not in piece and 'data-poll="/queue-dashboard/?queue=cache"' in piece and "keys.follow_marks" not in piece
     assert 'href="/queue-dashboard/"' in browser.get("/settings/").text
 
 

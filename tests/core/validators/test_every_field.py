@@ -35,6 +35,10 @@ MADE_BY_HMS = {
     "AppointmentChange": {"kind", "actor_name", "from_status", "to_status"},
     "Appointment": {"time_zone", "status", "source"},
     "Claim": {"resource_kind"},
+    "Ticket": {
+        "letter", "number", "source", "priority", "status", "calls", "expected_minutes", "expected_least", "expected_most",
+    },
+    "TicketChange": {"action", "actor_name", "from_status", "to_status"},
     "PatientMessage": {"kind", "template", "language", "channel", "state", "cause", "words"},
     "DomainEvent": {"name", "schema", "about"},
     "WebhookDelivery": {"name", "state", "attempts", "status", "cause"},
@@ -47,7 +51,7 @@ MADE_BY_HMS = {
     "PatientToken": {"token"},
     "MrnSequence": {"last_number"},
     "User": {"password"},
-}
+}  # fmt: skip
 KEPT_BY_MACHINES = {"Change", "Draft", "IdempotencyRecord", "Seal", "SignInThrottle"}
 
 

@@ -1,6 +1,6 @@
-"""Hears what PostgreSQL announces, on a connection of its own in a thread of its own: one in each web process.
+"""Hears what PostgreSQL announces, on a connection of its own in a thread of its own: one in each web process, whoever listens.
 
-While it listens without a gap, the first level can be trusted; its heartbeat says since when there can't have been one.
+Its heartbeat says since when there can't have been a gap: while it is young, what was heard is all there was.
 """
 
 import logging
@@ -8,20 +8,17 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from django.db import connections
 
-from core.tenancy.announcements import CHANNEL
-
 logger = logging.getLogger(__name__)
 
 HEARTBEAT = 0.25  # seconds between two round trips on the listening connection
-TRUSTED = 1.0  # seconds that what is in memory is trusted after a heartbeat
+TRUSTED = 1.0  # seconds that what was heard is trusted to be all after a heartbeat
 ALIVE = {  # a peer that is gone without a word is noticed within seconds
-    "application_name": "hms cache listener",
+    "application_name": "hms listener",
     "keepalives_idle": 2,
     "keepalives_interval": 1,
     "keepalives_count": 3,
@@ -30,18 +27,38 @@ ALIVE = {  # a peer that is gone without a word is noticed within seconds
 PAUSES = (0.05, 0.2, 0.5, 1.0)  # seconds between tries to connect again
 
 
-class Listener:
-    """`hear(mark, tags, payload)` is called for every notice, `gap()` before listening anew, `beat(began)` at each heartbeat."""
+class Receiver(Protocol):
+    """Who wants to hear a channel. Everything is called in the listener's thread, and must neither raise nor wait."""
 
-    def __init__(
-        self, hear: Callable[[str, tuple[str, ...], str], None], gap: Callable[[], None], beat: Callable[[float], None]
-    ) -> None:
-        self._hear, self._gap, self._beat = hear, gap, beat
+    channel: str
+
+    def gap(self) -> None:
+        """Notices may have been missed: called before it listens anew."""
+
+    def listening(self) -> None:
+        """From now on every notice is heard: what was committed before may be read."""
+
+    def hear(self, payload: str) -> None:
+        """Somebody has committed."""
+
+    def beat(self, began: float) -> None:
+        """All that was committed before `began` (time.monotonic) has been heard."""
+
+
+class Listener:
+    """Join the receivers first, then `start()`."""
+
+    def __init__(self) -> None:
+        self._receivers: dict[str, Receiver] = {}
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._spell: object | None = None
         self._beaten = 0.0
         self._woken, self._wake = -1, -1
+
+    def join(self, receiver: Receiver) -> None:
+        """One for each channel."""
+        self._receivers[receiver.channel] = receiver
 
     def stamp(self) -> object | None:
         """The spell of unbroken listening, if its last heartbeat is young enough, else None."""
@@ -56,7 +73,7 @@ class Listener:
         if not self.is_running:
             self._stopping = False
             self._woken, self._wake = os.pipe()
-            self._thread = threading.Thread(target=self._run, name="hms-cache-listener", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="hms-listener", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
@@ -80,12 +97,12 @@ class Listener:
                     self._listen(connection)
             except (psycopg.Error, OSError) as error:
                 if failures == 0:
-                    logger.warning("The cache's listener lost its connection (%s); it connects again.", type(error).__name__)
+                    logger.warning("The listener lost its connection (%s); it connects again.", type(error).__name__)
                 self._spell = None
                 select.select([self._woken], [], [], PAUSES[min(failures, len(PAUSES) - 1)])
                 failures += 1
             except Exception:
-                logger.exception("The cache's listener failed; it begins anew.")
+                logger.exception("The listener failed; it begins anew.")
                 self._spell = None
                 select.select([self._woken], [], [], PAUSES[-1])
         self._spell = None
@@ -99,14 +116,20 @@ class Listener:
 
     def _listen(self, connection: "psycopg.Connection[Any]") -> None:
         """Until the connection breaks or the process stops."""
-        self._gap()
-        connection.execute(f"LISTEN {CHANNEL}")
+        receivers = list(self._receivers.values())
+        for one in receivers:
+            one.gap()
+        for one in receivers:
+            connection.execute(f"LISTEN {one.channel}")
         connection.add_notify_handler(self._notice)
+        for one in receivers:
+            one.listening()
         spell = object()
         while not self._stopping:
             began = time.monotonic()
             connection.execute("SELECT 1")  # all that was committed before has been heard when this returns
-            self._beat(began)
+            for one in receivers:
+                one.beat(began)
             self._beaten, self._spell = began, spell
             self._wait(connection, began + HEARTBEAT)
 
@@ -120,5 +143,7 @@ class Listener:
                     self._notice(psycopg.Notify(notice.relname.decode(), notice.extra.decode(), notice.be_pid))
 
     def _notice(self, notice: psycopg.Notify) -> None:
-        mark, *tags = notice.payload.split("\n")
-        self._hear(mark, tuple(tags), notice.payload)
+        self._receivers[notice.channel].hear(notice.payload)
+
+
+listener = Listener()  # this process's

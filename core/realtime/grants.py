@@ -1,0 +1,153 @@
+"""Who may read what: asked when a stream is opened, as for any request, and again and again while it is open."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from core.accounts import tokens
+from core.accounts.actor import Actor
+from core.accounts.api_keys.known import read_key
+from core.accounts.known import clinic_named, known_memberships, known_session
+from core.accounts.models import User
+from core.accounts.roles import Role
+from core.errors import BadRequest, Detail, NotAllowed, NotAuthenticated, RateLimited
+from core.events.catalogue import Channel, channels
+from core.requests import HMSRequest
+from core.tenancy.context import Scope, unit_of_work
+
+COME_BACK = 30  # seconds after which there may be a place
+PER_CLIENT = 20  # streams of one person, or one key, in one process
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a stream was opened with: a token's or key's text, or a browser's session."""
+
+    scheme: str
+    user_id: UUID
+    text: str = field(default="", repr=False)
+    session_id: UUID | None = None
+
+    def holds(self) -> User | None:
+        """Whose it is, or None once it has expired or was ended. No query, or one."""
+        try:
+            if self.scheme == "token":
+                return tokens.read(self.text)[0]
+            if self.scheme == "key":
+                return read_key(self.text)[0]
+        except NotAuthenticated:
+            return None
+        known = known_session(self.session_id, self.user_id) if self.session_id else None
+        return known[0] if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A stream that may be opened: by whom, in which clinic."""
+
+    actor: Actor
+    clinic_id: UUID
+    credential: Credential
+    channels: frozenset[str] = frozenset()
+    after: int | None = None
+
+
+def granted(request: HMSRequest) -> Grant:
+    """What the request, which has passed the whole line of middleware, may open. Raises NotAllowed."""
+    if request.actor is None or request.clinic is None or request.actor.is_patient_only:
+        raise NotAllowed(_("Your role does not allow this."))
+    text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")[2].strip()
+    session_id = request.auth_session.id if request.auth_session else None
+    return Grant(request.actor, request.clinic.pk, Credential(request.auth_method, request.user.pk, text, session_id))
+
+
+def renewed(grant: Grant) -> Grant | None:
+    """The same with what the person may do now; None when the stream has to end. No query, or three. In a unit of its own."""
+    with unit_of_work(Scope(user_id=grant.credential.user_id)):
+        user = grant.credential.holds()
+        actor = None if user is None else _actor_now(grant, user)
+    return None if actor is None else replace(grant, actor=actor)
+
+
+def _actor_now(grant: Grant, user: User) -> Actor | None:
+    if grant.credential.scheme == "key":
+        _, key = read_key(grant.credential.text)
+        clinic = clinic_named(str(grant.clinic_id))
+        return replace(grant.actor, scopes=key.scopes) if clinic and key.clinic_id == clinic.pk else None
+    membership = next((one for one in known_memberships(user) if one.clinic_id == grant.clinic_id), None)
+    if membership is not None:
+        return membership.as_actor(user)
+    if user.platform_role and clinic_named(str(grant.clinic_id)):
+        return replace(grant.actor, roles=frozenset({Role(user.platform_role)}))
+    return None
+
+
+def chosen(actor: Actor, names: Iterable[str]) -> frozenset[str]:
+    """The channels as they were asked for. Raises BadRequest for what is none, NotAllowed for what the actor may not read."""
+    known = channels()
+    wanted = frozenset(names)
+    if unknown := sorted(wanted - known.keys()):
+        message = _("There are the channels %(channels)s.") % {"channels": ", ".join(known)}
+        raise BadRequest(message, [Detail("channels", "invalid_choice", f"{name[:40]}: {message}") for name in unknown])
+    for name in wanted:
+        actor.require(*known[name].read_by)
+    return wanted
+
+
+def readable(actor: Actor) -> frozenset[str]:
+    """All channels that the actor may read."""
+    return frozenset(name for name, channel in channels().items() if may_read(actor, channel))
+
+
+def may_read(actor: Actor, channel: Channel) -> bool:
+    return actor.can(*channel.read_by)
+
+
+class Places:
+    """How many streams there may be in this process: at all, and for each person or key. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken: Counter[UUID] = Counter()
+
+    def take(self, user_id: UUID) -> "Place":
+        """Raises RateLimited."""
+        with self._lock:
+            if self._taken.total() >= settings.HMS_LIVE_STREAMS:
+                raise RateLimited(_("Too many streams are open at this moment. Try again."), COME_BACK)
+            if self._taken[user_id] >= PER_CLIENT:
+                message = _("You have %(number)s streams open. Close one first.") % {"number": PER_CLIENT}
+                raise RateLimited(message, COME_BACK)
+            self._taken[user_id] += 1
+        return Place(self, user_id)
+
+    def give_back(self, user_id: UUID) -> None:
+        with self._lock:
+            self._taken[user_id] -= 1
+            if not self._taken[user_id]:
+                del self._taken[user_id]
+
+    @property
+    def taken(self) -> int:
+        return self._taken.total()
+
+
+class Place:
+    """Of one stream; freed once, however often it is said."""
+
+    def __init__(self, places: Places, user_id: UUID) -> None:
+        self._places: Places | None = places
+        self._user_id = user_id
+
+    def free(self) -> None:
+        places, self._places = self._places, None
+        if places is not None:
+            places.give_back(self._user_id)
+
+
+places = Places()

@@ -1,0 +1,138 @@
+/* The board: fills its fixed rows anew for days. Nothing is ever added to the page. */
+
+const said = document.body.dataset;
+const EVERY = 3_000; // ms between two looks
+const PATIENCE = 10_000; // after which an answer counts as lost
+const OLD = 20_000; // without an answer: the board says that it is not current
+const LONGEST_PAUSE = 30_000; // between two looks while nothing answers
+
+const one = (selector) => document.querySelector(selector);
+const called = [...document.querySelectorAll("[data-called]")];
+const next = [...document.querySelectorAll("[data-next]")];
+const stale = one("[data-stale]");
+const clock = one("[data-clock]");
+const soundButton = one("[data-sound]");
+const wallClock = new Intl.DateTimeFormat(document.documentElement.lang, {
+  hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: said.zone,
+});
+
+let tag = "";
+let answeredAt = Date.now();
+let failures = 0;
+let last = called[0].querySelector("[data-token]").textContent && null; // the latest call, once the first answer has told it
+let settings = { chime: false, voice: false };
+
+/** Sets a text only when it is another: what stays the same is neither drawn nor read out again. */
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function fill(rows, facts, cells) {
+  rows.forEach((row, place) => {
+    const fact = facts[place];
+    row.toggleAttribute("data-empty", !fact);
+    Object.entries(cells).forEach(([name, text]) => write(row.querySelector(`[data-${name}]`), fact ? text(fact) : ""));
+  });
+}
+
+function show(facts) {
+  fill(called, facts.called, { token: ([token]) => token, room: ([, room]) => room });
+  fill(next, facts.next, {
+    token: ([token]) => token,
+    wait: ([, minutes]) => (minutes > 0 ? said.minutes.replace("{n}", minutes) : said.soon),
+  });
+  settings = { chime: facts.chime, voice: facts.voice };
+  const [latest] = facts.called;
+  const key = latest ? `${latest[0]} ${latest[2]}` : "";
+  if (last !== null && key && key !== last) announce(latest);
+  last = key;
+}
+
+/* --- Sound: a chime of two notes, and a voice ------------------------------------------------------------------------------- */
+
+let audio = null;
+function sound() {
+  audio ??= new AudioContext();
+  return audio;
+}
+
+function announce([token, room]) {
+  const row = called[0];
+  row.classList.remove("fresh");
+  void row.offsetWidth; // so that the animation begins again
+  row.classList.add("fresh");
+  if (settings.chime) chime();
+  if (settings.voice && "speechSynthesis" in window) speak(token, room);
+  offerSound();
+}
+
+function chime() {
+  const context = sound();
+  if (context.state !== "running") return;
+  [[660, 0], [528, 0.35]].forEach(([pitch, after]) => {
+    const tone = context.createOscillator();
+    const volume = context.createGain();
+    const start = context.currentTime + after;
+    tone.frequency.value = pitch;
+    volume.gain.setValueAtTime(0.25, start);
+    volume.gain.exponentialRampToValueAtTime(0.001, start + 0.9);
+    tone.connect(volume).connect(context.destination);
+    tone.start(start);
+    tone.stop(start + 0.9);
+  });
+}
+
+function speak(token, room) {
+  const spelt = token.replace(/^([A-Z])0*/, "$1 ");
+  const words = (room ? said.say : said.sayPlain).replace("{token}", spelt).replace("{room}", room);
+  const utterance = new SpeechSynthesisUtterance(words);
+  utterance.lang = document.documentElement.lang;
+  speechSynthesis.cancel(); // what nobody has heard by now is not caught up with
+  speechSynthesis.speak(utterance);
+}
+
+/** A browser lets nothing sound before somebody has touched the page: then a button asks for it. */
+function offerSound() {
+  const wanted = settings.chime || settings.voice;
+  soundButton.hidden = !wanted || sound().state === "running";
+}
+soundButton.addEventListener("click", async () => {
+  await sound().resume();
+  soundButton.hidden = true;
+  chime();
+});
+
+/* --- Looking ------------------------------------------------------------------------------------------------------------------ */
+
+async function look() {
+  try {
+    const answer = await fetch(said.now, {
+      cache: "no-store",
+      headers: tag ? { "If-None-Match": tag } : {},
+      signal: AbortSignal.timeout(PATIENCE),
+    });
+    if (answer.status === 200) {
+      tag = answer.headers.get("ETag") ?? "";
+      show(await answer.json());
+      offerSound();
+    } else if (answer.status !== 304) throw new Error(String(answer.status));
+    answeredAt = Date.now();
+    failures = 0;
+  } catch {
+    failures += 1; // the network, the server, or an address that was ended: the board says so below and goes on trying
+  }
+  tell();
+  setTimeout(look, Math.min(LONGEST_PAUSE, EVERY * 2 ** Math.min(failures, 5)));
+}
+
+function tell() {
+  const isOld = Date.now() - answeredAt > OLD;
+  if (isOld) write(stale.querySelector("span"), said.old.replace("{time}", wallClock.format(answeredAt)));
+  stale.hidden = !isOld;
+  document.body.classList.toggle("old", isOld);
+  write(clock, wallClock.format(Date.now()));
+}
+
+setInterval(tell, 1_000);
+addEventListener("online", () => ((failures = 0), tell()));
+look();

@@ -1,0 +1,122 @@
+"""The queue's page: its lanes, its buttons, for whom somebody calls, and the settings behind it."""
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from appointments.choices import ScreenKind, TicketStatus
+from appointments.models import LocationQueue, QueueScreen, QueueSeries, Ticket
+from core.accounts.roles import Role
+from tests.factories.queue import a_screen, a_ticket, open_queue, token_to
+from tests.factories.world import Place
+
+SCRIPT: Any = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TARGET": "queue"}
+
+
+@pytest.fixture
+def place(in_riverside: Place) -> Place:
+    return open_queue(in_riverside)
+
+
+@pytest.fixture
+def desk(place: Place, sign_in: Any) -> Client:
+    client: Client = sign_in(place.users[Role.RECEPTIONIST], place.clinic)
+    return client
+
+
+@pytest.fixture
+def boss(in_riverside: Place, sign_in: Any) -> Client:
+    client: Client = sign_in(in_riverside.users[Role.CLINIC_ADMIN], in_riverside.clinic)
+    return client
+
+
+def test_the_page_shows_who_waits_and_refreshes_its_lanes(place: Place, desk: Client) -> None:
+    ticket = a_ticket(place)
+    page = desk.get("/queue/").content.decode()
+    assert ticket.token in page and 'data-live="queue"' in page and f'id="call-{ticket.pk}"' in page
+    lanes = desk.get("/queue/", **SCRIPT).content.decode()
+    assert lanes.startswith('\n<div id="queue"') and ticket.token in lanes and "<html" not in lanes
+
+
+def test_call_next_goes_to_the_room_that_is_chosen(place: Place, desk: Client) -> None:
+    ticket, room = a_ticket(place), place.rooms[0]
+    said = {"location": str(place.locations[0].pk), "caller": f"r-{room.pk}"}
+    answer = desk.post("/queue/call-next/", said, **SCRIPT)
+    assert answer.status_code == 200 and "called to" in answer.content.decode()
+    ticket.refresh_from_db()
+    assert (ticket.status, ticket.room_id) == (TicketStatus.CALLED, room.pk)
+    empty = desk.post("/queue/call-next/", said, **SCRIPT)
+    assert empty.status_code == 409 and "Nobody is waiting." in empty.content.decode()
+    assert desk.post("/queue/call-next/", said).status_code == 409
+
+
+def test_every_button_takes_its_step_with_and_without_a_script(place: Place, desk: Client) -> None:
+    ticket = a_ticket(place)
+    for number, step in enumerate(("call", "recall", "skip", "put-back", "serve", "finish")):
+        answer = desk.post(f"/queue/{ticket.pk}/{step}/", {}, **(SCRIPT if number % 2 else {}))
+        assert answer.status_code == (200 if number % 2 else 303), step
+    ticket.refresh_from_db()
+    assert ticket.status == TicketStatus.FINISHED
+    assert desk.post(f"/queue/{ticket.pk}/leave/", {}, **SCRIPT).status_code == 409
+    assert desk.post(f"/queue/{ticket.pk}/reopen/", {}).status_code == 404
+
+
+def test_a_button_that_is_out_of_date_changes_nothing(place: Place, desk: Client) -> None:
+    ticket = a_ticket(place)
+    desk.post(f"/queue/{ticket.pk}/call/", {"version": 1})
+    stale = desk.post(f"/queue/{ticket.pk}/skip/", {"version": 1}, **SCRIPT)
+    assert stale.status_code == 412 and 'id="queue"' in stale.content.decode()
+    ticket.refresh_from_db()
+    assert ticket.status == TicketStatus.CALLED
+
+
+def test_a_ticket_is_taken_and_sent_on_by_forms(place: Place, desk: Client) -> None:
+    series = QueueSeries.objects.get(letter="A")
+    taken = desk.post("/queue/take/", {"series": str(series.pk), "priority": "2"})
+    assert taken.status_code == 303
+    ticket = Ticket.objects.get()
+    assert (ticket.token, ticket.priority) == ("A001", 2)
+    where = f"/queue/{ticket.pk}/transfer/"
+    assert desk.get(where).status_code == 200
+    assert desk.post(where, {}).status_code == 422
+    assert desk.post(where, {"caller": f"p-{place.providers[1].pk}"}).status_code == 303
+    ticket.refresh_from_db()
+    assert (ticket.status, ticket.provider_id) == (TicketStatus.TRANSFERRED, place.providers[1].pk)
+
+
+def test_without_a_queue_the_page_says_how_to_begin(boss: Client, in_riverside: Place) -> None:
+    assert "/settings/queue/" in boss.get("/queue/").content.decode()
+    assert boss.get("/queue/take/").status_code == 404
+
+
+def test_an_administrator_sets_everything_up(boss: Client, in_riverside: Place, sign_in: Any) -> None:
+    place, location = in_riverside, in_riverside.locations[0]
+    saved = boss.post(f"/settings/queue/locations/{location.pk}/", {"is_active": "on", "has_voice": "on"})
+    assert saved.status_code == 303
+    queue = LocationQueue.objects.get()
+    assert (queue.is_active, queue.has_chime, queue.has_voice) == (True, False, True)
+    group = {"letter": "b", "name": "Blood tests", "services": [str(place.services[1].pk)], "is_active": "on"}
+    assert boss.post("/settings/queue/groups/new/", group).status_code == 303
+    series = QueueSeries.objects.get(letter="B")
+    assert not series.takes_walk_ins and [one.pk for one in series.services.all()] == [place.services[1].pk]
+    assert boss.post("/settings/queue/groups/new/", group).status_code == 422
+    assert boss.get(f"/settings/queue/groups/{series.pk}/").status_code == 200
+    screen = {"kind": "board", "location": str(location.pk), "name": "Entrance"}
+    assert boss.post("/settings/queue/screens/make/", screen).status_code == 303
+    address = re.search(r'href="http[^"]*(/board/[^"]+/)"', boss.get("/settings/queue/").content.decode())
+    assert address and Client().get(address[1]).status_code == 200
+    one = QueueScreen.objects.get()
+    assert boss.post(f"/settings/queue/screens/{one.pk}/end/").status_code == 303
+    assert Client().get(address[1]).status_code == 404
+    desk = sign_in(place.users[Role.RECEPTIONIST], place.clinic)
+    assert desk.get("/settings/queue/").status_code == 403
+
+
+def test_a_closed_queue_closes_its_screens(place: Place) -> None:
+    board, kiosk = a_screen(place), a_screen(place, ScreenKind.KIOSK)
+    addresses = [f"/board/{token_to(board)}/", f"/board/{token_to(board)}/now/", f"/kiosk/{token_to(kiosk)}/"]
+    assert [Client().get(one).status_code for one in addresses] == [200, 200, 200]
+    LocationQueue.objects.update(is_active=False)
+    assert [Client().get(one).status_code for one in addresses] == [404, 404, 404]

@@ -1,0 +1,282 @@
+"""Tickets: how they are numbered, in which order they are called, and which step may follow which; with and without a visit."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from appointments.choices import TICKET_STEPS, Priority, Status, TicketSource, TicketStatus, priority_of
+from appointments.errors import QueueEmpty
+from appointments.models import Appointment, QueueSeries, SeriesService, Ticket, TicketChange
+from appointments.selectors.queue_places import queue_place
+from appointments.services import (
+    call_next,
+    change_status,
+    step_ticket,
+    take_ticket,
+    transfer_ticket,
+    undo_last_change,
+)
+from appointments.services.queue_setup import save_series, set_up_place
+from core.accounts.actor import Actor
+from core.accounts.roles import Role
+from core.errors import Conflict, NotAllowed, NotFound, PreconditionFailed, ValidationFailed
+from core.events.models import DomainEvent
+from core.tenancy.context import clinic_scope
+from tests.factories.queue import open_queue
+from tests.factories.visits import at, book, make_patient, move_to_noon
+from tests.factories.world import Place
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def place(in_riverside: Place) -> Place:
+    return open_queue(in_riverside)
+
+
+@pytest.fixture
+def desk(place: Place) -> Actor:
+    return place.actor(Role.RECEPTIONIST)
+
+
+def take(place: Place, desk: Actor, **more: Any) -> Ticket:
+    return take_ticket(actor=desk, location_id=place.locations[0].pk, **more)
+
+
+def here(place: Place) -> dict[str, Any]:
+    return {"location_id": place.locations[0].pk}
+
+
+# --- The rule --------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "known, priority, since",
+    [
+        ({}, Priority.ORDINARY, NOON),
+        ({"is_emergency": True, "age": 90, "start": NOON + timedelta(hours=3)}, Priority.EMERGENCY, NOON),
+        ({"age": 75}, Priority.ELDERLY, NOON),
+        ({"age": 74}, Priority.ORDINARY, NOON),
+        ({"start": NOON - timedelta(minutes=10)}, Priority.ON_TIME, NOON),
+        ({"start": NOON - timedelta(minutes=11)}, Priority.ORDINARY, NOON),
+        ({"start": NOON + timedelta(minutes=10)}, Priority.ON_TIME, NOON),
+        ({"start": NOON + timedelta(minutes=40)}, Priority.ON_TIME, NOON + timedelta(minutes=25)),
+        ({"start": NOON + timedelta(minutes=40), "age": 80}, Priority.ELDERLY, NOON + timedelta(minutes=25)),
+    ],
+)
+def test_the_rule_says_who_is_called_before_whom(known: dict[str, Any], priority: Priority, since: datetime) -> None:
+    assert priority_of(arrived=NOON, **known) == (priority, since)
+
+
+def test_the_order_of_calling_follows_the_rule(place: Place, desk: Actor) -> None:
+    now = timezone.now()
+    ordinary = take(place, desk, now=now - timedelta(minutes=50))
+    very_long = take(place, desk, now=now - timedelta(minutes=61))
+    old = take(place, desk, patient_id=make_patient(date_of_birth=datetime(1930, 1, 1).date()).pk, now=now - timedelta(minutes=2))
+    urgent = take(place, desk, priority=Priority.EMERGENCY, now=now)
+    on_time = take(place, desk, now=now - timedelta(minutes=1))
+    early = take(place, desk, now=now - timedelta(minutes=55))
+    Ticket.objects.filter(pk=on_time.pk).update(priority=Priority.ON_TIME)
+    Ticket.objects.filter(pk=early.pk).update(priority=Priority.ON_TIME, queued_at=now + timedelta(minutes=5))
+    called = [call_next(actor=desk, **here(place), now=now).pk for _ in range(6)]
+    assert called == [one.pk for one in (urgent, old, very_long, on_time, ordinary, early)]
+    with pytest.raises(QueueEmpty):
+        call_next(actor=desk, **here(place), now=now)
+
+
+# --- Numbers ----------------------------------------------------------------------------------------------------------------
+def test_each_group_place_and_day_counts_for_itself(place: Place, desk: Actor) -> None:
+    other = save_series(
+        actor=place.actor(Role.CLINIC_ADMIN), series_id=None, letter="b", name="Blood tests", takes_walk_ins=True, is_active=True,
+        service_ids=[place.services[1].pk],
+    )  # fmt: skip
+    tomorrow = timezone.now() + timedelta(days=1)
+    assert [take(place, desk).token for _ in range(3)] == ["A001", "A002", "A003"]
+    assert take(place, desk, series_id=other.pk).token == "B001"
+    assert take(place, desk, service_id=place.services[1].pk).token == "B002"
+    assert take(place, desk, service_id=place.services[0].pk).token == "A004"
+    assert take(place, desk, now=tomorrow).token == "A001"
+    set_up_place(actor=place.actor(Role.CLINIC_ADMIN), location_id=place.locations[1].pk, is_active=True)
+    assert take_ticket(actor=desk, location_id=place.locations[1].pk).token == "A001"
+
+
+def test_a_service_is_of_one_group(place: Place) -> None:
+    admin, service = place.actor(Role.CLINIC_ADMIN), place.services[1].pk
+    said: dict[str, Any] = {"actor": admin, "takes_walk_ins": True, "is_active": True, "service_ids": [service]}
+    first = save_series(series_id=None, letter="B", name="Blood tests", **said)
+    second = save_series(series_id=None, letter="C", name="Other tests", **said)
+    assert list(SeriesService.objects.values_list("series_id", "service_id")) == [(second.pk, service)]
+    with pytest.raises(ValidationFailed) as refused:
+        save_series(series_id=first.pk, letter="C", name="", **said)
+    assert {(one.field, one.code) for one in refused.value.details} >= {("name", "required")}
+    assert QueueSeries.objects.get(pk=first.pk).name == "Blood tests"
+
+
+# --- Steps -------------------------------------------------------------------------------------------------------------------
+BY_DOORS = [action for action in TICKET_STEPS if action != "reopen"]  # to which none leads: the visit's undo takes it
+
+
+@pytest.mark.parametrize("status, action", list(product(TicketStatus, BY_DOORS)))
+def test_only_the_steps_of_the_table_are_possible(place: Place, status: TicketStatus, action: str) -> None:
+    desk = place.actor(Role.RECEPTIONIST)
+    ticket = take(place, desk)
+    Ticket.objects.filter(pk=ticket.pk).update(status=status)
+    go: Any = {"actor": desk, "ticket_id": ticket.pk}
+    if status not in TICKET_STEPS[action].sources:
+        with pytest.raises(Conflict) as refused:
+            transfer_ticket(**go, room_id=place.rooms[0].pk) if action == "transfer" else step_ticket(**go, action=action)
+        assert refused.value.extra == {"status": status}
+        assert Ticket.objects.get(pk=ticket.pk).status == status
+        return
+    moved = transfer_ticket(**go, room_id=place.rooms[0].pk) if action == "transfer" else step_ticket(**go, action=action)
+    assert moved.status == TICKET_STEPS[action].target
+    change = TicketChange.objects.filter(ticket=ticket).order_by("-at", "-id")[0]
+    assert (change.action, change.from_status, change.to_status) == (action, status, moved.status)
+    assert change.actor_id == desk.user_id and change.actor_name == desk.name
+    event = DomainEvent.objects.filter(about_id=ticket.pk).order_by("-seq")[0]
+    assert event.data["status"] == moved.status and event.data["ticket"] == str(ticket.pk)
+
+
+def test_a_stale_version_is_refused(place: Place, desk: Actor) -> None:
+    ticket = take(place, desk)
+    step_ticket(actor=desk, ticket_id=ticket.pk, action="call", expected_version=1)
+    with pytest.raises(PreconditionFailed):
+        step_ticket(actor=desk, ticket_id=ticket.pk, action="skip", expected_version=1)
+
+
+def test_recall_counts_and_keeps_the_first_call(place: Place, desk: Actor) -> None:
+    now = timezone.now()
+    ticket = take(place, desk, now=now - timedelta(minutes=9))
+    step_ticket(actor=desk, ticket_id=ticket.pk, action="call", now=now - timedelta(minutes=5))
+    again = step_ticket(actor=desk, ticket_id=ticket.pk, action="recall", now=now)
+    assert (again.calls, again.called_at, again.last_called_at) == (2, now - timedelta(minutes=5), now)
+
+
+def test_a_transferred_ticket_keeps_token_and_place(place: Place, desk: Actor) -> None:
+    now = timezone.now()
+    first = take(place, desk, now=now - timedelta(minutes=3))
+    take(place, desk, now=now - timedelta(minutes=2))
+    hale = place.providers[0]
+    step_ticket(actor=desk, ticket_id=first.pk, action="serve", now=now)
+    sent = transfer_ticket(actor=desk, ticket_id=first.pk, provider_id=hale.pk, now=now)
+    assert (sent.token, sent.status, sent.provider, sent.serving_at) == (first.token, TicketStatus.TRANSFERRED, hale, None)
+    with pytest.raises(ValidationFailed):
+        transfer_ticket(actor=desk, ticket_id=first.pk)
+    assert call_next(actor=desk, **here(place), provider_id=hale.pk, now=now).pk == first.pk
+
+
+def test_a_provider_calls_who_waits_for_them_and_who_waits_for_nobody(place: Place, desk: Actor) -> None:
+    hale, haddad = place.providers[0], place.providers[1]
+    hers = take(place, desk, provider_id=hale.pk)
+    anybodys = take(place, desk)
+    assert call_next(actor=desk, **here(place), provider_id=haddad.pk, room_id=place.rooms[1].pk).pk == anybodys.pk
+    with pytest.raises(QueueEmpty):
+        call_next(actor=desk, **here(place), provider_id=haddad.pk)
+    called = call_next(actor=desk, **here(place), provider_id=hale.pk, room_id=place.rooms[0].pk)
+    assert (called.pk, called.room, called.status) == (hers.pk, place.rooms[0], TicketStatus.CALLED)
+
+
+def test_a_room_calls_who_waits_for_it_or_for_nobody(place: Place, desk: Actor) -> None:
+    take(place, desk, provider_id=place.providers[0].pk)
+    free = take(place, desk)
+    assert call_next(actor=desk, **here(place), room_id=place.rooms[0].pk).pk == free.pk
+    with pytest.raises(QueueEmpty):
+        call_next(actor=desk, **here(place), room_id=place.rooms[0].pk)
+
+
+# --- With a visit -------------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def visit(place: Place) -> Appointment:
+    move_to_noon(place)
+    place.clinic.refresh_from_db()
+    return book(place, timezone.now().replace(second=0, microsecond=0) + timedelta(minutes=4))
+
+
+def arrive(visit: Appointment, desk: Actor) -> Ticket:
+    change_status(actor=desk, appointment_id=visit.pk, action="check_in")
+    return Ticket.objects.get(appointment=visit)
+
+
+def test_checking_in_makes_a_ticket_where_patients_wait_by_tickets(place: Place, visit: Appointment, desk: Actor) -> None:
+    ticket = arrive(visit, desk)
+    assert (ticket.token, ticket.source, ticket.priority) == ("A001", TicketSource.APPOINTMENT, Priority.ON_TIME)
+    assert (ticket.patient_id, ticket.provider_id, ticket.room_id) == (visit.patient_id, visit.provider_id, visit.room_id)
+    set_up_place(actor=place.actor(Role.CLINIC_ADMIN), location_id=place.locations[0].pk, is_active=False)
+    later = book(place, at(place, 0, 15))
+    change_status(actor=desk, appointment_id=later.pk, action="check_in")
+    assert not Ticket.objects.filter(appointment=later).exists()
+
+
+def test_the_ticket_follows_the_visit_and_its_undoing(visit: Appointment, desk: Actor) -> None:
+    ticket = arrive(visit, desk)
+    steps: list[tuple[Any, str, TicketStatus]] = [
+        (change_status, "start", TicketStatus.SERVING),
+        (change_status, "complete", TicketStatus.FINISHED),
+        (undo_last_change, "", TicketStatus.SERVING),
+        (undo_last_change, "", TicketStatus.WAITING),
+        (undo_last_change, "", TicketStatus.LEFT),
+    ]
+    for step, action, status in steps:
+        step(actor=desk, appointment_id=visit.pk, **({"action": action} if action else {}))
+        ticket.refresh_from_db()
+        assert ticket.status == status
+    change_status(actor=desk, appointment_id=visit.pk, action="check_in")
+    assert list(Ticket.objects.filter(appointment=visit).order_by("number").values_list("status", flat=True)) == ["left", "waiting"]
+
+
+@pytest.mark.parametrize(
+    "actions, ticket_status, visit_status",
+    [
+        (["serve"], TicketStatus.SERVING, Status.IN_PROGRESS),
+        (["call", "serve", "finish"], TicketStatus.FINISHED, Status.COMPLETED),
+        (["call", "finish"], TicketStatus.FINISHED, Status.COMPLETED),
+        (["serve", "put_back"], TicketStatus.WAITING, Status.CHECKED_IN),
+        (["call", "skip"], TicketStatus.SKIPPED, Status.CHECKED_IN),
+        (["call", "skip", "leave"], TicketStatus.LEFT, Status.CANCELLED),
+    ],
+)
+def test_the_visit_goes_along_with_its_ticket(
+    visit: Appointment, desk: Actor, actions: list[str], ticket_status: TicketStatus, visit_status: Status
+) -> None:
+    ticket = arrive(visit, desk)
+    for action in actions:
+        ticket = step_ticket(actor=desk, ticket_id=ticket.pk, action=action)
+    visit.refresh_from_db()
+    assert (ticket.status, visit.status) == (ticket_status, visit_status)
+
+
+# --- Who may ------------------------------------------------------------------------------------------------------------------
+def test_who_may_not_or_works_elsewhere_is_refused(place: Place, desk: Actor, hillcrest: Place) -> None:
+    ticket = take(place, desk)
+    with pytest.raises(NotAllowed):
+        call_next(actor=place.actor(Role.AUDITOR), **here(place))
+    elsewhere = Actor(desk.user_id, desk.name, desk.clinic_id, desk.roles, frozenset({place.locations[1].pk}))
+    with pytest.raises(NotFound):
+        step_ticket(actor=elsewhere, ticket_id=ticket.pk, action="call")
+    with pytest.raises(ValidationFailed):
+        call_next(actor=elsewhere, **here(place))
+    with clinic_scope(hillcrest.clinic, reason="test"), pytest.raises(NotFound):
+        step_ticket(actor=hillcrest.actor(Role.RECEPTIONIST), ticket_id=ticket.pk, action="call")
+    assert queue_place(place.locations[0].pk) is not None
+
+
+# --- The API -----------------------------------------------------------------------------------------------------------------
+def test_the_api_says_who_waits_and_calls_the_next(place: Place, api: Any) -> None:
+    client = api(place.users[Role.RECEPTIONIST])
+    body = {"location": str(place.locations[0].pk), "priority": "elderly"}
+    made = client.post("/api/v2/queue", body)
+    assert made.status_code == 201
+    ticket = made.json()["data"]
+    assert (ticket["token"], ticket["priority"], ticket["status"]) == ("A001", "elderly", "waiting")
+    assert [row["id"] for row in client.get("/api/v2/queue?status=waiting").json()["data"]] == [ticket["id"]]
+    called = client.post("/api/v2/queue/call-next", {"location": body["location"], "room": str(place.rooms[0].pk)})
+    assert called.status_code == 200 and called.json()["data"]["room"]["name"] == place.rooms[0].name
+    empty = client.post("/api/v2/queue/call-next", {"location": body["location"]})
+    assert (empty.status_code, empty.json()["error"]["code"]) == (409, "CONFLICT")
+    again = client.post(f"/api/v2/queue/{ticket['id']}/serve", {})
+    assert again.json()["data"]["status"] == "serving"
+    assert client.post(f"/api/v2/queue/{ticket['id']}/skip", {}).status_code == 409
+    assert api(place.users[Role.AUDITOR]).post("/api/v2/queue/call-next", body).status_code == 403
+    assert Client().get("/api/v2/queue").status_code == 401

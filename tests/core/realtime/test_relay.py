@@ -1,0 +1,77 @@
+"""Hubs woken through Redis: nothing is missed while the relay, or Redis, is away; it only comes later."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.factories.redis_server import RedisServer, redis_server
+from tests.factories.server import ROOT, Server, serving
+from tests.factories.streams import EventSource
+from tests.load.streams import CHANGE, EVENTS, seed
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(scope="module")
+def with_redis() -> Iterator[RedisServer]:
+    with redis_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def relayed(with_redis: RedisServer, worker_id: str) -> Iterator[Server]:
+    variables = {"REDIS_URL": with_redis.url, "HMS_LIVE_RELAY": "redis", "WEB_CONCURRENCY": "1"}
+    with serving(f"relayed_{worker_id}", seed=seed, static=False, variables=variables) as server:
+        yield server
+
+
+@contextmanager
+def relaying(server: Server) -> Iterator[None]:
+    command = [sys.executable, "manage.py", "live_relay"]
+    relay = subprocess.Popen(command, cwd=ROOT, env=server.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        assert relay.stdout is not None and b"listens" in relay.stdout.readline()
+        yield
+    finally:
+        relay.terminate()
+        assert relay.wait(20) == 0
+
+
+def test_what_wakes_the_hubs_may_be_away(relayed: Server, with_redis: RedisServer) -> None:
+    clinic = relayed.seeded[0]
+    source = EventSource(relayed.host, EVENTS, Authorization=f"Bearer {clinic['tokens'][0]}")
+    source.one("ready")
+    changed = 0
+
+    def arrives() -> None:
+        nonlocal changed
+        changed += 1
+        with relayed.connect() as psql:
+            psql.execute(CHANGE, [f"note {changed}", clinic["clinic"], clinic["visit"]])
+        source.until(lambda frames: len([one for one in frames if one["type"] == "event"]) == changed)
+
+    steps: list[Callable[[], None]] = [lambda: None, with_redis.kill, with_redis.start]
+    with relaying(relayed):
+        for step in steps:
+            step()
+            arrives()
+    arrives()
+    with relaying(relayed):
+        arrives()
+    assert source.ids == sorted(set(source.ids)) and len(source.ids) == changed
+    source.close()
+
+
+def test_notices_come_by_redis(relayed: Server, with_redis: RedisServer) -> None:
+    """The web process listens to PostgreSQL for its cache alone: the relay tells of events."""
+    clinic = relayed.seeded[1]
+    channel = f"hms:{relayed.database}:live"
+    with relaying(relayed), with_redis.client().pubsub(ignore_subscribe_messages=True) as pubsub:
+        pubsub.subscribe(channel)
+        with relayed.connect() as psql:
+            psql.execute(CHANGE, ["once", clinic["clinic"], clinic["visit"]])
+        said = next(one["data"] for one in pubsub.listen() if clinic["clinic"].encode() in one["data"])
+    assert said.split()[0].decode() == clinic["clinic"]

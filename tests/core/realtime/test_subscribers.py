@@ -1,0 +1,107 @@
+"""A slow reader: what waits for it is bounded, and what it can't be told it is told to look up."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from core.accounts.actor import Actor
+from core.accounts.roles import Role
+from core.events.catalogue import catalogue
+from core.realtime.grants import Credential, Grant
+from core.realtime.hub import AT_ONCE, missed_of
+from core.realtime.reading import Told
+from core.realtime.subscribers import MOST, Subscriber
+
+HERE, THERE = uuid4(), uuid4()
+
+
+def reader(*locations: UUID, roles: frozenset[Role] = frozenset({Role.RECEPTIONIST})) -> Subscriber:
+    clinic = uuid4()
+    actor = Actor(uuid4(), "Reader", clinic, roles, frozenset(locations))
+    return Subscriber(Grant(actor, clinic, Credential("session", uuid4())), frozenset({"appointments"}))
+
+
+def told(position: int, *places: UUID, name: str = "appointment.changed") -> Told:
+    return Told(position, catalogue().get(name), frozenset(map(str, places)), datetime.now(UTC), f'{{"id":{position}}}')
+
+
+def run[Result](coroutine: Coroutine[Any, Any, Result]) -> Result:
+    return asyncio.run(coroutine)
+
+
+def test_what_waits_is_bounded_and_the_rest_looked_up() -> None:
+    slow = reader()
+    lost = [slow.offer(told(position)) for position in range(1, MOST + 2)]
+    assert lost[:-1] == [0] * MOST and lost[-1] == MOST + 1
+    slow.offer(told(MOST + 2))
+    until, came = run(slow.take(1))
+    assert (until, [one.position for one in came]) == (MOST + 1, [MOST + 2])
+    assert run(slow.take(0.01)) == (None, [])
+
+
+def test_nothing_comes_twice_and_what_was_missed_comes_first() -> None:
+    one = reader()
+    one.position = 5
+    for position in (4, 5, 6, 6, 7):
+        one.offer(told(position))
+    one.offer_earlier([told(3), told(5, name="patient.changed")])
+    assert [event.position for event in run(one.take(1))[1]] == [3, 6, 7]
+
+
+def test_what_happens_while_what_was_missed_is_fetched_waits_for_it() -> None:
+    async def told_meanwhile() -> list[int]:
+        one = reader()
+        one.position = 5
+        async with one.in_order:
+            taking = asyncio.ensure_future(one.take(60))
+            one.offer(told(6))
+            done, _ = await asyncio.wait({taking}, timeout=0.05)
+            assert not done
+            one.offer_earlier([told(3)])
+        return [event.position for event in (await taking)[1]]
+
+    assert run(told_meanwhile()) == [3, 6]
+
+
+def test_who_has_to_look_anew_is_not_told_what_it_missed() -> None:
+    one = reader()
+    one.position = 9
+    one.look_anew()
+    one.offer_earlier([told(3)])
+    assert run(one.take(1)) == (9, [])
+
+
+@pytest.mark.parametrize(
+    ("locations", "places", "sees"),
+    [
+        ((), (HERE,), True),
+        ((HERE,), (HERE,), True),
+        ((HERE,), (THERE,), False),
+        ((HERE,), (THERE, HERE), True),
+        ((HERE,), (), True),
+    ],
+)
+def test_locations_decide(locations: tuple[UUID, ...], places: tuple[UUID, ...], sees: bool) -> None:
+    assert reader(*locations).may_see(told(1, *places)) is sees
+
+
+def test_channel_role_and_unknown_events_decide_too() -> None:
+    one = reader()
+    assert not one.may_see(told(1, name="patient.changed"))
+    assert not one.may_see(told(1, name="tomorrow.invented"))
+    assert not reader(roles=frozenset({Role.DATA_ANALYST})).may_see(told(1))
+    one.grant = replace(one.grant, actor=replace(one.grant.actor, roles=frozenset()))
+    assert not one.may_see(told(1))
+
+
+def test_what_was_missed_is_known_or_it_is_not() -> None:
+    found = [told(position) for position in (10, 12, 15)]
+    assert [one.position for one in missed_of(found, 10, 12) or []] == [12]
+    assert missed_of(found, 10, 9) is None and missed_of(found, 9, 15) is None and missed_of([], 4, 15) is None
+    many = [told(position) for position in range(1, AT_ONCE + 3)]
+    assert missed_of(many, 0, AT_ONCE + 2) is None and len(missed_of(many, 0, AT_ONCE) or []) == AT_ONCE

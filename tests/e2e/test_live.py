@@ -1,0 +1,112 @@
+"""Windows that are open at the same time show the same day, whoever changes it, also after a time without a network."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, Request, expect
+
+from tests.e2e.desk import where_the_day_is_long
+
+SOON = 5_000  # ms; a second is the promise on a machine that has nothing else to do
+EXPECTED, WAITING = "section[aria-labelledby=l-expected] li", "section[aria-labelledby=l-waiting]"
+
+
+def is_live(page: Page) -> None:
+    expect(page.locator("html")).to_have_attribute("data-connection", "live")
+
+
+def check_in(page: Page, nth: int = 0) -> str:
+    """Press the button of somebody who is expected; their name."""
+    row = page.locator(EXPECTED).filter(has=page.get_by_role("button", name=re.compile("Check in"))).nth(nth)
+    name = row.get_by_role("link").first.inner_text()
+    row.get_by_role("button").click()
+    expect(page.locator(WAITING)).to_contain_text(name)
+    return name
+
+
+def waits(page: Page, name: str) -> None:
+    expect(page.locator(WAITING)).to_contain_text(name, timeout=SOON)
+
+
+@pytest.fixture
+def today(page_as: Callable[..., Page]) -> Callable[..., Page]:
+    def opens(email: str = "") -> Page:
+        page = page_as(email or where_the_day_is_long())
+        page.goto("/")
+        is_live(page)
+        return page
+
+    return opens
+
+
+def button(page: Page, name: str) -> Locator:
+    return page.get_by_role("button", name=re.compile(name))
+
+
+def test_a_check_in_shows_in_the_other_window_and_disturbs_nobody(today: Callable[..., Page]) -> None:
+    first, second = today(), today("doctor@" + where_the_day_is_long().partition("@")[2])
+    rest = second.locator("details.rest").first
+    rest.locator("summary").click()
+    rows = second.locator(EXPECTED)
+    theirs = rows.filter(has=button(second, "Check in")).nth(4)
+    theirs.get_by_role("button").focus()
+    kept = second.evaluate("document.activeElement.id")
+    second.locator("#q").evaluate("box => { box.value = 'half a na'; }")
+    second.evaluate("scrollTo(0, 120)")
+    name = check_in(first)
+    waits(second, name)
+    assert second.evaluate("document.activeElement.id") == kept
+    assert second.evaluate("scrollY") == 120
+    expect(second.locator("#q")).to_have_value("half a na")
+    expect(rest).to_have_attribute("open", "")
+    assert not Axe().run(second).response["violations"]
+
+
+def test_the_calendar_is_live_too(today: Callable[..., Page]) -> None:
+    first, second = today(), today()
+    second.goto("/calendar/")
+    is_live(second)
+    name = first.locator(EXPECTED).filter(has=button(first, "Check in")).first.get_by_role("link").first.inner_text()
+    event = second.locator(".event").filter(has_text=name).first
+    expect(event).not_to_have_attribute("data-tone", "warn")
+    check_in(first)
+    expect(event).to_have_attribute("data-tone", "warn", timeout=SOON)
+
+
+def test_the_tabs_of_a_browser_share_one_stream_and_hand_it_on(today: Callable[..., Page]) -> None:
+    streams: list[str] = []
+
+    def note(request: Request) -> None:
+        if "/api/v2/events" in request.url:
+            streams.append(request.url)
+
+    elsewhere, one = today(), today()
+    one.context.on("request", note)
+    tabs = [one.context.new_page() for _ in range(3)]
+    for tab in tabs:
+        tab.goto("/")
+        is_live(tab)
+    assert streams == []
+    waits(tabs[2], check_in(elsewhere))
+    one.close()
+    is_live(tabs[0])
+    waits(tabs[0], check_in(elsewhere))
+    waits(tabs[2], check_in(elsewhere))
+    assert len(streams) == 1 and "last_event_id=" in streams[0]
+
+
+def test_what_happened_without_a_network_is_there_afterwards(today: Callable[..., Page]) -> None:
+    first, second = today(), today()
+    second.context.set_offline(True)
+    banner = second.get_by_role("alert").filter(has_text="What you see is from")
+    expect(banner).to_be_visible()
+    expect(second.locator("#live")).to_have_text("Offline")
+    missed = [check_in(first), check_in(first)]
+    assert not Axe().run(second).response["violations"]
+    second.context.set_offline(False)
+    for name in missed:
+        waits(second, name)
+    expect(banner).to_be_hidden()
+    is_live(second)

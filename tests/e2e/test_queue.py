@@ -1,0 +1,131 @@
+"""The waiting room in browsers: the desk calls, the board shows it for days, and the kiosk forgets who stood before it."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import CDPSession, Page, expect
+
+from tests.e2e.desk import Api
+
+ADMIN = "clinic-admin@riverside.demo"
+BOARD = {"width": 1920, "height": 1080}
+
+
+def screen(page_as: Callable[..., Page], kind: str) -> str:
+    """The path of the first board or kiosk of the demo."""
+    admin = page_as(ADMIN)
+    admin.goto("/settings/queue/")
+    found = re.search(rf"/{kind}/[^/\"<]+/", admin.content())
+    assert found
+    return found[0]
+
+
+def board_place(api: Api) -> str:
+    """The location of that screen: the first by name."""
+    return str(min(api.get("locations"), key=lambda one: str(one["name"]))["id"])
+
+
+def test_a_call_at_the_desk_shows_on_the_board(page_as: Callable[..., Page]) -> None:
+    board, desk = page_as(None, viewport=BOARD), page_as()
+    board.goto(screen(page_as, "board"))
+    place = board_place(Api(desk))
+    token = str(Api(desk).post("queue", {"location": place, "priority": "emergency"})["token"])
+    desk.goto(f"/queue/?location={place}")
+    expect(desk.locator("#queue .tickets li").first).to_contain_text(token)
+    desk.locator("#call-next").focus()
+    desk.keyboard.press("Enter")
+    expect(board.locator(".calling [data-token]")).to_have_text(token)
+    expect(desk.get_by_role("region", name="Called")).to_contain_text(token)
+    desk.get_by_role("button", name=f"Came in {token}").press("Enter")
+    desk.get_by_role("button", name=f"Finish {token}").press("Enter")
+    expect(desk.get_by_role("region", name="Last done")).to_contain_text(token)
+    expect(board.locator(".calling [data-token]")).not_to_have_text(token)
+    for page in (desk, board):
+        assert not Axe().run(page).response["violations"]
+
+
+def test_a_board_that_is_cut_off_says_so_and_comes_back(page_as: Callable[..., Page]) -> None:
+    board = page_as(None, viewport=BOARD)
+    board.clock.install(time=datetime.now(UTC))
+    board.goto(screen(page_as, "board"))
+    board.context.set_offline(True)
+    board.clock.run_for(45_000)
+    expect(board.locator("[data-stale]")).to_contain_text("Not current since")
+    board.context.set_offline(False)
+    with board.expect_response("**/now/"):
+        board.clock.run_for(35_000)
+    board.clock.run_for(1_100)
+    expect(board.locator("[data-stale]")).to_be_hidden()
+
+
+@pytest.mark.parametrize("events", [60, pytest.param(2_000, marks=pytest.mark.slow)])
+def test_a_board_does_not_grow(page_as: Callable[..., Page], events: int) -> None:
+    """A day by a fast clock: each call is shown, and page and memory stay as they were."""
+    board, desk = page_as(None, viewport=BOARD), page_as()
+    api, place = Api(desk), ""
+    place = board_place(api)
+    board.clock.install(time=datetime.now(UTC))
+    board.goto(screen(page_as, "board"))
+    ticket = api.post("queue", {"location": place, "priority": "emergency"})
+    api.post(f"queue/{ticket['id']}/call", {})
+    pace, devtools = 24 * 3_600_000 // events, board.context.new_cdp_session(board)
+    board.clock.run_for(3_000)
+    expect(board.locator(".calling [data-token]")).to_have_text(str(ticket["token"]))
+    before = weight(devtools)
+    for _ in range(events):
+        api.post(f"queue/{ticket['id']}/recall", {})
+        board.clock.fast_forward(pace)
+        with board.expect_response("**/now/"):
+            board.clock.run_for(3_100)
+    expect(board.locator(".calling [data-token]")).to_have_text(str(ticket["token"]))
+    after = weight(devtools)
+    api.post(f"queue/{ticket['id']}/leave", {})
+    assert after["Nodes"] <= before["Nodes"] + 20 and after["JSEventListeners"] <= before["JSEventListeners"] + 5
+    assert after["JSHeapUsedSize"] < before["JSHeapUsedSize"] + 2_000_000
+
+
+def weight(devtools: CDPSession) -> dict[str, float]:
+    devtools.send("Performance.enable")
+    devtools.send("HeapProfiler.collectGarbage")
+    return {one["name"]: one["value"] for one in devtools.send("Performance.getMetrics")["metrics"]}
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with JavaScript", "without"])
+def test_the_kiosk_gives_a_ticket_by_keyboard(page_as: Callable[..., Page], scripts: bool) -> None:
+    kiosk = page_as(None, viewport={"width": 1080, "height": 1440}, java_script_enabled=scripts)
+    kiosk.goto(screen(page_as, "kiosk"))
+    if scripts:
+        assert not Axe().run(kiosk).response["violations"]
+        kiosk.get_by_role("button", name="I have no visit").press("Enter")
+    kiosk.get_by_role("button", name="Doctor or nurse").press("Enter")
+    expect(kiosk.locator(".given .token")).to_have_text(re.compile(r"^A\d{3}$"))
+    if scripts:
+        assert not Axe().run(kiosk).response["violations"]
+
+
+def test_the_kiosk_begins_anew_and_holds_nothing_of_whoever_stood_there(page_as: Callable[..., Page]) -> None:
+    kiosk = page_as(None, viewport={"width": 1080, "height": 1440})
+    kiosk.clock.install(time=datetime.now(UTC))
+    kiosk.goto(screen(page_as, "kiosk"))
+    pages = kiosk.evaluate("history.length")
+    kiosk.get_by_role("button", name="I have a visit").click()
+    kiosk.get_by_label("Patient number").fill("RV-0000001")
+    for name, value in (("Day", "1"), ("Month", "2"), ("Year", "1903")):
+        kiosk.get_by_label(name).fill(value)
+    kiosk.get_by_role("button", name="Check in").click()
+    expect(kiosk.get_by_role("alert")).to_contain_text("Please go to the reception desk")
+    assert "RV-0000001" not in kiosk.content()
+    with kiosk.expect_navigation():
+        kiosk.clock.run_for(20_500)
+    expect(kiosk.get_by_role("button", name="I have a visit")).to_be_visible()
+    kiosk.get_by_role("button", name="I have a visit").click()
+    expect(kiosk.get_by_label("Patient number")).to_have_value("")
+    kiosk.get_by_label("Patient number").fill("half typed")
+    with kiosk.expect_navigation():
+        kiosk.clock.run_for(20_500)
+    expect(kiosk.get_by_role("button", name="I have a code")).to_be_visible()
+    assert kiosk.evaluate("history.length") == pages
+    assert kiosk.evaluate("[...document.querySelectorAll('input:not([type=hidden])')].every(one => one.value === '')")

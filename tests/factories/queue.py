@@ -1,0 +1,33 @@
+"""A queue for tests: the first location of a place, with one ticket group."""
+
+from django.utils import timezone
+
+from appointments.choices import ScreenKind
+from appointments.models import QueueScreen, Ticket
+from appointments.services import take_ticket
+from appointments.services.queue_setup import make_screen, set_up_place
+from appointments.tokens import screen_token
+from core.accounts.actor import system_actor
+from tests.factories.world import Place
+
+
+def open_queue(place: Place) -> Place:
+    """Patients of the first location wait by tickets of the group A."""
+    set_up_place(actor=system_actor(place.clinic.pk), location_id=place.locations[0].pk, is_active=True)
+    return place
+
+
+def a_ticket(place: Place) -> Ticket:
+    """A walk-in's, taken just now."""
+    open_queue(place)
+    return take_ticket(actor=system_actor(place.clinic.pk), location_id=place.locations[0].pk, now=timezone.now())
+
+
+def a_screen(place: Place, kind: ScreenKind = ScreenKind.BOARD) -> QueueScreen:
+    """A board or a kiosk of the first location."""
+    open_queue(place)
+    return make_screen(actor=system_actor(place.clinic.pk), kind=kind, location_id=place.locations[0].pk, name="Entrance")
+
+
+def token_to(screen: QueueScreen) -> str:
+    return screen_token(ScreenKind(screen.kind), screen.clinic_id, screen.pk)
