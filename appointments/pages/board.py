@@ -12,7 +12,9 @@ from appointments.choices import ScreenKind
 from appointments.pages.screens import of_screen
 from appointments.selectors.queue import BOARD_CALLED, BOARD_NEXT, BoardFacts, board_facts
 from appointments.selectors.queue_places import QueuePlace
+from appointments.services.board_stream import board_grant
 from appointments.services.kiosk import Named, open_screen
+from core.realtime.opening import stream_for
 from core.requests import HMSRequest
 from core.security.limiting.classes import RouteClass, route_class
 from core.tenancy.models import Clinic
@@ -55,6 +57,15 @@ def board_now(request: HMSRequest, clinic: Clinic, named: Named) -> HttpResponse
         response = HttpResponse(body, content_type="application/json")
     response["ETag"], response["Cache-Control"] = tag, "private, no-cache"
     return response
+
+
+@route_class(RouteClass.FREE)
+@require_GET
+@of_screen(ScreenKind.BOARD)
+def board_stream(request: HMSRequest, clinic: Clinic, named: Named) -> HttpResponse:
+    """Server-Sent Events that say when to ask `board_now`: `ready`, `changed`, `resync`. Two queries."""
+    _screen, place = open_screen(ScreenKind.BOARD, named)
+    return stream_for(request, board_grant(named, place))
 
 
 def _facts(place: QueuePlace) -> BoardFacts:

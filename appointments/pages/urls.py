@@ -41,6 +41,7 @@ urlpatterns = [
     *(path(f"queue/<uuid:ticket_id>/{word}/", view, name=f"queue-{word}") for word, view in queue.STEPS.items()),
     path("board/<str:token>/", board.board, name="board"),
     path("board/<str:token>/now/", board.board_now, name="board-now"),
+    path("board/<str:token>/stream/", board.board_stream, name="board-stream"),
     path("kiosk/<str:token>/", kiosk.kiosk, name="kiosk"),
     path("settings/queue/", queue_setup.setup, name="queue-setup"),
     path("settings/queue/locations/<uuid:location_id>/", queue_setup.place, name="queue-place"),

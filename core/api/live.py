@@ -19,8 +19,7 @@ from core.api.views import ClinicViewSet, KnownParameters
 from core.errors import Unavailable
 from core.listening import listener
 from core.realtime.grants import chosen, granted, places, readable
-from core.realtime.opening import EVENT_STREAM, open_stream, opening_of, stream_of
-from core.realtime.sse import told_once
+from core.realtime.opening import EVENT_STREAM, opening_of, stream_for
 from core.requests import underlying
 
 STREAM = OpenApiResponse(OpenApiTypes.STR, description="`text/event-stream`, for at most an hour.")
@@ -55,12 +54,11 @@ class EventsView(KnownParameters, ViewSet):
     def _opened(self, request: Request) -> HttpResponse:
         inner = underlying(request)
         grant, opening = granted(inner), opening_of(inner)
-        if opening is not None and opening.socket:
-            return open_stream(opening, grant)
-        names = self.own_channels or _names(request)
-        channels = chosen(grant.actor, names) if names else readable(grant.actor)
-        grant = replace(grant, channels=channels, after=_last_event(request))
-        return stream_of(told_once(grant)) if opening is None else open_stream(opening, grant)
+        if opening is None or not opening.socket:  # which says later what it wants to hear
+            names = self.own_channels or _names(request)
+            channels = chosen(grant.actor, names) if names else readable(grant.actor)
+            grant = replace(grant, channels=channels, after=_last_event(request))
+        return stream_for(inner, grant)
 
 
 class QueueUpdatesView(EventsView):

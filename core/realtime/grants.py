@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 from uuid import UUID
 
 from django.conf import settings
@@ -24,16 +25,41 @@ COME_BACK = 30  # seconds after which there may be a place
 PER_CLIENT = 20  # streams of one person, or one key, in one process
 
 
+class Credential(Protocol):
+    """What a stream was opened with. Equal ones are asked once for all their streams."""
+
+    @property
+    def holder(self) -> UUID:
+        """Whose streams are counted together."""
+        ...
+
+    def actor_now(self, clinic_id: UUID, actor: Actor) -> Actor | None:
+        """Who reads with it now, `actor` having read before; None once it is over. In no unit of work."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class Credential:
-    """What a stream was opened with: a token's or key's text, or a browser's session."""
+class RequestCredential:
+    """A token's or key's text, or a browser's session: what any request comes with."""
 
     scheme: str
     user_id: UUID
     text: str = field(default="", repr=False)
     session_id: UUID | None = None
 
-    def holds(self) -> User | None:
+    @property
+    def holder(self) -> UUID:
+        return self.user_id
+
+    def actor_now(self, clinic_id: UUID, actor: Actor) -> Actor | None:
+        """What the person, or the key, may do now. No query, or three."""
+        with unit_of_work(Scope(user_id=self.user_id)):
+            user = self._user()
+            if user is None:
+                return None
+            return self._key_now(clinic_id, actor) if self.scheme == "key" else _member_now(clinic_id, actor, user)
+
+    def _user(self) -> User | None:
         """Whose it is, or None once it has expired or was ended. No query, or one."""
         try:
             if self.scheme == "token":
@@ -45,16 +71,31 @@ class Credential:
         known = known_session(self.session_id, self.user_id) if self.session_id else None
         return known[0] if known else None
 
+    def _key_now(self, clinic_id: UUID, actor: Actor) -> Actor | None:
+        _, key = read_key(self.text)
+        clinic = clinic_named(str(clinic_id))
+        return replace(actor, scopes=key.scopes) if clinic and key.clinic_id == clinic.pk else None
+
+
+def _member_now(clinic_id: UUID, actor: Actor, user: User) -> Actor | None:
+    membership = next((one for one in known_memberships(user) if one.clinic_id == clinic_id), None)
+    if membership is not None:
+        return membership.as_actor(user)
+    if user.platform_role and clinic_named(str(clinic_id)):
+        return replace(actor, roles=frozenset({Role(user.platform_role)}))
+    return None
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A stream that may be opened: by whom, in which clinic."""
+    """A stream that may be opened: by whom, in which clinic. `is_terse`: it is told that something happened, and not what."""
 
     actor: Actor
     clinic_id: UUID
     credential: Credential
     channels: frozenset[str] = frozenset()
     after: int | None = None
+    is_terse: bool = False
 
 
 def granted(request: HMSRequest) -> Grant:
@@ -63,28 +104,14 @@ def granted(request: HMSRequest) -> Grant:
         raise NotAllowed(_("Your role does not allow this."))
     text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")[2].strip()
     session_id = request.auth_session.id if request.auth_session else None
-    return Grant(request.actor, request.clinic.pk, Credential(request.auth_method, request.user.pk, text, session_id))
+    credential = RequestCredential(request.auth_method, request.user.pk, text, session_id)
+    return Grant(request.actor, request.clinic.pk, credential)
 
 
 def renewed(grant: Grant) -> Grant | None:
-    """The same with what the person may do now; None when the stream has to end. No query, or three. In a unit of its own."""
-    with unit_of_work(Scope(user_id=grant.credential.user_id)):
-        user = grant.credential.holds()
-        actor = None if user is None else _actor_now(grant, user)
+    """The same with what its reader may do now; None when the stream has to end."""
+    actor = grant.credential.actor_now(grant.clinic_id, grant.actor)
     return None if actor is None else replace(grant, actor=actor)
-
-
-def _actor_now(grant: Grant, user: User) -> Actor | None:
-    if grant.credential.scheme == "key":
-        _, key = read_key(grant.credential.text)
-        clinic = clinic_named(str(grant.clinic_id))
-        return replace(grant.actor, scopes=key.scopes) if clinic and key.clinic_id == clinic.pk else None
-    membership = next((one for one in known_memberships(user) if one.clinic_id == grant.clinic_id), None)
-    if membership is not None:
-        return membership.as_actor(user)
-    if user.platform_role and clinic_named(str(grant.clinic_id)):
-        return replace(grant.actor, roles=frozenset({Role(user.platform_role)}))
-    return None
 
 
 def chosen(actor: Actor, names: Iterable[str]) -> frozenset[str]:

@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from core.realtime.grants import Grant, Place, places
+from core.realtime.sse import told_once
 
 OPENING = "hms.opening"  # in the ASGI scope
 EVENT_STREAM = "text/event-stream"
@@ -29,15 +30,14 @@ def opening_of(request: HttpRequest) -> Opening | None:
     return scope.get(OPENING)
 
 
-def open_stream(opening: Opening, grant: Grant) -> HttpResponse:
-    """The answer of a view that lets the request become a stream. Raises RateLimited when there are too many."""
-    opening.place = places.take(grant.credential.user_id)
-    opening.grant = grant
-    return stream_of("")
-
-
-def stream_of(text: str) -> HttpResponse:
-    """A stream that is over already."""
+def stream_for(request: HttpRequest, grant: Grant) -> HttpResponse:
+    """The answer of a view that lets the request become a stream; without the front one that is over at once. Raises RateLimited
+    when there are too many."""
+    opening = opening_of(request)
+    text = told_once(grant) if opening is None else ""
+    if opening is not None:
+        opening.place = places.take(grant.credential.holder)
+        opening.grant = grant
     response = HttpResponse(text, content_type=EVENT_STREAM)
     response["Cache-Control"] = "no-store"
     return response

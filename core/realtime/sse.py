@@ -61,7 +61,7 @@ def told_once(grant: Grant) -> str:
     if missed is None:
         parts.append(_block("resync", {"type": "resync", "id": newest}, newest))
     else:
-        parts += [_event(one) for one in missed if subscriber.may_see(one)]
+        parts += [_event(grant, one) for one in missed if subscriber.may_see(one)]
     return "".join([*parts, _block("bye", {"type": "bye", "reason": TIME}, None)])
 
 
@@ -84,7 +84,7 @@ async def _tell(subscriber: Subscriber, position: int, headers: Iterable[tuple[b
             await _write(send, _block("resync", {"type": "resync", "id": lost_until}, lost_until))
         if came:
             hub.figures.delivered += len(came)
-            await _write(send, "".join(map(_event, came)))
+            await _write(send, "".join([_event(subscriber.grant, one) for one in came]))
         elif lost_until is None:
             said = {"type": "heartbeat", "id": subscriber.position}
             await _write(send, ": \n" + _block("heartbeat", said, subscriber.position))
@@ -98,7 +98,9 @@ async def _write(send: Send, text: str) -> None:
     await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
 
 
-def _event(told: Told) -> str:
+def _event(grant: Grant, told: Told) -> str:
+    if grant.is_terse:
+        return _block("changed", {"type": "changed", "id": told.position}, told.position)
     return f"id: {told.position}\ndata: {told.text}\n\n"
 
 

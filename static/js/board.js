@@ -1,7 +1,9 @@
 /* The board: fills its fixed rows anew for days. Nothing is ever added to the page. */
 
 const said = document.body.dataset;
-const EVERY = 3_000; // ms between two looks
+const EVERY = 3_000; // ms between two looks without a stream, which says when there is something to see
+const RARELY = 10_000; // with one: minutes of waiting pass without any event
+const SILENT = 75_000; // ms without a word from the stream after which it counts as dead
 const PATIENCE = 10_000; // after which an answer counts as lost
 const OLD = 20_000; // without an answer: the board says that it is not current
 const LONGEST_PAUSE = 30_000; // between two looks while nothing answers
@@ -104,7 +106,15 @@ soundButton.addEventListener("click", async () => {
 
 /* --- Looking ------------------------------------------------------------------------------------------------------------------ */
 
+let looking = false;
+let wanted = false; // something has happened since the look that is under way began
+let timer;
+
 async function look() {
+  clearTimeout(timer);
+  wanted = looking;
+  if (looking) return;
+  looking = true;
   try {
     const answer = await fetch(said.now, {
       cache: "no-store",
@@ -121,8 +131,34 @@ async function look() {
   } catch {
     failures += 1; // the network, the server, or an address that was ended: the board says so below and goes on trying
   }
+  looking = false;
   tell();
-  setTimeout(look, Math.min(LONGEST_PAUSE, EVERY * 2 ** Math.min(failures, 5)));
+  const pause = failures ? Math.min(LONGEST_PAUSE, EVERY * 2 ** Math.min(failures, 5)) : isTold() ? RARELY : EVERY;
+  timer = setTimeout(look, wanted && !failures ? 0 : pause);
+}
+
+/* --- The stream says when --------------------------------------------------------------------------------------------------- */
+
+let stream;
+let heard = 0;
+const isTold = () => stream?.readyState === EventSource.OPEN;
+
+function listen() {
+  stream?.close();
+  stream = new EventSource(said.stream);
+  heard = Date.now();
+  for (const kind of ["ready", "changed", "resync", "heartbeat"]) stream.addEventListener(kind, () => heardOf(kind));
+}
+
+function heardOf(kind) {
+  heard = Date.now();
+  if (kind !== "heartbeat") look();
+}
+
+/** A browser comes back by itself, unless it was refused or the other side has gone without a word. */
+function keepListening() {
+  const isDead = stream.readyState === EventSource.CLOSED ? Date.now() - heard > LONGEST_PAUSE : Date.now() - heard > SILENT;
+  if (isDead) listen();
 }
 
 function tell() {
@@ -133,6 +169,7 @@ function tell() {
   write(clock, wallClock.format(Date.now()));
 }
 
-setInterval(tell, 1_000);
-addEventListener("online", () => ((failures = 0), tell()));
+setInterval(() => (tell(), keepListening()), 1_000);
+addEventListener("online", () => ((failures = 0), listen(), look()));
+listen();
 look();

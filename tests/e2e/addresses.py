@@ -35,6 +35,7 @@ BY_LETTER = (
     "/visit/",
     "/webhooks/",
     "/board/{token}/now/",
+    "/board/{token}/stream/",
 )  # the link stands in a message alone, or in a gateway's settings
 
 

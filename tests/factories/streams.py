@@ -73,7 +73,8 @@ class EventSource(Reader):
         self.socket = self._connection.sock
         self.response: HTTPResponse = self._connection.getresponse()
         self.status = self.response.status
-        self.body = json.loads(self.response.read()) if self.status != 200 else None
+        said = self.response.read() if self.status != 200 else b""
+        self.body = json.loads(said) if self.response.headers["Content-Type"] == "application/json" else None
         if self.status == 200:
             self.read_on()
 

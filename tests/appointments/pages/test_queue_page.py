@@ -93,7 +93,10 @@ def test_without_a_queue_the_page_says_how_to_begin(boss: Client, in_riverside: 
 
 def test_an_administrator_sets_everything_up(boss: Client, in_riverside: Place, sign_in: Any) -> None:
     place, location = in_riverside, in_riverside.locations[0]
-    saved = boss.post(f"/settings/queue/locations/{location.pk}/", {"is_active": "on", "has_voice": "on"})
+    address = f"/settings/queue/locations/{location.pk}/"
+    read = re.search(r'name="read" value="([^"]+)"', boss.get(address).content.decode())
+    assert read
+    saved = boss.post(address, {"read": read[1], "is_active": "on", "has_voice": "on"})
     assert saved.status_code == 303
     queue = LocationQueue.objects.get()
     assert (queue.is_active, queue.has_chime, queue.has_voice) == (True, False, True)
@@ -105,18 +108,23 @@ def test_an_administrator_sets_everything_up(boss: Client, in_riverside: Place, 
     assert boss.get(f"/settings/queue/groups/{series.pk}/").status_code == 200
     screen = {"kind": "board", "location": str(location.pk), "name": "Entrance"}
     assert boss.post("/settings/queue/screens/make/", screen).status_code == 303
-    address = re.search(r'href="http[^"]*(/board/[^"]+/)"', boss.get("/settings/queue/").content.decode())
-    assert address and Client().get(address[1]).status_code == 200
+    board = re.search(r'href="http[^"]*(/board/[^"]+/)"', boss.get("/settings/queue/").content.decode())
+    assert board and Client().get(board[1]).status_code == 200
     one = QueueScreen.objects.get()
     assert boss.post(f"/settings/queue/screens/{one.pk}/end/").status_code == 303
-    assert Client().get(address[1]).status_code == 404
+    assert Client().get(board[1]).status_code == 404
     desk = sign_in(place.users[Role.RECEPTIONIST], place.clinic)
     assert desk.get("/settings/queue/").status_code == 403
 
 
 def test_a_closed_queue_closes_its_screens(place: Place) -> None:
     board, kiosk = a_screen(place), a_screen(place, ScreenKind.KIOSK)
-    addresses = [f"/board/{token_to(board)}/", f"/board/{token_to(board)}/now/", f"/kiosk/{token_to(kiosk)}/"]
-    assert [Client().get(one).status_code for one in addresses] == [200, 200, 200]
+    addresses = [
+        f"/board/{token_to(board)}/",
+        f"/board/{token_to(board)}/now/",
+        f"/board/{token_to(board)}/stream/",
+        f"/kiosk/{token_to(kiosk)}/",
+    ]
+    assert [Client().get(one).status_code for one in addresses] == [200, 200, 200, 200]
     LocationQueue.objects.update(is_active=False)
-    assert [Client().get(one).status_code for one in addresses] == [404, 404, 404]
+    assert [Client().get(one).status_code for one in addresses] == [404, 404, 404, 404]

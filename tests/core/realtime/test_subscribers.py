@@ -12,7 +12,7 @@ import pytest
 from core.accounts.actor import Actor
 from core.accounts.roles import Role
 from core.events.catalogue import catalogue
-from core.realtime.grants import Credential, Grant
+from core.realtime.grants import Grant, RequestCredential
 from core.realtime.hub import AT_ONCE, missed_of
 from core.realtime.reading import Told
 from core.realtime.subscribers import MOST, Subscriber
@@ -23,7 +23,7 @@ HERE, THERE = uuid4(), uuid4()
 def reader(*locations: UUID, roles: frozenset[Role] = frozenset({Role.RECEPTIONIST})) -> Subscriber:
     clinic = uuid4()
     actor = Actor(uuid4(), "Reader", clinic, roles, frozenset(locations))
-    return Subscriber(Grant(actor, clinic, Credential("session", uuid4())), frozenset({"appointments"}))
+    return Subscriber(Grant(actor, clinic, RequestCredential("session", uuid4())), frozenset({"appointments"}))
 
 
 def told(position: int, *places: UUID, name: str = "appointment.changed") -> Told:
