@@ -3,6 +3,7 @@
 const said = document.body.dataset;
 const EVERY = 3_000; // ms between two looks without a stream, which says when there is something to see
 const RARELY = 10_000; // with one: minutes of waiting pass without any event
+const SETTLE = 100; // ms after the stream's word: every process of the server knows of it by then
 const SILENT = 75_000; // ms without a word from the stream after which it counts as dead
 const PATIENCE = 10_000; // after which an answer counts as lost
 const OLD = 20_000; // without an answer: the board says that it is not current
@@ -152,7 +153,10 @@ function listen() {
 
 function heardOf(kind) {
   heard = Date.now();
-  if (kind !== "heartbeat") look();
+  if (kind === "heartbeat") return;
+  failures = 0;
+  clearTimeout(timer);
+  timer = setTimeout(look, SETTLE);
 }
 
 /** A browser comes back by itself, unless it was refused or the other side has gone without a word. */

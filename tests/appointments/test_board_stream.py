@@ -7,12 +7,11 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from appointments.choices import ScreenKind
-from appointments.tokens import screen_token
 from core.realtime.grants import PER_CLIENT
 from core.realtime.hub import CHECKED_EVERY
 from tests.factories.callers import Caller
 from tests.factories.databases import eventually
+from tests.factories.queue import board_of
 from tests.factories.server import Server
 from tests.factories.streams import EventSource
 
@@ -26,13 +25,10 @@ class Board:
 
     def __init__(self, server: Server, connection: "psycopg.Connection[Any]") -> None:
         self.server, self.connection, self.desk = server, connection, Caller(server, DESK)
-        row = connection.execute(
-            "SELECT s.id, s.clinic_id, s.location_id FROM appointments_queuescreen s JOIN core_clinic c ON c.id = s.clinic_id"
-            " WHERE c.slug = 'riverside' AND s.kind = 'board' AND s.ended_at IS NULL LIMIT 1"
-        ).fetchone()
-        assert row
-        self.screen, self.clinic, self.place = row
-        self.path = f"/board/{screen_token(ScreenKind.BOARD, self.clinic, self.screen)}/stream/"
+        self.place = UUID(self.desk.get("/api/v2/locations?limit=1").body["data"][0]["id"])
+        self.screen, path = board_of(connection, self.place)
+        (self.clinic,) = connection.execute("SELECT id FROM core_clinic WHERE slug = 'riverside'").fetchone() or (None,)
+        self.path = f"{path}stream/"
 
     def ticket(self) -> UUID:
         made = self.desk.send("POST", "/api/v2/queue", {"location": str(self.place)})

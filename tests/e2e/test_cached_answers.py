@@ -10,7 +10,8 @@ from tests.factories.callers import Caller, Reader, Reply
 from tests.factories.routes import routes
 from tests.factories.server import Server
 
-LISTS = sorted({route.path for route in routes("api", methods=("GET",)) if "{" not in route.path})
+STREAMS = {"/api/v2/events", "/api/v2/sse/queue-updates"}
+LISTS = sorted({route.path for route in routes("api", methods=("GET",)) if "{" not in route.path} - STREAMS)
 NEEDS = {"/api/v2/slots": "?service={service}", "/api/v2/patients/search": "?query=an"}
 OF_ONE_PERSON = {"/api/v2/clinics", "/api/v2/auth/me"}
 NEVER_KEPT = OF_ONE_PERSON | {

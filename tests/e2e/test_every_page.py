@@ -50,12 +50,12 @@ class Traffic:
         self.bytes = 0
         session = page.context.new_cdp_session(page)
         session.send("Network.enable")
-        session.on("Network.requestWillBeSent", lambda event: self._asked(event["request"]["url"]))
+        session.on("Network.requestWillBeSent", lambda event: self._asked(event["request"]))
         session.on("Network.loadingFinished", lambda event: self._came(event["encodedDataLength"]))
 
-    def _asked(self, url: str) -> None:
-        if not url.startswith("data:"):
-            self.urls.append(url)
+    def _asked(self, request: dict[str, Any]) -> None:
+        if not request["url"].startswith("data:") and not _is_live(request):
+            self.urls.append(request["url"])
 
     def _came(self, size: float) -> None:
         self.bytes += int(size)
@@ -63,6 +63,11 @@ class Traffic:
     def forget(self) -> None:
         self.urls.clear()
         self.bytes = 0
+
+
+def _is_live(request: dict[str, Any]) -> bool:
+    """The stream, and the part of a page that it has fetched anew: the page was complete before."""
+    return "/api/v2/events" in request["url"] or request["headers"].get("HX-Request") == "true" and "unread" not in request["url"]
 
 
 @pytest.mark.parametrize("route", page_routes(), ids=by_path)

@@ -7,9 +7,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, Request, expect
 
-from tests.e2e.desk import where_the_day_is_long
+from tests.e2e.desk import Api, where_the_day_is_long
+from tests.factories.queue import board_of
+from tests.factories.server import Server
 
 SOON = 5_000  # ms; a second is the promise on a machine that has nothing else to do
+CUT = 10_000  # ms without a network
+BOARD = {"width": 1920, "height": 1080}
+WAITS_THERE = re.compile(r"^[A-Z]\d{3}$")
 EXPECTED, WAITING = "section[aria-labelledby=l-expected] li", "section[aria-labelledby=l-waiting]"
 
 
@@ -110,3 +115,56 @@ def test_what_happened_without_a_network_is_there_afterwards(today: Callable[...
         waits(second, name)
     expect(banner).to_be_hidden()
     is_live(second)
+
+
+def test_three_windows_miss_nothing_when_the_network_is_cut(
+    today: Callable[..., Page], page_as: Callable[..., Page], server: Server
+) -> None:
+    """Reception, doctor and the waiting room's board: a check-in shows in all, also one during ten seconds without a network."""
+    with server.connect() as connection:  # an early patient would wait out of the board's sight until it is time
+        connection.execute("UPDATE appointments_appointment SET is_urgent = true WHERE status IN ('pending', 'confirmed')")
+    desk, doctor = today(), today("doctor@" + where_the_day_is_long().partition("@")[2])
+    api = Api(desk)
+    first = str(desk.locator(EXPECTED).get_by_role("button", name=re.compile("Check in")).first.get_attribute("id"))
+    place = api.get(f"appointments/{first.removeprefix('step-')}")["location"]["id"]
+    call_everybody(api, place)
+    with server.connect() as connection:
+        _screen, path = board_of(connection, place)
+    board = page_as(None, viewport=BOARD)
+    board.goto(path)
+    shown = board.locator("[data-next] [data-token]")
+    expect(shown.first).to_have_text("")
+
+    waits(doctor, check_in_at(desk, api, place))
+    expect(shown.first).to_have_text(WAITS_THERE, timeout=SOON)
+
+    doctor.locator("#q").press_sequentially("half a na")
+    for page in (doctor, board):
+        page.context.set_offline(True)
+    missed = [check_in_at(desk, api, place), check_in_at(desk, api, place)]
+    expect(doctor.locator("#live")).to_have_text("Offline")
+    doctor.wait_for_function(
+        f"began => performance.now() > began + {CUT}", arg=doctor.evaluate("performance.now()"), timeout=2 * CUT
+    )
+    expect(shown.nth(1)).to_have_text("")
+    for page in (doctor, board):
+        page.context.set_offline(False)
+    for name in missed:
+        waits(doctor, name)
+    expect(shown.nth(2)).to_have_text(WAITS_THERE, timeout=SOON)
+    expect(doctor.locator("#q")).to_have_value("half a na")
+
+
+def call_everybody(api: Api, place: str) -> None:
+    """Until nobody waits there."""
+    for one in api.get(f"queue?location={place}&status=waiting&limit=100"):
+        api.post(f"queue/{one['id']}/call", {})
+
+
+def check_in_at(desk: Page, api: Api, place: str) -> str:
+    """Check in somebody who is expected at this location; their name."""
+    for nth, button in enumerate(desk.locator(EXPECTED).get_by_role("button", name=re.compile("Check in")).all()):
+        visit = str(button.get_attribute("id")).removeprefix("step-")
+        if api.get(f"appointments/{visit}")["location"]["id"] == place:
+            return check_in(desk, nth)
+    raise AssertionError("nobody is expected there")

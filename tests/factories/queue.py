@@ -1,5 +1,9 @@
 """A queue for tests: the first location of a place, with one ticket group."""
 
+from typing import Any
+from uuid import UUID
+
+import psycopg
 from django.utils import timezone
 
 from appointments.choices import ScreenKind
@@ -27,6 +31,14 @@ def a_screen(place: Place, kind: ScreenKind = ScreenKind.BOARD) -> QueueScreen:
     """A board or a kiosk of the first location."""
     open_queue(place)
     return make_screen(actor=system_actor(place.clinic.pk), kind=kind, location_id=place.locations[0].pk, name="Entrance")
+
+
+def board_of(connection: "psycopg.Connection[Any]", location_id: UUID) -> tuple[UUID, str]:
+    """The id and the path of a board that hangs at this location of a running HMS."""
+    statement = "SELECT clinic_id, id FROM appointments_queuescreen WHERE location_id = %s AND kind = 'board' AND ended_at IS NULL"
+    row = connection.execute(statement, [location_id]).fetchone()
+    assert row, "no board hangs there"
+    return row[1], f"/board/{screen_token(ScreenKind.BOARD, *row)}/"
 
 
 def token_to(screen: QueueScreen) -> str:
