@@ -67,7 +67,7 @@ class Traffic:
 
 def _is_live(request: dict[str, Any]) -> bool:
     """The stream, and the part of a page that it has fetched anew: the page was complete before."""
-    return "/api/v2/events" in request["url"] or request["headers"].get("HX-Request") == "true" and "unread" not in request["url"]
+    return "/api/v2/events" in request["url"] or (request["headers"].get("HX-Request") == "true" and "unread" not in request["url"])
 
 
 @pytest.mark.parametrize("route", page_routes(), ids=by_path)
