@@ -36,7 +36,7 @@ async def stream(grant: Grant, headers: Iterable[tuple[bytes, bytes]], receive: 
         return
     hub.figures.sse += 1
     gone = asyncio.ensure_future(_gone(receive))
-    telling = asyncio.ensure_future(_tell(subscriber, subscriber.position, headers, send))
+    telling = asyncio.ensure_future(tell(subscriber, subscriber.position, headers, send))
     subscriber.cut = telling.cancel
     try:
         await asyncio.wait({gone, telling}, return_when=asyncio.FIRST_COMPLETED)
@@ -70,7 +70,8 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-async def _tell(subscriber: Subscriber, position: int, headers: Iterable[tuple[bytes, bytes]], send: Send) -> None:
+async def tell(subscriber: Subscriber, position: int, headers: Iterable[tuple[bytes, bytes]], send: Send) -> None:
+    """The answer of a reader that has joined: it begins with `ready` and ends with `bye`. `position`: where it joined."""
     until = time.monotonic() + LONGEST
     kept = [(name, value) for name, value in headers if name.lower() not in (b"content-length", b"connection")]
     await send({"type": "http.response.start", "status": 200, "headers": [*kept, *HEADERS]})

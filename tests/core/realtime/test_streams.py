@@ -1,13 +1,18 @@
 """Streams of a running HMS: who is told what, in which order, after which troubles, and for how long."""
 
+import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from typing import Any
 from uuid import UUID
 
+import jwt
 import pytest
+from django.conf import settings
 from websockets.exceptions import InvalidStatus
 
+from core.accounts import tokens
+from core.accounts.token_keys import ring_of
 from core.realtime.grants import PER_CLIENT
 from core.realtime.hub import AT_ONCE
 from core.realtime.sockets import LONGEST_FRAME, NOT_ALLOWED, TOO_LONG, TOO_MANY, TOO_SLOW, UNKNOWN
@@ -297,6 +302,22 @@ def test_a_stream_ends_with_its_session(server: Server, sse: Callable[..., Event
     assert source.ended.wait(5)
     assert socket.closed(30) == UNKNOWN
     assert not stays.ended.is_set()
+
+
+def test_a_stream_ends_with_its_token(server: Server, token: Callable[[str], str], ws: Callable[..., Socket]) -> None:
+    """Half a minute after the token's time, as for any request: clocks differ."""
+    sealed = token(DESK)
+    name = jwt.get_unverified_header(sealed)["kid"]
+    claims = jwt.decode(sealed, options={"verify_signature": False})
+    claims["exp"] = int(time.time()) - tokens.LEEWAY + 8
+    soon_over = jwt.encode(claims, ring_of(tuple(settings.HMS_TOKEN_KEYS))[name], algorithm=tokens.ALGORITHM, headers={"kid": name})
+    socket = ws().authenticated(soon_over, "appointments")
+    with EventSource(server.host, EVENTS, Authorization=f"Bearer {soon_over}") as source:
+        source.one("ready")
+        assert source.one("bye", 30)["reason"] == "session"
+    assert socket.closed(30) == UNKNOWN
+    with EventSource(server.host, EVENTS, Authorization=f"Bearer {soon_over}") as refused:
+        assert refused.status == 401
 
 
 def test_a_stream_ends_with_its_role(server: Server, riverside: Clinic, sse: Callable[..., EventSource]) -> None:

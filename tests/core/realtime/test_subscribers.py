@@ -12,6 +12,7 @@ import pytest
 from core.accounts.actor import Actor
 from core.accounts.roles import Role
 from core.events.catalogue import catalogue
+from core.realtime import sse
 from core.realtime.grants import Grant, RequestCredential
 from core.realtime.hub import AT_ONCE, missed_of
 from core.realtime.reading import Told
@@ -105,3 +106,42 @@ def test_what_was_missed_is_known_or_it_is_not() -> None:
     assert missed_of(found, 10, 9) is None and missed_of(found, 9, 15) is None and missed_of([], 4, 15) is None
     many = [told(position) for position in range(1, AT_ONCE + 3)]
     assert missed_of(many, 0, AT_ONCE + 2) is None and len(missed_of(many, 0, AT_ONCE) or []) == AT_ONCE
+
+
+# --- The answer ---------------------------------------------------------------------------------------------------------------
+class Sent:
+    """What an answer has sent so far."""
+
+    def __init__(self) -> None:
+        self.messages: list[Any] = []
+
+    async def __call__(self, message: Any) -> None:
+        self.messages.append(message)
+
+    @property
+    def blocks(self) -> list[str]:
+        text = b"".join(one.get("body", b"") for one in self.messages).decode()
+        return [one for one in text.split("\n\n") if one]
+
+
+def test_a_quiet_stream_beats_and_ends_when_its_hour_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (sse.HEARTBEAT, sse.LONGEST) == (30, 3600)  # the contract's
+    monkeypatch.setattr(sse, "HEARTBEAT", 0.02)
+    monkeypatch.setattr(sse, "LONGEST", 0.3)
+    sent = Sent()
+    run(sse.tell(reader(), 7, [], sent))
+    pause, first, *beats, last = sent.blocks
+    assert pause == "retry: 5000" and 'event: ready\ndata: {"type":"ready","id":7' in first
+    assert len(beats) > 3 and all(one.startswith(": \n") and "event: heartbeat" in one for one in beats)
+    assert last == 'event: bye\ndata: {"type":"bye","reason":"time"}'
+    assert sent.messages[-1]["more_body"] is False
+
+
+def test_what_happens_just_before_the_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes back is told the rest: the last id it has is that of the last event it was sent."""
+    monkeypatch.setattr(sse, "LONGEST", 0.05)
+    one, sent = reader(), Sent()
+    for position in (8, 9):
+        one.offer(told(position))
+    run(sse.tell(one, 7, [], sent))
+    assert [block.split("\n")[0] for block in sent.blocks if block.startswith("id: ")][-1] == "id: 9"
