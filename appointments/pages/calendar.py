@@ -30,7 +30,7 @@ from appointments.selectors import (
 from clinics.models import Provider
 from core.accounts.actor import Actor
 from core.pages.access import page
-from core.pages.fragments import kept_fragment
+from core.pages.fragments import answer_fragment, kept_fragment
 from core.requests import ClinicRequest
 
 STEP = 5  # minutes: lengths are shown to this grain
@@ -151,7 +151,7 @@ def day(request: ClinicRequest) -> HttpResponse:
 
     calendar = _calendar(request, drawn, shown, shown, now, (back, location))
     if is_fragment(request):
-        return HttpResponse(calendar)
+        return answer_fragment(request, calendar)
     context = {
         "calendar": calendar,
         "day": shown,
@@ -194,7 +194,10 @@ def week(request: ClinicRequest) -> HttpResponse:
             found = calendar_week(actor=request.actor, provider_id=provider_id, first_day=first_day, now=now)
             return _frame(request, found, today, back) | {"by_day": True}
 
-        context["calendar"] = _calendar(request, drawn, first_day, last_day, now, (back, provider_id))
+        calendar = _calendar(request, drawn, first_day, last_day, now, (back, provider_id))
+        if is_fragment(request):
+            return answer_fragment(request, calendar)
+        context["calendar"] = calendar
     return render(request, "appointments/calendar_week.html", context)
 
 

@@ -27,7 +27,7 @@ from appointments.services import call_next, step_ticket, take_ticket, transfer_
 from core.errors import Conflict, DomainError, NotFound, PreconditionFailed
 from core.forms import show_problems
 from core.pages.access import page
-from core.pages.fragments import kept_fragment, kept_markup, kept_page
+from core.pages.fragments import answer_fragment, kept_fragment, kept_markup, kept_page
 from core.pages.toasts import toast
 from core.requests import ClinicRequest
 
@@ -67,7 +67,7 @@ def queue(request: ClinicRequest) -> HttpResponse:
     if desk.place is None:
         return render(request, "appointments/queue_empty.html")
     if is_fragment(request):
-        return _piece(request, _lanes(request, desk))
+        return answer_fragment(request, _lanes(request, desk))
     now = timezone.now()
 
     def page_around() -> dict[str, Any]:
@@ -181,7 +181,7 @@ def _after(request: ClinicRequest, desk: Desk, done: Any) -> HttpResponse:
     words = _words(ticket)
     if is_fragment(request):
         toast(request, words)
-        return _piece(request, _lanes(request, desk))
+        return answer_fragment(request, _lanes(request, desk))
     toast(request, words)
     return go(request, desk.address)
 
@@ -195,7 +195,7 @@ def _words(ticket: Ticket) -> str:
 
 def _refused(request: ClinicRequest, desk: Desk, error: DomainError) -> HttpResponse:
     context = {"actor": request.actor, "queue": _shown(request, desk), "desk": desk, "refused": str(error.message)}
-    response = _piece(request, render_to_string("appointments/_queue.html", context, request), error.status)
+    response = answer_fragment(request, render_to_string("appointments/_queue.html", context, request), error.status)
     transaction.set_rollback(True)
     return response
 
@@ -213,8 +213,3 @@ def _lanes(request: ClinicRequest, desk: Desk, *, marks: bool = False) -> Any:
     }
     kept = kept_markup if marks else kept_fragment
     return kept(request, "appointments/_queue.html", lambda: {"queue": _shown(request, desk), "desk": desk}, **known)
-
-
-def _piece(request: ClinicRequest, lanes: Any, status: int = 200) -> HttpResponse:
-    """The lanes with what is to be told to this person."""
-    return HttpResponse(lanes + render_to_string("components/toasts.html", {"oob": True}, request), status=status)

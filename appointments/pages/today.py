@@ -8,7 +8,6 @@ from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -21,7 +20,7 @@ from appointments.selectors import IdleProvider, TodayBoard, VisitRow, board_tag
 from appointments.services import change_status
 from core.errors import Conflict, DomainError, NotFound, PreconditionFailed
 from core.pages.access import page
-from core.pages.fragments import kept_fragment, kept_markup, kept_page
+from core.pages.fragments import answer_fragment, kept_fragment, kept_markup, kept_page
 from core.requests import ClinicRequest
 
 SHOWN_EXPECTED = 12  # the rest of a lane opens on demand
@@ -95,21 +94,16 @@ def _board(
 
     if refused:
         said = shown() | {"refused": str(refused.message)}
-        response = _piece(request, render_to_string("appointments/_board.html", said, request), refused.status)
+        response = answer_fragment(request, render_to_string("appointments/_board.html", said, request), refused.status)
         transaction.set_rollback(True)
         return response
     request.actor.require("appointment", "view")
     known: dict[str, Any] = {"tags": lambda: board_tags(day), "now": now, "also": (day, location)}
     if not whole:
-        return _piece(request, kept_fragment(request, "appointments/_board.html", shown, **known))
+        return answer_fragment(request, kept_fragment(request, "appointments/_board.html", shown, **known))
 
     def page_around() -> dict[str, object]:
         board = kept_markup(request, "appointments/_board.html", shown, **known)
         return {"board": board, "now": now, "day": day, "locations": locations_of(request.actor), "location": location}
 
     return kept_page(request, "appointments/today.html", page_around, **known)
-
-
-def _piece(request: ClinicRequest, board: SafeString, status: int = 200) -> HttpResponse:
-    """The board with what is to be told to this person."""
-    return HttpResponse(board + render_to_string("components/toasts.html", {"oob": True}, request), status=status)

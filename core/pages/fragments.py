@@ -1,5 +1,6 @@
 """Pages and large pieces of pages, rendered once for all who may see the same. Forms get their own tokens when they are sent."""
 
+import hashlib
 import hmac
 import re
 from collections.abc import Callable
@@ -41,9 +42,13 @@ def _mark(name: str, secret: str) -> str:
     return hmac.digest(secret.encode(), f"core.pages.fragments {name}".encode(), "sha256").hex()
 
 
+_TAG_SAID = 'data-tag="{}"'
+_TAG = "0" * 32  # in the place of a fragment's tag, which follows from all of its text
+
+
 def _marks() -> dict[str, str]:
     """In the place of the tokens in a template's context."""
-    return {"csrf_token": _mark("csrf", settings.SECRET_KEY), "kept_key": _mark("key", settings.SECRET_KEY)}
+    return {"csrf_token": _mark("csrf", settings.SECRET_KEY), "kept_key": _mark("key", settings.SECRET_KEY), "kept_tag": _TAG}
 
 
 def kept_fragment(
@@ -58,6 +63,18 @@ def kept_fragment(
     return mark_safe(_with_tokens(request, pieces))  # noqa: S308 (a template's own output)
 
 
+def answer_fragment(request: ClinicRequest, markup: SafeString, status: int = 200) -> HttpResponse:
+    """The fragment with what is to be told to this person; 304 for a script that says it shows exactly this one already.
+
+    Its outermost element says `data-tag="{{ kept_tag }}"`, by which the script names what it shows.
+    """
+    shown = request.headers.get("If-None-Match", "").strip('"')
+    if shown and status == 200 and not has_news(request) and _TAG_SAID.format(shown) in markup:
+        return HttpResponse(status=304)
+    toasts = render_to_string("components/toasts.html", {"oob": True}, request)
+    return HttpResponse(markup + toasts, status=status)
+
+
 def kept_markup(
     request: ClinicRequest, template: str, context: Context, *, tags: Tags, now: datetime, also: tuple[Any, ...]
 ) -> SafeString:
@@ -70,7 +87,8 @@ def _kept_pieces(
 ) -> tuple[str, ...]:
     def pieces() -> tuple[str, ...]:
         # Without the request, and so without anything that is this person's alone.
-        return _pieces(render_to_string(template, {"actor": request.actor} | _marks() | context()))
+        html = render_to_string(template, {"actor": request.actor} | _marks() | context())
+        return _pieces(html.replace(_TAG_SAID.format(_TAG), _TAG_SAID.format(_digest(html)), 1))
 
     kept = Key(f"page.{template}", _minute(now), request.clinic.time_zone, request.actor.seen_as, get_language(), *also)
     return cache.get_or_set(kept, tags=tags, load=pieces, ttl=TTL.EMERGENCY)
@@ -118,6 +136,10 @@ def seen_in_the_frame(request: ClinicRequest) -> tuple[Any, ...]:
         *person, clinic.pk, clinic.name, clinic.time_zone, places, request.actor.seen_as, get_language(),
         request.path, request.COOKIES.get("hms_rail") == "narrow",
     )  # fmt: skip
+
+
+def _digest(html: str) -> str:
+    return hashlib.blake2b(html.encode(), digest_size=16).hexdigest()
 
 
 def _minute(now: datetime) -> datetime:

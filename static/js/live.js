@@ -125,7 +125,10 @@ document.addEventListener("compositionstart", () => (composing = true));
 document.addEventListener("compositionend", () => (composing = false));
 
 async function fetched(element) {
-  const answer = await fetch(element.getAttribute("hx-get") || location.href, { headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(30_000) });
+  const headers = { "HX-Request": "true" };
+  if (element.dataset.tag) headers["If-None-Match"] = `"${element.dataset.tag}"`;
+  const answer = await fetch(element.getAttribute("hx-get") || location.href, { headers, signal: AbortSignal.timeout(30_000) });
+  if (answer.status === 304) return; // it shows what there is
   if (answer.redirected) return; // the session is over: the next thing the person does says so
   if (!answer.ok) throw new Error(answer.status);
   const found = new DOMParser().parseFromString(await answer.text(), "text/html");
