@@ -5,6 +5,7 @@ from core.events.catalogue import ID, Event, channel, event
 
 VISITS = channel("appointments", read_by=("appointment", "view"))
 QUEUE = channel("queue", read_by=("queue", "view"))
+DASHBOARD = channel("dashboard", read_by=VISITS.read_by, parts=(VISITS, QUEUE))  # what the figures of a day follow from
 
 FIELDS: dict[str, str | tuple[str, ...]] = {
     "appointment": ID,

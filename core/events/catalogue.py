@@ -13,10 +13,19 @@ PLACES = ("location", "from_location")  # fields that say where it happened
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """What a page or a program subscribes to. `read_by`: the resource and action of the matrix that its readers need."""
+    """What a page or a program subscribes to. `read_by`: the resource and action of the matrix that its readers need.
+
+    One with `parts` has no events of its own: it stands for those of its parts that the reader may read.
+    """
 
     name: str
     read_by: tuple[str, str]
+    parts: "tuple[Channel, ...]" = ()
+
+    @property
+    def whole(self) -> "tuple[Channel, ...]":
+        """The channels whose events one hears on it."""
+        return self.parts or (self,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +70,9 @@ _events: dict[str, Event] = {}
 _channels: dict[str, Channel] = {}
 
 
-def channel(name: str, *, read_by: tuple[str, str]) -> Channel:
+def channel(name: str, *, read_by: tuple[str, str], parts: tuple[Channel, ...] = ()) -> Channel:
     """Declare one, in the `events` of an app. Raises ValueError for a name that is taken by another one."""
-    made = Channel(name, read_by)
+    made = Channel(name, read_by, parts)
     if _channels.setdefault(name, made) != made:
         raise ValueError(f"There is another channel {name}.")
     return made

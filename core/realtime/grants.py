@@ -115,20 +115,33 @@ def renewed(grant: Grant) -> Grant | None:
 
 
 def chosen(actor: Actor, names: Iterable[str]) -> frozenset[str]:
-    """The channels as they were asked for. Raises BadRequest for what is none, NotAllowed for what the actor may not read."""
+    """The channels that were asked for, one that stands for several as those of them that the actor may read.
+
+    Raises BadRequest for what is none, NotAllowed for what the actor may not read.
+    """
     known = channels()
     wanted = frozenset(names)
     if unknown := sorted(wanted - known.keys()):
         message = _("There are the channels %(channels)s.") % {"channels": ", ".join(known)}
         raise BadRequest(message, [Detail("channels", "invalid_choice", f"{name[:40]}: {message}") for name in unknown])
+    heard = set()
     for name in wanted:
-        actor.require(*known[name].read_by)
-    return wanted
+        may = {one.name for one in known[name].whole if may_read(actor, one)}
+        if not may:
+            actor.require(*known[name].read_by)
+        heard |= may
+    return frozenset(heard)
+
+
+def left(names: Iterable[str]) -> frozenset[str]:
+    """The channels that whoever leaves these no longer hears."""
+    known = channels()
+    return frozenset(one.name for name in names if name in known for one in known[name].whole)
 
 
 def readable(actor: Actor) -> frozenset[str]:
     """All channels that the actor may read."""
-    return frozenset(name for name, channel in channels().items() if may_read(actor, channel))
+    return frozenset(name for name, channel in channels().items() if not channel.parts and may_read(actor, channel))
 
 
 def may_read(actor: Actor, channel: Channel) -> bool:

@@ -13,7 +13,7 @@ from django.db import Error
 from django.http.request import split_domain_port, validate_host
 
 from core.errors import DomainError
-from core.realtime.grants import chosen
+from core.realtime.grants import chosen, left
 from core.realtime.hub import RESTART, hub
 from core.realtime.opening import OPENING, Opening
 from core.realtime.sse import HEARTBEAT, Message, Receive, Send
@@ -227,7 +227,7 @@ class Socket:
         if names is None:
             await self._wrong("BAD_REQUEST", "channels is a list of names.")
             return
-        self._subscriber.channels -= frozenset(names)
+        self._subscriber.channels -= left(names)
         await self._say({"type": "subscribed", "channels": sorted(self._subscriber.channels), "id": self._subscriber.position})
 
     @property

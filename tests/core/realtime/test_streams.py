@@ -165,6 +165,18 @@ def test_nobody_hears_of_another_clinic_or_channel(
     assert [len(one.events) for one in (ours, theirs, patients, socket)] == [1, 1, 1, 1]
 
 
+def test_the_dashboard_hears_of_visits_and_of_the_queue(
+    riverside: Clinic, sse: Callable[..., EventSource], ws: Callable[..., Socket], token: Callable[[str], str]
+) -> None:
+    source, socket = sse(path=f"{EVENTS}?channels=dashboard"), ws().authenticated(token(DESK), "dashboard", "patients")
+    assert source.one("ready")["channels"] == ["appointments", "queue"]
+    riverside.change()
+    for reader in (source, socket):
+        assert reader.one("event")["channel"] == "appointments"
+    socket.say(type="unsubscribe", channels=["dashboard"])
+    assert socket.until(lambda frames: [one for one in frames if one["type"] == "subscribed"][1:])[0]["channels"] == ["patients"]
+
+
 def test_without_channels_all_that_may_be_read_is_told(riverside: Clinic, sse: Callable[..., EventSource]) -> None:
     source = sse(path=EVENTS)
     assert source.one("ready")["channels"] == ["appointments", "patients", "queue"]
