@@ -1,6 +1,7 @@
 /* The session has ended: sign in again in a dialog, on top of the page. Loaded when it is needed. */
 
 const words = document.querySelector("#words").dataset;
+const PATIENCE = 30_000; // ms for an answer
 let asking; // one dialog, however many requests were refused
 
 /** Resolves true once the page's person is signed in (perhaps they were all the time), false when they closed the dialog. */
@@ -9,7 +10,7 @@ export function signInAgain() {
 }
 
 async function ask() {
-  const answer = await fetch(`${words.again}?who=${words.who}`, { headers: { "HX-Request": "true" } });
+  const answer = await fetch(`${words.again}?who=${words.who}`, { headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(PATIENCE) });
   if (answer.status === 204) return true;
   if (!answer.ok) throw new Error(answer.status);
   const before = document.activeElement;
@@ -39,7 +40,7 @@ async function send(dialog, form, button) {
   body.set("clinic", words.clinic);
   button?.setAttribute("aria-busy", "true");
   try {
-    const answer = await fetch(form.action, { method: "POST", body, headers: { "HX-Request": "true" } });
+    const answer = await fetch(form.action, { method: "POST", body, headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(PATIENCE) });
     if (answer.headers.get("Content-Type")?.startsWith("application/json")) {
       renew((await answer.json()).token);
       dialog.close("in");

@@ -23,7 +23,7 @@ export function keepDraft(form) {
     const body = typed(form);
     if (body.toString() === last || form.dataset.sending) return;
     try {
-      const answer = await fetch(form.dataset.draft, { method: "POST", body, headers: { "X-CSRFToken": form.querySelector("[name=csrfmiddlewaretoken]").value }, redirect: "manual", ...options });
+      const answer = await fetch(form.dataset.draft, { method: "POST", body, headers: { "X-CSRFToken": form.querySelector("[name=csrfmiddlewaretoken]").value }, redirect: "manual", signal: AbortSignal.timeout(30_000), ...options });
       if (answer.type === "opaqueredirect") return document.dispatchEvent(new CustomEvent("hms:signed-out", { detail: { retry: () => send() } }));
       if (!answer.ok) throw new Error(answer.status);
       last = body.toString();

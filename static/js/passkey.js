@@ -32,7 +32,7 @@ async function prove(form) {
 
 async function ask(form) {
   const sent = new FormData(form);
-  const answer = await fetch(form.dataset.ask, { method: "POST", body: sent });
+  const answer = await fetch(form.dataset.ask, { method: "POST", body: sent, signal: AbortSignal.timeout(30_000) });
   if (answer.redirected) return location.assign(answer.url); // the password is asked for again first
   return (await answer.json()).publicKey;
 }
