@@ -138,6 +138,7 @@ class Priority(models.IntegerChoices):
 ELDERLY_FROM = 75  # years of age
 EARLY = timedelta(minutes=15)  # before the start of a visit: who comes sooner waits for this moment first
 LATE = timedelta(minutes=10)  # after it: who comes later waits as an ordinary walk-in
+CALLS_LATELY = timedelta(minutes=60)  # whoever has called within so long still calls
 LONG_WAIT = timedelta(minutes=60)  # after which somebody ordinary is called like a visit on time
 
 
@@ -165,6 +166,18 @@ def priority_of(
     return Priority.ORDINARY, since
 
 
+def rank_at(priority: int, queued_at: datetime, now: datetime) -> int:
+    """The place of a ticket's kind in the order of calling at this moment; among equals `queued_at` decides.
+
+    `TicketQuerySet.in_order` says the same to the database.
+    """
+    if queued_at > now:
+        return Priority.ORDINARY + 1
+    if priority == Priority.ORDINARY and queued_at <= now - LONG_WAIT:
+        return Priority.ON_TIME
+    return priority
+
+
 @dataclass(frozen=True, slots=True)
 class TicketStep:
     """One step of a ticket: its name in the API and the matrix, from where, to where."""
@@ -183,9 +196,9 @@ TICKET_STEPS: dict[str, TicketStep] = {
     for step in (
         TicketStep("call", CALLABLE, _T.CALLED),
         TicketStep("recall", frozenset({_T.CALLED, _T.SKIPPED}), _T.CALLED),
-        TicketStep("serve", CALLABLE | {_T.CALLED}, _T.SERVING),
+        TicketStep("serve", CALLABLE | {_T.CALLED, _T.SKIPPED}, _T.SERVING),
         TicketStep("skip", CALLABLE | {_T.CALLED}, _T.SKIPPED),
-        TicketStep("put_back", frozenset({_T.CALLED, _T.SERVING, _T.SKIPPED}), _T.WAITING),
+        TicketStep("put_back", frozenset({_T.CALLED, _T.SERVING, _T.SKIPPED, _T.LEFT}), _T.WAITING),
         TicketStep("transfer", OPEN_TICKETS, _T.TRANSFERRED),
         TicketStep("finish", frozenset({_T.CALLED, _T.SERVING}), _T.FINISHED),
         TicketStep("leave", CALLABLE | {_T.CALLED, _T.SKIPPED}, _T.LEFT),

@@ -30,6 +30,13 @@ class QueueEmpty(Conflict):
 
 
 @dataclass(eq=False)
+class NumbersOut(Conflict):
+    """All 999 numbers of a letter are out for this day."""
+
+    message: str = _("All tickets of this group are given out for today.")  # type: ignore[assignment]
+
+
+@dataclass(eq=False)
 class ScreenGone(NotFound):
     """The screen was ended, its location closed its queue, or the address never was one."""
 

@@ -78,7 +78,7 @@ OF_TICKET_STEP = {
     "serve": _ticket("serving", "Whoever was called has gone in."),
     "skip": _ticket("skipped", "Somebody was called and did not come."),
     "put_back": _ticket("put_back", "Somebody waits again, in the old place."),
-    "transfer": _ticket("transferred", "Somebody was sent on and waits for another provider, room or service."),
+    "transfer": _ticket("transferred", "Somebody was sent on and waits for another provider, room or group."),
     "finish": _ticket("finished", "Somebody is done."),
     "leave": _ticket("left", "Somebody has gone, or the visit was cancelled."),
     "reopen": _ticket("reopened", "The end of a visit was taken back: its patient is inside again."),

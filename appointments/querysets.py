@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Self
 
 from django.db.models import Case, F, IntegerField, Q, Value, When
 
-from appointments.choices import CALLABLE, LONG_WAIT, OPEN_TICKETS, Priority
+from appointments.choices import CALLABLE, CALLS_LATELY, LONG_WAIT, OPEN_TICKETS, Priority
 from core.tenancy.querysets import ClinicQuerySet
 
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ class TicketQuerySet(ClinicQuerySet["Ticket"]):
     def open(self) -> Self:
         """Of those who are still here."""
         return self.filter(status__in=sorted(OPEN_TICKETS))
+
+    def telling_waits(self, now: datetime) -> Self:
+        """Of those who are still here, and those by whom one knows who has called lately: what estimates follow from."""
+        return self.filter(Q(status__in=sorted(OPEN_TICKETS)) | Q(last_called_at__gte=now - CALLS_LATELY))
 
     def to_call(self) -> Self:
         """Of those who wait to be called."""

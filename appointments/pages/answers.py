@@ -5,14 +5,16 @@ from urllib.parse import urlencode
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 
 from appointments.choices import UNDOABLE
 from appointments.models import Appointment
+from appointments.services.tickets import open_ticket_of
 from core.pages.toasts import toast
 from core.requests import ClinicRequest
 from core.responses import go, is_fragment
 
-__all__ = ["done", "go", "is_fragment", "safe_next", "tell"]
+__all__ = ["done", "go", "is_fragment", "safe_next", "tell", "with_ticket"]
 
 
 def safe_next(request: ClinicRequest, default: str = "") -> str:
@@ -34,3 +36,9 @@ def done(request: ClinicRequest, visit: Appointment, words: str, *, to: str = ""
     target = to or reverse("appointments:today")
     tell(request, visit, words, back=target)
     return go(request, target)
+
+
+def with_ticket(words: str, visit: Appointment) -> str:
+    """What is told of somebody who has just arrived, with the ticket to tell them, where they wait by tickets. One query."""
+    ticket = open_ticket_of(visit.pk)
+    return _("%(words)s: ticket %(token)s") % {"words": words, "token": ticket.token} if ticket else words

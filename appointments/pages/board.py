@@ -27,7 +27,7 @@ def board(request: HMSRequest, clinic: Clinic, named: Named) -> HttpResponse:
     """The page: as many rows as there will ever be, filled anew by its script for days. Up to seven queries."""
     _screen, place = open_screen(ScreenKind.BOARD, named)
     facts = _facts(place)
-    called = [*facts.called, *[("", "", 0)] * BOARD_CALLED][:BOARD_CALLED]
+    called = [*facts.called, *[("", "", 0, 0)] * BOARD_CALLED][:BOARD_CALLED]
     next_up = [*facts.next_up, *[("", None)] * BOARD_NEXT][:BOARD_NEXT]
     context = {
         "clinic_name": clinic.name,

@@ -15,7 +15,7 @@ from appointments.choices import Source
 from appointments.errors import SlotTaken
 from appointments.forms import SLOT_SEPARATOR, BookingForm, slot_value
 from appointments.models import Appointment, Service
-from appointments.pages.answers import done, is_fragment, safe_next
+from appointments.pages.answers import done, is_fragment, safe_next, with_ticket
 from appointments.pages.reading import read_day, read_moment, read_uuid
 from appointments.pages.slot_picker import SlotPicker, Wish, slot_picker
 from appointments.policies import visible_appointments
@@ -206,7 +206,7 @@ def _booked_words(visit: Appointment) -> str:
     local = timezone.localtime(visit.start)
     words = {"name": visit.patient.full_name, "time": f"{local:%H:%M}", "provider": visit.provider.short_name}
     if visit.source == Source.WALK_IN:
-        return _("%(name)s is waiting for %(provider)s") % words
+        return with_ticket(_("%(name)s is waiting for %(provider)s") % words, visit)
     return _("Booked %(name)s at %(time)s with %(provider)s") % words
 
 

@@ -14,7 +14,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from appointments.choices import TICKET_STEPS
+from appointments.choices import TICKET_STEPS, TicketStatus
 from appointments.forms import StepForm, TakeTicketForm, TransferForm
 from appointments.models import Ticket
 from appointments.pages.answers import go, is_fragment
@@ -36,7 +36,7 @@ class Desk:
     """Where and for whom somebody calls: a location, and a provider or a room. It stands in the page's address."""
 
     def __init__(self, request: ClinicRequest) -> None:
-        said = request.POST if request.method == "POST" else request.GET
+        said = request.GET.dict() | request.POST.dict()
         self.places = queue_places_of(request.actor)
         wanted = read_uuid(said.get("location"))
         self.place = next((one for one in self.places if one.id == wanted), self.places[0] if self.places else None)
@@ -91,7 +91,7 @@ def call(request: ClinicRequest) -> HttpResponse:
             actor=request.actor,
             location_id=desk.found.id,
             provider_id=who.provider_id if who else None,
-            room_id=who.room_id if who else None,
+            room_id=who.room_id if who and who.is_room else None,
         ),
     )
 
@@ -119,7 +119,7 @@ def _step(request: ClinicRequest, ticket_id: UUID, action: str) -> HttpResponse:
             ticket_id=ticket_id,
             action=action,
             provider_id=who.provider_id if who else None,
-            room_id=who.room_id if who else None,
+            room_id=who.room_id if who and who.is_room else None,
             expected_version=version,
         ),
     )
@@ -178,12 +178,18 @@ def _after(request: ClinicRequest, desk: Desk, done: Any) -> HttpResponse:
         if not is_fragment(request):
             raise
         return _refused(request, desk, error)
-    words = _words(ticket)
+    toast(request, _words(ticket), undo_url=_undo_address(request, desk, ticket))
     if is_fragment(request):
-        toast(request, words)
         return answer_fragment(request, _lanes(request, desk))
-    toast(request, words)
     return go(request, desk.address)
+
+
+def _undo_address(request: ClinicRequest, desk: Desk, ticket: Ticket) -> str:
+    """Where the step is taken back by letting the ticket wait again; empty where that can't be."""
+    is_over = ticket.status == TicketStatus.LEFT and ticket.appointment_id is not None
+    if is_over or ticket.status not in TICKET_STEPS["put_back"].sources or not request.actor.can("queue", "put_back"):
+        return ""
+    return f"{reverse('appointments:queue-put-back', args=[ticket.pk])}?{desk.query}"
 
 
 def _words(ticket: Ticket) -> str:

@@ -94,16 +94,16 @@ def _board(
 
     if refused:
         said = shown() | {"refused": str(refused.message)}
-        response = answer_fragment(request, render_to_string("appointments/_board.html", said, request), refused.status)
+        response = answer_fragment(request, render_to_string("appointments/_today.html", said, request), refused.status)
         transaction.set_rollback(True)
         return response
     request.actor.require("appointment", "view")
     known: dict[str, Any] = {"tags": lambda: board_tags(day), "now": now, "also": (day, location)}
     if not whole:
-        return answer_fragment(request, kept_fragment(request, "appointments/_board.html", shown, **known))
+        return answer_fragment(request, kept_fragment(request, "appointments/_today.html", shown, **known))
 
     def page_around() -> dict[str, object]:
-        board = kept_markup(request, "appointments/_board.html", shown, **known)
+        board = kept_markup(request, "appointments/_today.html", shown, **known)
         return {"board": board, "now": now, "day": day, "locations": locations_of(request.actor), "location": location}
 
     return kept_page(request, "appointments/today.html", page_around, **known)

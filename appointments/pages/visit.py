@@ -16,7 +16,7 @@ from appointments.choices import MOVABLE, TRANSITIONS, UNDOABLE
 from appointments.errors import SlotTaken
 from appointments.forms import MoveForm, ReasonForm
 from appointments.models import Appointment
-from appointments.pages.answers import done, go, safe_next, tell
+from appointments.pages.answers import done, go, safe_next, tell, with_ticket
 from appointments.pages.booking import alternatives_of
 from appointments.pages.reading import read_day, read_moment, read_uuid
 from appointments.pages.slot_picker import Wish, slot_picker
@@ -25,6 +25,7 @@ from appointments.selectors import history_of
 from appointments.selectors.picking import bookable_services
 from appointments.selectors.queue_places import code_to_check_in
 from appointments.services import change_status, reschedule_appointment, undo_last_change
+from appointments.services.tickets import open_ticket_of
 from core.accounts.actor import Actor
 from core.audit.subjects import shown
 from core.errors import Conflict, DomainError
@@ -77,7 +78,9 @@ def visit_of(actor: Actor, visit_id: UUID) -> Appointment:
 
 
 def words_for(visit: Appointment, action: str) -> str:
-    return str(DONE_WORDS[action]) % {"name": visit.patient.full_name, "provider": visit.provider.short_name}
+    """What was done; with the ticket that the patient is given, where there is one. One query after checking in."""
+    words = str(DONE_WORDS[action]) % {"name": visit.patient.full_name, "provider": visit.provider.short_name}
+    return with_ticket(words, visit) if action == "check_in" else words
 
 
 @require_GET
@@ -97,6 +100,7 @@ def detail(request: ClinicRequest, visit_id: UUID) -> HttpResponse:
         "sees_history": sees_history,
         "code": code_to_check_in(visit.pk, visit.location_id) if visit.status in MOVABLE else "",
         "reason_form": ReasonForm(initial={"version": visit.version}),
+        "ticket": open_ticket_of(visit.pk) if visit.checked_in_at else None,
     }
     return render(request, "appointments/visit.html", context)
 

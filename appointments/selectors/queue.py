@@ -19,6 +19,7 @@ from patients.models import Patient, PatientAccount
 BOARD_CALLED, BOARD_NEXT = 4, 4  # rows of a board
 STILL_SHOWN = timedelta(minutes=2)  # after the call, for somebody who has gone in already
 LAST_ENDED = 8
+MINUTE = timedelta(minutes=1)
 _S = TicketStatus
 
 
@@ -153,9 +154,11 @@ def _minutes(since: datetime, until: datetime) -> int:
 # --- The board: tokens and rooms, and nothing of anybody --------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class BoardFacts:
-    """What a waiting room reads. `called`: (token, room, how often called), the latest first; `next_up`: (token, minutes)."""
+    """What a waiting room reads. `called`: (token, room, how often called, when in ms since 1970), the latest first; `next_up`:
+    (token, minutes).
+    """
 
-    called: tuple[tuple[str, str, int], ...]
+    called: tuple[tuple[str, str, int, int], ...]
     next_up: tuple[tuple[str, int], ...]
 
 
@@ -166,15 +169,21 @@ class BoardFacts:
 )
 def board_facts(location_id: UUID, day: date, minute: datetime) -> BoardFacts:
     """What is shown at this minute. Two queries."""
-    tickets = list(Ticket.objects.filter(location_id=location_id, day=day).open().select_related("room").in_order(minute))
+    todays = Ticket.objects.filter(location_id=location_id, day=day)
+    tickets = list(todays.telling_waits(minute).select_related("room").in_order(minute + MINUTE))
     told = _estimates(tickets, location_id, day, minute)
     called = [one for one in tickets if one.last_called_at and _is_shown(one, minute)]
     called.sort(key=lambda one: (one.last_called_at, one.token), reverse=True)
-    waiting = [one for one in tickets if one.status in CALLABLE and one.queued_at <= minute + timedelta(minutes=1)]
+    waiting = [one for one in tickets if one.status in CALLABLE and one.queued_at <= minute + MINUTE]
     return BoardFacts(
-        tuple((one.token, one.room.name if one.room else "", one.calls) for one in called[:BOARD_CALLED]),
+        tuple(_called(one) for one in called[:BOARD_CALLED]),
         tuple((one.token, told[one.id].minutes) for one in waiting[:BOARD_NEXT]),
     )
+
+
+def _called(ticket: Ticket) -> tuple[str, str, int, int]:
+    at = int(ticket.last_called_at.timestamp() * 1000) if ticket.last_called_at else 0
+    return ticket.token, ticket.room.name if ticket.room else "", ticket.calls, at
 
 
 def _is_shown(ticket: Ticket, now: datetime) -> bool:

@@ -9,14 +9,13 @@ from uuid import UUID
 
 from django.db import connection
 
-from appointments.choices import Priority, TicketStatus
+from appointments.choices import CALLS_LATELY, Priority, TicketStatus
 from appointments.models import Ticket
 from core.accounts.actor import Actor
 from core.tenancy.context import current_clinic_id
 
 DAYS = 28  # whose durations count
 ENOUGH = 20  # of them; with fewer the usual length stands in
-WORKING = timedelta(minutes=60)  # whoever has called within so long still calls
 SHORTEST, LONGEST = timedelta(seconds=30), timedelta(hours=4)  # a duration outside of these is a forgotten button
 LONGEST_WAIT = 600  # minutes that are told
 DURATIONS = """
@@ -113,7 +112,7 @@ class _Lines:
         self.busy: dict[UUID, set[UUID]] = {}
         for one in others:
             counter = one.provider_id or one.room_id
-            if counter is None or one.last_called_at is None or one.last_called_at < now - WORKING:
+            if counter is None or one.last_called_at is None or one.last_called_at < now - CALLS_LATELY:
                 continue
             inside = one.status in (TicketStatus.CALLED, TicketStatus.SERVING)
             for line in {one.series_id, one.provider_id or one.series_id}:

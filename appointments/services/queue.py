@@ -9,18 +9,19 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from appointments.choices import TICKET_STEPS, Priority, Status, TicketSource, priority_of
+from appointments.choices import TICKET_STEPS, Priority, Status, TicketSource, TicketStatus, priority_of
 from appointments.errors import QueueEmpty
 from appointments.models import Appointment, QueueSeries, Service, ServiceProvider, Ticket
 from appointments.policies import visible_tickets
+from appointments.selectors.queue_callers import usual_room
 from appointments.selectors.queue_places import QueuePlace, SeriesBrief, queue_place, series_in_use, series_of
 from appointments.services.claims import check_version, locked_appointment
-from appointments.services.tickets import give_out, take_step
+from appointments.services.tickets import give_out, take_step, was_sent_on
 from appointments.services.workflow import change_status, undo_last_change
 from appointments.validators import raise_if
 from clinics.models import Provider, Room
 from core.accounts.actor import Actor
-from core.errors import Detail
+from core.errors import Conflict, Detail
 from patients.choices import PatientStatus
 from patients.models import Patient
 from patients.policies import visible_patients
@@ -71,12 +72,12 @@ def call_next(
     room_id: UUID | None = None,
     now: datetime | None = None,
 ) -> Ticket:
-    """Call who is first of those whom this provider, or this room, may call. Raises QueueEmpty when nobody is. At most eight
+    """Call who is first of those whom this provider, or this room, may call. Raises QueueEmpty when nobody is. At most eleven
     statements.
 
-    A provider calls who waits for them, and who waits for nobody in particular in a group of theirs; a room who waits for it or
-    for nobody; without either, anybody. One statement decides: it takes the first row that nobody else is about to call and
-    holds it, so two who press at once call two tickets.
+    A provider calls who waits for them, and in a group of theirs who waits for nobody in particular, or for their room; a room
+    who waits for it or for nobody; without either, anybody. One statement decides: it takes the first row that nobody else is
+    about to call and holds it, so two who press at once call two tickets.
     """
     actor.require("queue", "call")
     now, wrong = now or timezone.now(), list[Detail]()
@@ -86,18 +87,21 @@ def call_next(
     raise_if(wrong)
     assert place is not None  # noqa: S101  (else it was said above)
     line = visible_tickets(actor).filter(location_id=place.id, day=place.day_at(now)).to_call()
-    first = line.filter(_may_call(provider_id, room_id)).in_order(now)
+    first = line.filter(_may_call(location_id, provider_id, room_id)).in_order(now)
     ticket: Ticket | None = first.select_for_update(skip_locked=True, no_key=True).first()
     if ticket is None:
         raise QueueEmpty
+    room_id = room_id or ticket.room_id or usual_room(location_id, provider_id)
     return _named(take_step(actor=actor, ticket=ticket, action="call", now=now, provider_id=provider_id, room_id=room_id))
 
 
-def _may_call(provider_id: UUID | None, room_id: UUID | None) -> Q:
+def _may_call(location_id: UUID, provider_id: UUID | None, room_id: UUID | None) -> Q:
     if provider_id is not None:
         offered = set(ServiceProvider.objects.filter(provider_id=provider_id).values_list("service_id", flat=True))
         theirs = [one.id for one in series_in_use() if not one.service_ids or one.service_ids & offered]
-        return Q(provider_id=provider_id) | Q(provider=None, series_id__in=theirs)
+        own = room_id or usual_room(location_id, provider_id)
+        here = Q(room=None) | Q(room_id=own) if own else Q(room=None)
+        return Q(provider_id=provider_id) | Q(provider=None, series_id__in=theirs) & here
     if room_id is not None:
         return Q(room_id=room_id) | Q(provider=None, room=None)
     return Q()
@@ -127,8 +131,9 @@ def step_ticket(
     _check_room(wrong, room_id, ticket.location_id)
     raise_if(wrong)
     led = _LEADING.get(action) if ticket.status in TICKET_STEPS[action].sources else None
-    if visit is not None and led is not None and led(actor, visit, now):
+    if visit is not None and led is not None and led(actor, visit, ticket, now):
         return _named(Ticket.objects.get(pk=ticket.pk))
+    room_id = room_id or ticket.room_id or usual_room(ticket.location_id, provider_id)
     return _named(take_step(actor=actor, ticket=ticket, action=action, now=now, provider_id=provider_id, room_id=room_id))
 
 
@@ -161,22 +166,22 @@ def transfer_ticket(
 
 
 # --- The visit goes along: the functions take its own steps, and the ticket follows (services.tickets.follow_visit) ---------
-def _begin(actor: Actor, visit: Appointment, now: datetime) -> bool:
+def _begin(actor: Actor, visit: Appointment, ticket: Ticket, now: datetime) -> bool:
     if visit.status != Status.CHECKED_IN:
         return False
     change_status(actor=actor, appointment_id=visit.pk, action="start", now=now)
     return True
 
 
-def _end(actor: Actor, visit: Appointment, now: datetime) -> bool:
-    began = _begin(actor, visit, now)
+def _end(actor: Actor, visit: Appointment, ticket: Ticket, now: datetime) -> bool:
+    began = _begin(actor, visit, ticket, now)
     if not began and visit.status != Status.IN_PROGRESS:
         return False
     change_status(actor=actor, appointment_id=visit.pk, action="complete", now=now)
     return True
 
 
-def _leave(actor: Actor, visit: Appointment, now: datetime) -> bool:
+def _leave(actor: Actor, visit: Appointment, ticket: Ticket, now: datetime) -> bool:
     if visit.status != Status.CHECKED_IN:
         return False
     reason = _("Left before being called")
@@ -184,14 +189,16 @@ def _leave(actor: Actor, visit: Appointment, now: datetime) -> bool:
     return True
 
 
-def _take_back(actor: Actor, visit: Appointment, now: datetime) -> bool:
-    if visit.status != Status.IN_PROGRESS:
+def _take_back(actor: Actor, visit: Appointment, ticket: Ticket, now: datetime) -> bool:
+    if ticket.status == TicketStatus.LEFT:
+        raise Conflict(_("Who has left gets a new ticket when their visit is checked in."))
+    if visit.status != Status.IN_PROGRESS or ticket.status != TicketStatus.SERVING or was_sent_on(ticket):
         return False
     undo_last_change(actor=actor, appointment_id=visit.pk)
     return True
 
 
-_LEADING: dict[str, Callable[[Actor, Appointment, datetime], bool]] = {
+_LEADING: dict[str, Callable[[Actor, Appointment, Ticket, datetime], bool]] = {
     "serve": _begin,
     "finish": _end,
     "leave": _leave,

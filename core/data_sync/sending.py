@@ -22,10 +22,10 @@ from core.data_sync.feeds import Entry, Span, feed_names, feed_of
 from core.data_sync.models import NOTHING_UNDER_WAY, DataSync
 from core.events.models import ALL_OVER_BELOW
 from core.outbound.errors import OutboundTrouble
+from core.outbound.signing import HEADER, signature
 from core.tenancy.context import clinic_scope
 from core.tenancy.ids import new_id
 from core.tenancy.models import Clinic
-from core.webhooks.signing import HEADER, signature
 
 logger = logging.getLogger(__name__)
 

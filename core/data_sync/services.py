@@ -12,10 +12,10 @@ from core.accounts.actor import Actor
 from core.data_sync.models import NOTHING_UNDER_WAY, DataSync
 from core.errors import Conflict
 from core.jobs.services import enqueue
+from core.outbound.signing import new_secret
 from core.tenancy.context import current_clinic_id
 from core.validators import Problems
 from core.validators.problems import details_of
-from core.webhooks.signing import new_secret
 
 SENDING = "data_sync.send"  # the job
 

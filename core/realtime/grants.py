@@ -149,28 +149,28 @@ def may_read(actor: Actor, channel: Channel) -> bool:
 
 
 class Places:
-    """How many streams there may be in this process: at all, and for each person or key. Safe for threads."""
+    """How many streams there may be in this process: at all, and for each person, key or screen. Safe for threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._taken: Counter[UUID] = Counter()
 
-    def take(self, user_id: UUID) -> "Place":
+    def take(self, holder: UUID) -> "Place":
         """Raises RateLimited."""
         with self._lock:
             if self._taken.total() >= settings.HMS_LIVE_STREAMS:
                 raise RateLimited(_("Too many streams are open at this moment. Try again."), COME_BACK)
-            if self._taken[user_id] >= PER_CLIENT:
+            if self._taken[holder] >= PER_CLIENT:
                 message = _("You have %(number)s streams open. Close one first.") % {"number": PER_CLIENT}
                 raise RateLimited(message, COME_BACK)
-            self._taken[user_id] += 1
-        return Place(self, user_id)
+            self._taken[holder] += 1
+        return Place(self, holder)
 
-    def give_back(self, user_id: UUID) -> None:
+    def give_back(self, holder: UUID) -> None:
         with self._lock:
-            self._taken[user_id] -= 1
-            if not self._taken[user_id]:
-                del self._taken[user_id]
+            self._taken[holder] -= 1
+            if not self._taken[holder]:
+                del self._taken[holder]
 
     @property
     def taken(self) -> int:
@@ -180,14 +180,14 @@ class Places:
 class Place:
     """Of one stream; freed once, however often it is said."""
 
-    def __init__(self, places: Places, user_id: UUID) -> None:
+    def __init__(self, places: Places, holder: UUID) -> None:
         self._places: Places | None = places
-        self._user_id = user_id
+        self._holder = holder
 
     def free(self) -> None:
         places, self._places = self._places, None
         if places is not None:
-            places.give_back(self._user_id)
+            places.give_back(self._holder)
 
 
 places = Places()

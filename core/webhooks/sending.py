@@ -24,9 +24,9 @@ from django.utils import timezone
 
 from core.events.models import ALL_OVER_BELOW, DomainEvent
 from core.outbound.errors import OutboundTrouble
+from core.outbound.signing import HEADER, signature
 from core.tenancy.context import platform_scope
 from core.webhooks.models import PING, TRIED_FOR, WebhookDelivery, WebhookEndpoint
-from core.webhooks.signing import HEADER, signature
 from core.webhooks.switching_off import switch_off
 
 logger = logging.getLogger(__name__)

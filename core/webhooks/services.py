@@ -15,12 +15,12 @@ from core.accounts.actor import Actor
 from core.errors import Conflict, PreconditionFailed, invalid
 from core.events.catalogue import catalogue
 from core.events.models import ALL_OVER_BELOW
+from core.outbound.signing import new_secret
 from core.tenancy.context import current_clinic_id
 from core.tenancy.ids import new_id
 from core.validators import Problems
 from core.validators.problems import details_of
 from core.webhooks.models import PING, TRIED_FOR, WebhookDelivery, WebhookEndpoint
-from core.webhooks.signing import new_secret
 from core.webhooks.waking import send_soon
 
 MOST_ENDPOINTS = 20  # of one clinic

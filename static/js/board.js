@@ -22,7 +22,7 @@ const wallClock = new Intl.DateTimeFormat(document.documentElement.lang, {
 let tag = "";
 let answeredAt = Date.now();
 let failures = 0;
-let last = called[0].querySelector("[data-token]").textContent && null; // the latest call, once the first answer has told it
+let announced = null; // when the latest of the calls was made that were announced; the first answer is not announced
 let settings = { chime: false, voice: false };
 
 /** Sets a text only when it is another: what stays the same is neither drawn nor read out again. */
@@ -45,10 +45,9 @@ function show(facts) {
     wait: ([, minutes]) => (minutes > 0 ? said.minutes.replace("{n}", minutes) : said.soon),
   });
   settings = { chime: facts.chime, voice: facts.voice };
-  const [latest] = facts.called;
-  const key = latest ? `${latest[0]} ${latest[2]}` : "";
-  if (last !== null && key && key !== last) announce(latest);
-  last = key;
+  const fresh = announced === null ? [] : facts.called.filter(([, , , at]) => at > announced);
+  if (fresh.length) announce(fresh.reverse());
+  announced = Math.max(announced ?? 0, ...facts.called.map(([, , , at]) => at));
 }
 
 /* --- Sound: a chime of two notes, and a voice ------------------------------------------------------------------------------- */
@@ -59,13 +58,17 @@ function sound() {
   return audio;
 }
 
-function announce([token, room]) {
+/** The calls that nobody has heard yet, the earliest first. */
+function announce(calls) {
   const row = called[0];
   row.classList.remove("fresh");
   void row.offsetWidth; // so that the animation begins again
   row.classList.add("fresh");
   if (settings.chime) chime();
-  if (settings.voice && "speechSynthesis" in window) speak(token, room);
+  if (settings.voice && "speechSynthesis" in window) {
+    speechSynthesis.cancel(); // what nobody has heard by now is not caught up with
+    calls.forEach(([token, room]) => speak(token, room));
+  }
   offerSound();
 }
 
@@ -90,7 +93,6 @@ function speak(token, room) {
   const words = (room ? said.say : said.sayPlain).replace("{token}", spelt).replace("{room}", room);
   const utterance = new SpeechSynthesisUtterance(words);
   utterance.lang = document.documentElement.lang;
-  speechSynthesis.cancel(); // what nobody has heard by now is not caught up with
   speechSynthesis.speak(utterance);
 }
 
@@ -153,7 +155,7 @@ function listen() {
 
 function heardOf(kind) {
   heard = Date.now();
-  if (kind === "heartbeat") return;
+  if (kind === "heartbeat" || (kind === "changed" && failures)) return; // nothing answers: the pace stays
   failures = 0;
   clearTimeout(timer);
   timer = setTimeout(look, SETTLE);

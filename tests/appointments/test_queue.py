@@ -2,15 +2,17 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from random import Random
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from appointments.choices import TICKET_STEPS, Priority, Status, TicketSource, TicketStatus, priority_of
-from appointments.errors import QueueEmpty
-from appointments.models import Appointment, QueueSeries, SeriesService, Ticket, TicketChange
+from appointments.choices import TICKET_STEPS, Priority, Status, TicketSource, TicketStatus, priority_of, rank_at
+from appointments.errors import NumbersOut, QueueEmpty
+from appointments.models import Appointment, QueueSeries, Schedule, SeriesService, Ticket, TicketChange
+from appointments.selectors.queue import board_facts, queue_lanes
 from appointments.selectors.queue_places import queue_place
 from appointments.services import (
     call_next,
@@ -21,8 +23,10 @@ from appointments.services import (
     undo_last_change,
 )
 from appointments.services.queue_setup import save_series, set_up_place
+from appointments.services.tickets import LAST_NUMBER
 from core.accounts.actor import Actor
 from core.accounts.roles import Role
+from core.cache import cache
 from core.errors import Conflict, NotAllowed, NotFound, PreconditionFailed, ValidationFailed
 from core.events.models import DomainEvent
 from core.tenancy.context import clinic_scope
@@ -245,6 +249,116 @@ def test_the_visit_goes_along_with_its_ticket(
         ticket = step_ticket(actor=desk, ticket_id=ticket.pk, action=action)
     visit.refresh_from_db()
     assert (ticket.status, visit.status) == (ticket_status, visit_status)
+
+
+def test_what_was_sent_on_goes_its_own_way(visit: Appointment, desk: Actor, place: Place) -> None:
+    """The visit is with its doctor, the ticket waits at the laboratory: that nobody came there ends no visit."""
+    ticket = arrive(visit, desk)
+    for action in ("call", "serve"):
+        step_ticket(actor=desk, ticket_id=ticket.pk, action=action)
+    transfer_ticket(actor=desk, ticket_id=ticket.pk, room_id=place.rooms[1].pk)
+    for action in ("call", "serve", "put_back"):
+        ticket = step_ticket(actor=desk, ticket_id=ticket.pk, action=action)
+    visit.refresh_from_db()
+    assert (ticket.status, ticket.room_id, visit.status) == (TicketStatus.WAITING, place.rooms[1].pk, Status.IN_PROGRESS)
+
+
+def test_who_was_skipped_and_comes_after_all_goes_in_with_the_visit(visit: Appointment, desk: Actor) -> None:
+    ticket = arrive(visit, desk)
+    for action in ("call", "skip"):
+        step_ticket(actor=desk, ticket_id=ticket.pk, action=action)
+    change_status(actor=desk, appointment_id=visit.pk, action="start")
+    ticket.refresh_from_db()
+    assert ticket.status == TicketStatus.SERVING
+
+
+def test_who_was_called_elsewhere_stays_there_when_they_go_in(visit: Appointment, desk: Actor, place: Place) -> None:
+    ticket = arrive(visit, desk)
+    step_ticket(actor=desk, ticket_id=ticket.pk, action="call", room_id=place.rooms[1].pk)
+    ticket = step_ticket(actor=desk, ticket_id=ticket.pk, action="serve")
+    assert (ticket.status, ticket.room_id) == (TicketStatus.SERVING, place.rooms[1].pk)
+
+
+def test_put_back_is_whoever_it_was_before_the_call(place: Place, desk: Actor) -> None:
+    """Nobody's ticket stays nobody's: every provider may call it again; one that was sent on waits where it was sent."""
+    ticket = take(place, desk)
+    first, second = place.providers[0].pk, place.providers[1].pk
+    step_ticket(actor=desk, ticket_id=ticket.pk, action="call", provider_id=first, room_id=place.rooms[0].pk)
+    ticket = step_ticket(actor=desk, ticket_id=ticket.pk, action="put_back")
+    assert (ticket.provider_id, ticket.room_id) == (None, None)
+    assert call_next(actor=desk, provider_id=second, **here(place)).pk == ticket.pk
+    transfer_ticket(actor=desk, ticket_id=ticket.pk, room_id=place.rooms[1].pk)
+    step_ticket(actor=desk, ticket_id=ticket.pk, action="call", provider_id=first, room_id=place.rooms[0].pk)
+    ticket = step_ticket(actor=desk, ticket_id=ticket.pk, action="put_back")
+    assert (ticket.provider_id, ticket.room_id) == (None, place.rooms[1].pk)
+
+
+def test_who_has_left_by_mistake_waits_again_unless_it_cost_a_visit(place: Place, desk: Actor, visit: Appointment) -> None:
+    walk_in, patient = take(place, desk), arrive(visit, desk)
+    for ticket in (walk_in, patient):
+        step_ticket(actor=desk, ticket_id=ticket.pk, action="leave")
+    back = step_ticket(actor=desk, ticket_id=walk_in.pk, action="put_back")
+    assert (back.status, back.ended_at) == (TicketStatus.WAITING, None)
+    with pytest.raises(Conflict, match="new ticket"):
+        step_ticket(actor=desk, ticket_id=patient.pk, action="put_back")
+
+
+def test_who_waits_for_a_room_is_called_by_nobody_who_works_elsewhere(place: Place, desk: Actor) -> None:
+    ticket, provider = take(place, desk), place.providers[0].pk
+    transfer_ticket(actor=desk, ticket_id=ticket.pk, room_id=place.rooms[1].pk)
+    Schedule.objects.filter(provider_id=provider).update(room=place.rooms[0])
+    with pytest.raises(QueueEmpty):
+        call_next(actor=desk, provider_id=provider, **here(place))
+    Schedule.objects.filter(provider_id=provider).update(room=place.rooms[1])
+    cache.clear()
+    called = call_next(actor=desk, provider_id=provider, **here(place))
+    assert (called.pk, called.room_id) == (ticket.pk, place.rooms[1].pk)
+
+
+def test_a_provider_calls_to_the_room_they_always_work_in(place: Place, desk: Actor) -> None:
+    provider = place.providers[0].pk
+    Schedule.objects.filter(provider_id=provider).update(room=place.rooms[0])
+    take(place, desk)
+    assert call_next(actor=desk, provider_id=provider, **here(place)).room_id == place.rooms[0].pk
+    Schedule.objects.filter(pk=Schedule.objects.filter(provider_id=provider).first().pk).update(room=place.rooms[1])
+    cache.clear()
+    take(place, desk)
+    assert call_next(actor=desk, provider_id=provider, **here(place)).room_id is None
+
+
+def test_whoever_has_a_visit_is_checked_in_when_all_numbers_are_out(visit: Appointment, desk: Actor, place: Place) -> None:
+    last = take(place, desk)
+    Ticket.objects.filter(pk=last.pk).update(number=LAST_NUMBER)
+    with pytest.raises(NumbersOut):
+        take(place, desk)
+    change_status(actor=desk, appointment_id=visit.pk, action="check_in")
+    visit.refresh_from_db()
+    assert visit.status == Status.CHECKED_IN and not Ticket.objects.filter(appointment=visit).exists()
+
+
+def test_ticket_page_and_board_tell_the_same_wait(place: Place, desk: Actor) -> None:
+    """Two rooms have called; one of them is free again, so nobody has to wait for the end of a visit."""
+    for room in place.rooms[:2]:
+        take(place, desk)
+        called = call_next(actor=desk, room_id=room.pk, **here(place))
+    step_ticket(actor=desk, ticket_id=called.pk, action="finish")
+    ticket, now = take(place, desk), timezone.now()
+    found = queue_place(place.locations[0].pk)
+    assert found
+    (row,) = queue_lanes(actor=desk, place=found, now=now).waiting
+    board = board_facts(found.id, found.day_at(now), now.replace(second=0, microsecond=0))
+    assert row.estimate and ticket.expected_minutes == row.estimate.minutes == board.next_up[0][1] == 0
+
+
+def test_the_database_and_the_rule_put_tickets_in_the_same_order(place: Place, desk: Actor) -> None:
+    now, chance = timezone.now(), Random(7)
+    for _ in range(40):
+        ticket = take(place, desk)
+        queued_at = now + timedelta(minutes=chance.randint(-150, 40))
+        Ticket.objects.filter(pk=ticket.pk).update(priority=chance.choice(list(Priority)), queued_at=queued_at)
+    found = list(Ticket.objects.in_order(now))
+    assert found == sorted(found, key=lambda one: (rank_at(one.priority, one.queued_at, now), one.queued_at, one.pk))
+    assert len({rank_at(one.priority, one.queued_at, now) for one in found}) == 5
 
 
 # --- Who may ------------------------------------------------------------------------------------------------------------------

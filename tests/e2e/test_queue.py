@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import CDPSession, Page, expect
 
 from tests.e2e.desk import Api
+from tests.factories.server import Server
 
 ADMIN = "clinic-admin@riverside.demo"
 BOARD = {"width": 1920, "height": 1080}
@@ -39,12 +40,36 @@ def test_a_call_at_the_desk_shows_on_the_board(page_as: Callable[..., Page]) -> 
     desk.keyboard.press("Enter")
     expect(board.locator(".calling [data-token]")).to_have_text(token)
     expect(desk.get_by_role("region", name="Called")).to_contain_text(token)
-    desk.get_by_role("button", name=f"Came in {token}").press("Enter")
+    came_in = desk.get_by_role("button", name=f"Came in {token}")
+    came_in.press("Enter")
     desk.get_by_role("button", name=f"Finish {token}").press("Enter")
     expect(desk.get_by_role("region", name="Last done")).to_contain_text(token)
     expect(board.locator(".calling [data-token]")).not_to_have_text(token)
     for page in (desk, board):
         assert not Axe().run(page).response["violations"]
+
+
+def test_a_call_is_announced_once_and_every_call(page_as: Callable[..., Page], server: Server) -> None:
+    """Two calls at once are both heard, in their order; who becomes the first row since another has gone in is not heard again."""
+    board, desk = page_as(None, viewport=BOARD), page_as()
+    api = Api(desk)
+    place = board_place(api)
+    with server.connect() as connection:
+        connection.execute("UPDATE appointments_locationqueue SET has_voice = true WHERE location_id = %s", [place])
+    board.add_init_script("window.spoken = []; speechSynthesis.speak = ({ text }) => spoken.push(text)")
+    board.goto(screen(page_as, "board"))
+    expect(board.locator("[data-sound]")).to_be_visible()  # the first answer is there, and is not announced
+    tickets = [api.post("queue", {"location": place, "priority": "emergency"}) for _ in range(2)]
+    for ticket in tickets:
+        api.post(f"queue/{ticket['id']}/call", {})
+    board.wait_for_function("() => spoken.length >= 2")
+    api.post(f"queue/{tickets[1]['id']}/leave", {})
+    expect(board.locator(".calling [data-token]")).to_have_text(str(tickets[0]["token"]))
+    api.post(f"queue/{tickets[0]['id']}/recall", {})
+    board.wait_for_function("() => spoken.length >= 3")
+    spelt = [re.sub(r"^([A-Z])0*", r"\1 ", str(one["token"])) for one in (*tickets, tickets[0])]
+    assert [found for said in board.evaluate("spoken") for found in spelt[:2] if found in said] == spelt
+    api.post(f"queue/{tickets[0]['id']}/leave", {})
 
 
 def test_a_board_that_is_cut_off_says_so_and_comes_back(page_as: Callable[..., Page]) -> None:

@@ -1,15 +1,19 @@
 """The queue's page: its lanes, its buttons, for whom somebody calls, and the settings behind it."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from appointments.choices import ScreenKind, TicketStatus
 from appointments.models import LocationQueue, QueueScreen, QueueSeries, Ticket
+from appointments.services import change_status
 from core.accounts.roles import Role
 from tests.factories.queue import a_screen, a_ticket, open_queue, token_to
+from tests.factories.visits import book, move_to_noon
 from tests.factories.world import Place
 
 SCRIPT: Any = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TARGET": "queue"}
@@ -17,6 +21,7 @@ SCRIPT: Any = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TARGET": "queue"}
 
 @pytest.fixture
 def place(in_riverside: Place) -> Place:
+    move_to_noon(in_riverside)
     return open_queue(in_riverside)
 
 
@@ -35,7 +40,7 @@ def boss(in_riverside: Place, sign_in: Any) -> Client:
 def test_the_page_shows_who_waits_and_refreshes_its_lanes(place: Place, desk: Client) -> None:
     ticket = a_ticket(place)
     page = desk.get("/queue/").content.decode()
-    assert ticket.token in page and 'data-live="queue"' in page and f'id="call-{ticket.pk}"' in page
+    assert ticket.token in page and 'data-live="queue"' in page and f'id="step-{ticket.pk}"' in page
     lanes = desk.get("/queue/", **SCRIPT).content.decode()
     assert lanes.startswith('\n<div id="queue"') and ticket.token in lanes and "<html" not in lanes
 
@@ -128,3 +133,30 @@ def test_a_closed_queue_closes_its_screens(place: Place) -> None:
     assert [Client().get(one).status_code for one in addresses] == [200, 200, 200, 200]
     LocationQueue.objects.update(is_active=False)
     assert [Client().get(one).status_code for one in addresses] == [404, 404, 404, 404]
+
+
+def test_whoever_has_a_visit_is_asked_about_before_it_is_lost(place: Place, desk: Client) -> None:
+    visit = book(place, timezone.now().replace(second=0, microsecond=0) + timedelta(minutes=4), patient_id=place.patients[0].pk)
+    change_status(actor=place.actor(Role.RECEPTIONIST), appointment_id=visit.pk, action="check_in")
+    walk_in, ticket = a_ticket(place), Ticket.objects.get(appointment=visit)
+    page = desk.get("/queue/").content.decode()
+    assert f'<dialog id="left-{ticket.pk}"' in page and f'id="left-{walk_in.pk}"' not in page
+    assert f'id="leave-{walk_in.pk}"' in page and f'id="leave-{ticket.pk}"' not in page
+
+
+def test_a_step_is_taken_back_from_its_toast(place: Place, desk: Client) -> None:
+    ticket = a_ticket(place)
+    for step in ("call", "skip", "leave"):
+        told = desk.post(f"/queue/{ticket.pk}/{step}/", {"location": str(place.locations[0].pk)}, **SCRIPT).content.decode()
+        undo = re.search(rf'action="(/queue/{ticket.pk}/put-back/[^"]*)"', told.partition('id="toasts"')[2])
+        assert undo, step
+    assert desk.post(undo[1]).status_code == 303
+    ticket.refresh_from_db()
+    assert ticket.status == TicketStatus.WAITING
+
+
+def test_whoever_checks_somebody_in_can_tell_them_the_ticket(place: Place, desk: Client) -> None:
+    visit = book(place, timezone.now().replace(second=0, microsecond=0) + timedelta(minutes=4), patient_id=place.patients[0].pk)
+    told = desk.post(f"/appointments/{visit.pk}/check-in/", {}, follow=True).content.decode()
+    assert "checked in: ticket A001" in told
+    assert "A001" in desk.get(f"/appointments/{visit.pk}/").content.decode()

@@ -64,7 +64,8 @@ def test_the_board_shows_tokens_and_rooms_and_nothing_of_anybody(place: Place, b
     called = call_next(actor=place.actor(Role.RECEPTIONIST), location_id=place.locations[0].pk, room_id=place.rooms[1].pk)
     now = Client().get(f"{board}now/")
     facts = json.loads(now.content)
-    assert facts["called"] == [[called.token, place.rooms[1].name, 1]]
+    assert called.last_called_at
+    assert facts["called"] == [[called.token, place.rooms[1].name, 1, int(called.last_called_at.timestamp() * 1000)]]
     assert len(now.content) < 400 and now["X-Robots-Tag"] == "noindex, nofollow"
     page = Client().get(board).content.decode()
     assert called.token in page and waiting.token in page

@@ -31,6 +31,7 @@ from tests.factories.visits import at, book, make_patient
 from tests.factories.world import Place
 
 PROJECT = Path(__file__).resolve().parents[3]
+WORDS = {"from_location": "location where it was before", "series": "ticket group"}
 APPS = ("clinics", "patients", "appointments")
 
 
@@ -40,7 +41,7 @@ def section() -> str:
     for one in catalogue().values():
         lines += [f"### {one.name}", "", f"Version {one.version}. {one.words}", ""]
         for name, kind in one.fields.items():
-            what = f"id of the {name}" if kind == ID else ", ".join(f"`{word}`" for word in kind)
+            what = f"id of the {WORDS.get(name, name)}" if kind == ID else ", ".join(f"`{word}`" for word in kind)
             lines.append(f"- `{name}`: {what}")
         lines.append("")
     return "\n".join(lines).strip()

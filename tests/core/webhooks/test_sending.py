@@ -15,11 +15,11 @@ from core.errors import Conflict, NotFound, ValidationFailed
 from core.events.announcing import announce
 from core.jobs.models import Job
 from core.messaging.models import OutgoingMessage
+from core.outbound.signing import signature
 from core.tenancy.context import Scope, clinic_scope, platform_scope, unit_of_work
 from core.webhooks import sending, services
 from core.webhooks.models import WebhookDelivery, WebhookEndpoint
 from core.webhooks.sending import deliver_due, next_due, pause_after, rest_after, spread_events
-from core.webhooks.signing import signature
 from patients import events
 from tests.architecture.catalogue import connected
 from tests.core.webhooks.conftest import Integrator, committed
