@@ -9,10 +9,12 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from uuid import UUID
 
 from django.db import Error
 
+from core.errors import NotAuthenticated
 from core.realtime.figures import Figures
 from core.realtime.grants import Grant, renewed
 from core.realtime.reading import Told, events_from, in_thread, newest_position
@@ -25,7 +27,17 @@ PAUSES = (0.1, 0.5, 1.0, 2.0)  # seconds between tries while the database is awa
 TICK = 0.25  # seconds after which a server that stops is noticed
 CHECKED_EVERY = 10.0  # seconds between two looks at whether streams may stay open
 
+UNASKED_AT_MOST = 6  # looks in a row
 RESTART, SESSION, TIME = "restart", "session", "time"  # why a stream ends
+
+
+class Unasked(Enum):
+    """Nobody could be asked."""
+
+    UNASKED = "unasked"
+
+
+UNASKED = Unasked.UNASKED
 
 
 @dataclass(slots=True, eq=False)
@@ -63,20 +75,26 @@ class Hub:
         self.figures.opened += 1
         if after is not None:
             try:
-                await self.catch_up(subscriber, after, subscriber.position)
+                await self.catch_up(subscriber, after, subscriber.position, subscriber.channels)
             except BaseException:
                 self.leave(subscriber)
                 raise
 
-    async def catch_up(self, subscriber: Subscriber, after: int, until: int) -> None:
-        """Offer what happened after one position until another one; or have it look anew: too much, or `after` is not known."""
+    async def catch_up(self, subscriber: Subscriber, after: int, until: int, channels: frozenset[str]) -> None:
+        """Offer what happened on these channels after one position until another one; or have it look anew: too much, or `after` is
+        not known. Who comes from another process may know more than this one does yet: it is told nothing twice.
+        """
         if after == until:
             return
-        missed = missed_of(await in_thread(events_from, subscriber.grant.clinic_id, after, AT_ONCE + 2), after, until)
+        found = await in_thread(events_from, subscriber.grant.clinic_id, after, AT_ONCE + 2)
+        if after > until and found and found[0].position == after:
+            subscriber.position = max(subscriber.position, after)
+            return
+        missed = missed_of(found, after, until)
         if missed is None:
             subscriber.look_anew()
         else:
-            subscriber.offer_earlier(missed)
+            subscriber.offer_earlier(missed, channels)
 
     def leave(self, subscriber: Subscriber) -> None:
         room = self.rooms.get(subscriber.grant.clinic_id)
@@ -129,9 +147,10 @@ class Hub:
             self.figures.reads += 1
             try:
                 found = await in_thread(events_from, room.clinic_id, room.seen + 1, AT_ONCE)
-            except (Error, OSError) as error:
+            except Exception as error:
                 if not failures:
-                    logger.warning("Events could not be read (%s); the streams wait.", type(error).__name__)
+                    away = isinstance(error, Error | OSError)
+                    logger.warning("Events could not be read (%s); the streams wait.", type(error).__name__, exc_info=not away)
                 self.figures.read_failures += 1
                 room.is_behind = True
                 await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
@@ -157,15 +176,15 @@ class Hub:
             self._ticking = asyncio.ensure_future(self._tick())
 
     async def _tick(self) -> None:
-        checked = time.monotonic()
+        looked, checking = time.monotonic(), None
         while True:
             await asyncio.sleep(TICK)
             if self.stopping():
                 self.ended.set()
                 self.end_all(RESTART)
-            elif time.monotonic() - checked >= CHECKED_EVERY:
-                checked = time.monotonic()
-                await self.check()
+            elif time.monotonic() - looked >= CHECKED_EVERY and (checking is None or checking.done()):
+                looked = time.monotonic()
+                checking = asyncio.ensure_future(self.check())
 
     def end_all(self, why: str) -> None:
         for room in self.rooms.values():
@@ -173,19 +192,20 @@ class Hub:
                 subscriber.end(why)
 
     async def check(self) -> None:
-        """End the streams whose session, token or key is over; the others learn what their person may do now."""
+        """End the streams whose session, token or key is over; the others learn what their person may do now.
+
+        Where nobody can be asked for a while, they end as well: they may come back as soon as somebody can.
+        """
         streams = [one for room in self.rooms.values() for one in room.subscribers]
         if not streams:
             return
-        try:
-            grants = await in_thread(_renewed, {one.grant for one in streams})
-        except (Error, OSError):
-            return  # nobody can be asked now, and nothing can be told either; the next look decides
+        grants = await in_thread(_renewed, {one.grant for one in streams})
         for one in streams:
             grant = grants[one.grant]
-            if grant is None:
+            one.unasked = one.unasked + 1 if grant is UNASKED else 0
+            if grant is None or one.unasked >= UNASKED_AT_MOST:
                 one.end(SESSION)
-            else:
+            elif isinstance(grant, Grant):
                 one.grant = grant
 
 
@@ -196,8 +216,20 @@ def missed_of(found: list[Told], after: int, until: int) -> list[Told] | None:
     return missed if known and after <= until and len(missed) <= AT_ONCE else None
 
 
-def _renewed(grants: set[Grant]) -> dict[Grant, Grant | None]:
-    return {grant: renewed(grant) for grant in grants}
+def _renewed(grants: set[Grant]) -> dict[Grant, Grant | Unasked | None]:
+    return {grant: _asked(grant) for grant in grants}
+
+
+def _asked(grant: Grant) -> Grant | Unasked | None:
+    try:
+        return renewed(grant)
+    except NotAuthenticated:
+        return None
+    except (Error, OSError):
+        return UNASKED
+    except Exception:
+        logger.exception("Whether a stream may stay open could not be asked.")
+        return UNASKED
 
 
 hub = Hub()  # this process's

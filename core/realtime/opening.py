@@ -1,5 +1,6 @@
 """How a view opens a stream: it answers like any other, and leaves word for the front, which keeps the connection and streams."""
 
+import threading
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -17,11 +18,25 @@ class Opening:
     def __init__(self, *, socket: bool = False) -> None:
         self.socket = socket
         self.grant: Grant | None = None
-        self.place: Place | None = None
+        self._place: Place | None = None
+        self._is_over = False
+        self._lock = threading.Lock()
+
+    def take(self, grant: Grant) -> None:
+        """In the view's thread. Raises RateLimited when there are too many. Of whoever has gone meanwhile no place is kept."""
+        place = places.take(grant.credential.holder)
+        with self._lock:
+            self._place, self.grant = place, grant
+        if self._is_over:
+            self.free()
 
     def free(self) -> None:
-        if self.place is not None:
-            self.place.free()
+        """Nobody waits any more. As often as one likes, also while the view is still at work."""
+        with self._lock:
+            self._is_over = True
+            place, self._place = self._place, None
+        if place is not None:
+            place.free()
 
 
 def opening_of(request: HttpRequest) -> Opening | None:
@@ -36,8 +51,7 @@ def stream_for(request: HttpRequest, grant: Grant) -> HttpResponse:
     opening = opening_of(request)
     text = told_once(grant) if opening is None else ""
     if opening is not None:
-        opening.place = places.take(grant.credential.holder)
-        opening.grant = grant
+        opening.take(grant)
     response = HttpResponse(text, content_type=EVENT_STREAM)
     response["Cache-Control"] = "no-store"
     return response

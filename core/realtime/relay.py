@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import redis
@@ -42,6 +41,7 @@ class Publisher:
     def __init__(self) -> None:
         self._client = _client()
         self._beaten = 0.0
+        self._owes = False  # has a word been lost?
 
     def gap(self) -> None:
         """The readers look by themselves until it beats again."""
@@ -58,8 +58,14 @@ class Publisher:
             self._publish(BEAT)
 
     def _publish(self, text: str) -> None:
-        with suppress(redis.RedisError):  # the readers notice that it is silent
+        """What could not be told is made up for by the next word that can: all look."""
+        try:
+            if self._owes:
+                self._client.publish(_channel(), "*")
             self._client.publish(_channel(), text)
+            self._owes = False
+        except redis.RedisError:  # the readers notice when it is silent
+            self._owes = True
 
 
 class Subscription:
@@ -89,9 +95,11 @@ class Subscription:
                     pubsub.subscribe(_channel())
                     self._listen(pubsub)
                     said = False
-            except (redis.RedisError, OSError) as error:
+            except Exception as error:
                 if not said:
-                    logger.warning("The relay's Redis is in trouble (%s): streams look every second.", type(error).__name__)
+                    ours = not isinstance(error, redis.RedisError | OSError)
+                    cause = type(error).__name__
+                    logger.warning("The relay's Redis is in trouble (%s): streams look every second.", cause, exc_info=ours)
                 said = True
                 self._look()
                 self._stopping.wait(LOOK_EVERY)

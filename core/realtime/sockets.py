@@ -68,6 +68,8 @@ class Socket:
         except _Left:
             pass
         finally:
+            if self.subscriber is not None:
+                hub.leave(self.subscriber)
             self.opening.free()
 
     def _origin_may(self) -> bool:
@@ -212,13 +214,18 @@ class Socket:
         except DomainError as error:
             await self._wrong(error.code, str(error.message))
             return
-        missed = isinstance(after, int) and not isinstance(after, bool) and after >= 0
+        if not (after is None or (isinstance(after, int) and not isinstance(after, bool) and after >= 0)):
+            await self._wrong("BAD_REQUEST", "last_event_id is the id of an event: a number.")
+            return
         async with subscriber.in_order:
-            until, subscriber.channels = subscriber.position, subscriber.channels | wanted
-            await self._say({"type": "subscribed", "channels": sorted(subscriber.channels), "id": after if missed else until})
-            if missed:
+            until, new = subscriber.position, wanted - subscriber.channels
+            subscriber.channels |= wanted
+            await self._say(
+                {"type": "subscribed", "channels": sorted(subscriber.channels), "id": until if after is None else after}
+            )
+            if after is not None:
                 try:
-                    await hub.catch_up(subscriber, int(str(after)), until)
+                    await hub.catch_up(subscriber, after, until, new)
                 except (Error, OSError):
                     subscriber.look_anew()
 

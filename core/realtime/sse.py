@@ -8,11 +8,14 @@ from contextlib import suppress
 from typing import Any
 
 from django.db import Error
+from django.utils.translation import gettext as _
 
+from core.errors import Unavailable
 from core.realtime.grants import Grant
 from core.realtime.hub import AT_ONCE, RESTART, TIME, hub, missed_of
 from core.realtime.reading import Told, events_from, newest_position
 from core.realtime.subscribers import Subscriber
+from core.responses import error_body
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -23,7 +26,6 @@ LONGEST = 3600.0  # seconds; then the browser comes back by itself and is told w
 COME_BACK = 5000  # ms that a browser waits before it comes back
 COME_BACK_AFTER_RESTART = 1000
 HEADERS = [(b"x-accel-buffering", b"no"), (b"connection", b"close")]
-AWAY = b'{"error":{"code":"SERVICE_UNAVAILABLE","message":"The database does not answer. Try again.","details":[]}}'
 
 
 async def stream(grant: Grant, headers: Iterable[tuple[bytes, bytes]], receive: Receive, send: Send) -> None:
@@ -32,7 +34,7 @@ async def stream(grant: Grant, headers: Iterable[tuple[bytes, bytes]], receive: 
     try:
         await hub.join(subscriber, after=grant.after)
     except (Error, OSError):
-        await _refuse(send)
+        await _refuse(headers, send)
         return
     hub.figures.sse += 1
     gone = asyncio.ensure_future(_gone(receive))
@@ -56,10 +58,11 @@ def told_once(grant: Grant) -> str:
     """
     subscriber, newest, after = Subscriber(grant, grant.channels), newest_position(grant.clinic_id), grant.after
     missed = [] if after is None else missed_of(events_from(grant.clinic_id, after, AT_ONCE + 2), after, newest)
-    said = {"type": "ready", "id": newest if after is None else after, "channels": sorted(grant.channels)}
-    parts = [f"retry: {COME_BACK}\n\n", _block("ready", said, newest if after is None else None)]
+    said = {"channels": sorted(grant.channels)}
+    began = _numbered(subscriber, "ready", said, newest if after is None else after, is_news=after is None)
+    parts = [f"retry: {COME_BACK}\n\n", began]
     if missed is None:
-        parts.append(_block("resync", {"type": "resync", "id": newest}, newest))
+        parts.append(_numbered(subscriber, "resync", {}, newest))
     else:
         parts += [_event(grant, one) for one in missed if subscriber.may_see(one)]
     return "".join([*parts, _block("bye", {"type": "bye", "reason": TIME}, None)])
@@ -76,19 +79,19 @@ async def tell(subscriber: Subscriber, position: int, headers: Iterable[tuple[by
     kept = [(name, value) for name, value in headers if name.lower() not in (b"content-length", b"connection")]
     await send({"type": "http.response.start", "status": 200, "headers": [*kept, *HEADERS]})
     after = subscriber.grant.after
-    said = {"type": "ready", "id": position if after is None else after, "channels": sorted(subscriber.channels)}
-    await _write(send, f"retry: {COME_BACK}\n\n" + _block("ready", said, None if after is not None else position))
+    said = {"channels": sorted(subscriber.channels)}
+    began = _numbered(subscriber, "ready", said, position if after is None else after, is_news=after is None)
+    await _write(send, f"retry: {COME_BACK}\n\n" + began)
     while not subscriber.ending and (left := until - time.monotonic()) > 0:
         lost_until, came = await subscriber.take(min(HEARTBEAT, left))
         if lost_until is not None:
             hub.figures.resyncs += 1
-            await _write(send, _block("resync", {"type": "resync", "id": lost_until}, lost_until))
+            await _write(send, _numbered(subscriber, "resync", {}, lost_until))
         if came:
             hub.figures.delivered += len(came)
             await _write(send, "".join([_event(subscriber.grant, one) for one in came]))
         elif lost_until is None:
-            said = {"type": "heartbeat", "id": subscriber.position}
-            await _write(send, ": \n" + _block("heartbeat", said, subscriber.position))
+            await _write(send, ": \n" + _numbered(subscriber, "heartbeat", {}, subscriber.position))
     why = subscriber.ending or TIME
     retry = f"retry: {COME_BACK_AFTER_RESTART}\n" if why == RESTART else ""
     await _write(send, retry + _block("bye", {"type": "bye", "reason": why}, None))
@@ -101,8 +104,15 @@ async def _write(send: Send, text: str) -> None:
 
 def _event(grant: Grant, told: Told) -> str:
     if grant.is_terse:
-        return _block("changed", {"type": "changed", "id": told.position}, told.position)
+        return _block("changed", {"type": "changed"}, None)
     return f"id: {told.position}\ndata: {told.text}\n\n"
+
+
+def _numbered(subscriber: Subscriber, name: str, said: dict[str, Any], position: int, *, is_news: bool = True) -> str:
+    """With the position, in the frame and (`is_news`) as the id to come back with; a terse stream tells no numbers."""
+    if subscriber.grant.is_terse:
+        return _block(name, {"type": name} | said, None)
+    return _block(name, {"type": name, "id": position} | said, position if is_news else None)
 
 
 def _block(name: str, said: dict[str, Any], position: int | None) -> str:
@@ -110,7 +120,12 @@ def _block(name: str, said: dict[str, Any], position: int | None) -> str:
     return f"{numbered}event: {name}\ndata: {json.dumps(said, separators=(',', ':'))}\n\n"
 
 
-async def _refuse(send: Send) -> None:
-    headers = [(b"content-type", b"application/json"), (b"retry-after", b"5"), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": 503, "headers": headers})
-    await send({"type": "http.response.body", "body": AWAY})
+async def _refuse(headers: Iterable[tuple[bytes, bytes]], send: Send) -> None:
+    """In place of the answer that the view has made: the database went away just then."""
+    kept = [(name, value) for name, value in headers if name.lower() not in (b"content-type", b"content-length", b"connection")]
+    request_id = dict(kept).get(b"x-request-id", b"").decode()
+    away = Unavailable(_("The database does not answer. Try again."))
+    body = json.dumps(error_body(away.code, str(away.message), request_id=request_id)).encode()
+    kept += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"retry-after", b"5")]
+    await send({"type": "http.response.start", "status": away.status, "headers": kept})
+    await send({"type": "http.response.body", "body": body})

@@ -28,6 +28,7 @@ class Subscriber:
         self._queue: deque[Told] = deque()
         self._lost_until: int | None = None
         self._something = asyncio.Event()
+        self.unasked = 0  # looks in a row at which nobody could be asked whether it may stay open
 
     def may_see(self, told: Told) -> bool:
         if told.event is None or told.event.channel.name not in self.channels:
@@ -53,11 +54,12 @@ class Subscriber:
         self._something.set()
         return lost
 
-    def offer_earlier(self, earlier: list[Told]) -> None:
-        """What it missed before it joined: in front of all that came meanwhile."""
+    def offer_earlier(self, earlier: list[Told], channels: frozenset[str]) -> None:
+        """What it missed on these channels before it heard them: in front of all that came meanwhile."""
         if self._lost_until is not None:
             return
-        self._queue.extendleft(reversed([one for one in earlier if self.may_see(one)]))
+        missed = [one for one in earlier if self.may_see(one) and one.event and one.event.channel.name in channels]
+        self._queue.extendleft(reversed(missed))
         self._something.set()
 
     def look_anew(self) -> None:

@@ -5,8 +5,17 @@ const said = document.body.dataset;
 const main = document.querySelector("main");
 const PATIENCE = 20_000; // ms for an answer
 
-/** From the beginning, as for the first person today. */
-const restart = () => location.replace(location.href);
+const PAUSE = 5_000; // ms between two tries to begin anew
+
+/** From the beginning, as for the first person today; not before there is one: an error page would never leave by itself. */
+async function restart() {
+  clearTimeout(leaving);
+  main.replaceChildren();
+  const start = location.origin + location.pathname;
+  const found = await fetch(start, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) }).catch(() => undefined);
+  if (found?.ok) location.replace(start);
+  else leaving = setTimeout(restart, PAUSE);
+}
 
 let leaving;
 function stay() {

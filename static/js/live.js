@@ -6,6 +6,7 @@
 const words = document.querySelector("#words").dataset;
 const NAME = `hms-live-${words.who}-${words.clinic}`;
 const SETTLE = 150; // ms for what comes together
+const APART = 1_000; // ms between two times that the page fetches what has changed, however much happens
 const SILENT = 75_000; // ms without a word, heartbeats included, after which a connection counts as dead
 const RENEWED = 60_000; // ms after which what is shown is fetched anyway: minutes of waiting pass without any event
 const BACK_OFF = [2_000, 5_000, 10_000, 30_000, 60_000]; // ms between tries when the server has refused
@@ -68,7 +69,8 @@ function tell(now) {
 channel?.addEventListener("message", ({ data }) => {
   if (data.frame) came(data.frame);
   if (data.state) become(data.state);
-  if (data.hello && source) channel?.postMessage({ state });
+  if (data.newest > newest) newest = data.newest;
+  if (data.hello && source) channel?.postMessage({ state, newest });
 });
 
 /* --- What came ---------------------------------------------------------------------------------------------------------- */
@@ -90,14 +92,15 @@ const all = () => [...document.querySelectorAll("[data-live]")];
 
 const late = new Set(); // ids of fragments that don't show what is known to have happened
 let settling, renewing;
+let notBefore = 0; // when the next time may be
 
 function renew(elements) {
   for (const one of elements) late.add(one.id);
   if (!late.size || document.hidden) return; // whoever looks at the page again finds it renewed
   settling ??= setTimeout(() => {
     settling = undefined;
-    renewing ??= renewAll().finally(() => (renewing = undefined));
-  }, SETTLE);
+    renewing ??= renewAll().finally(() => ((renewing = undefined), (notBefore = Math.max(notBefore, Date.now() + APART))));
+  }, Math.max(SETTLE, notBefore - Date.now()));
 }
 
 async function renewAll() {
@@ -109,8 +112,9 @@ async function renewAll() {
     try {
       await fetched(element);
     } catch {
-      late.add(id); // shown as it was; the next event, or the connection, asks again
+      late.add(id); // shown as it was, and asked for again
       if (!navigator.onLine) become("offline");
+      setTimeout(() => renew([]), Math.max(5_000, notBefore - Date.now()));
       return;
     }
   }
@@ -130,7 +134,10 @@ async function fetched(element) {
   const answer = await fetch(element.getAttribute("hx-get") || location.href, { headers, signal: AbortSignal.timeout(30_000) });
   if (answer.status === 304) return; // it shows what there is
   if (answer.redirected) return; // the session is over: the next thing the person does says so
-  if (!answer.ok) throw new Error(answer.status);
+  if (!answer.ok) {
+    notBefore = Date.now() + (Number(answer.headers.get("Retry-After")) || 5) * 1_000; // busy, or too many: not at once again
+    throw new Error(answer.status);
+  }
   const found = new DOMParser().parseFromString(await answer.text(), "text/html");
   const now = found.getElementById(element.id);
   if (!now || !element.isConnected) return;

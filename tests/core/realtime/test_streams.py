@@ -368,6 +368,18 @@ def test_nobody_opens_streams_without_end(server: Server, ws: Callable[..., Sock
         one.close()
 
 
+def test_who_asks_for_more_is_told_nothing_twice(riverside: Clinic, ws: Callable[..., Socket], token: Callable[[str], str]) -> None:
+    socket = ws().authenticated(token(DESK), "appointments")
+    riverside.change()
+    first = socket.one("event")["id"]
+    riverside.patient_changes()
+    socket.say(type="subscribe", channels=["appointments", "patients"], last_event_id=first - 1)
+    socket.until(lambda frames: [one for one in frames if one["type"] == "event" and one["channel"] == "patients"])
+    assert len(socket.ids) == len(set(socket.ids))
+    socket.say(type="subscribe", channels=["appointments"], last_event_id=str(first))
+    assert "last_event_id" in socket.one("error")["message"]
+
+
 # --- Sockets ------------------------------------------------------------
 def test_a_socket_says_who_it_is_first(ws: Callable[..., Socket], token: Callable[[str], str]) -> None:
     bad = ws()

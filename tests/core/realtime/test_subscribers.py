@@ -12,11 +12,14 @@ import pytest
 from core.accounts.actor import Actor
 from core.accounts.roles import Role
 from core.events.catalogue import catalogue
-from core.realtime import sse
-from core.realtime.grants import Grant, RequestCredential
-from core.realtime.hub import AT_ONCE, missed_of
+from core.realtime import sockets, sse
+from core.realtime.grants import Grant, RequestCredential, places
+from core.realtime.hub import AT_ONCE, Hub, missed_of
+from core.realtime.opening import OPENING, Opening
 from core.realtime.reading import Told
+from core.realtime.sockets import Socket
 from core.realtime.subscribers import MOST, Subscriber
+from tests.factories.world import Place
 
 HERE, THERE = uuid4(), uuid4()
 
@@ -50,7 +53,7 @@ def test_nothing_comes_twice_and_what_was_missed_comes_first() -> None:
     one.position = 5
     for position in (4, 5, 6, 6, 7):
         one.offer(told(position))
-    one.offer_earlier([told(3), told(5, name="patient.changed")])
+    one.offer_earlier([told(3), told(5, name="patient.changed")], one.channels)
     assert [event.position for event in run(one.take(1))[1]] == [3, 6, 7]
 
 
@@ -63,7 +66,7 @@ def test_what_happens_while_what_was_missed_is_fetched_waits_for_it() -> None:
             one.offer(told(6))
             done, _ = await asyncio.wait({taking}, timeout=0.05)
             assert not done
-            one.offer_earlier([told(3)])
+            one.offer_earlier([told(3)], one.channels)
         return [event.position for event in (await taking)[1]]
 
     assert run(told_meanwhile()) == [3, 6]
@@ -73,7 +76,7 @@ def test_who_has_to_look_anew_is_not_told_what_it_missed() -> None:
     one = reader()
     one.position = 9
     one.look_anew()
-    one.offer_earlier([told(3)])
+    one.offer_earlier([told(3)], one.channels)
     assert run(one.take(1)) == (9, [])
 
 
@@ -145,3 +148,45 @@ def test_what_happens_just_before_the_end_is_told(monkeypatch: pytest.MonkeyPatc
         one.offer(told(position))
     run(sse.tell(one, 7, [], sent))
     assert [block.split("\n")[0] for block in sent.blocks if block.startswith("id: ")][-1] == "id: 9"
+
+
+def test_of_what_was_missed_only_new_channels_are_told() -> None:
+    one = reader()
+    one.offer_earlier([told(3), told(4)], frozenset({"patients"}))
+    assert run(one.take(0.01))[1] == []
+
+
+# --- Places --------------------------------------------------------------------------------------------------------------------
+def test_who_has_gone_before_the_view_is_done_keeps_no_place() -> None:
+    grant, before = reader().grant, places.taken
+    late, usual = Opening(), Opening()
+    late.free()
+    late.take(grant)
+    assert places.taken == before
+    usual.take(grant)
+    assert places.taken == before + 1
+    usual.free()
+    usual.free()
+    assert places.taken == before
+
+
+def test_a_socket_that_leaves_while_it_is_let_in_is_forgotten(monkeypatch: pytest.MonkeyPatch, riverside: Place) -> None:
+    hub, grant, before = Hub(), replace(reader().grant, clinic_id=riverside.clinic.pk), places.taken
+    monkeypatch.setattr(sockets, "hub", hub)
+    coming = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": '{"type":"auth","token":"t"}'}]
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        scope[OPENING].take(grant)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def receive() -> Any:
+        return coming.pop(0)
+
+    async def send(message: Any) -> None:
+        if "ready" in message.get("text", ""):
+            assert hub.rooms[riverside.clinic.pk].subscribers
+            raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        run(Socket(application, {"path": "/ws/", "headers": [], "type": "websocket"}, receive, send).serve())
+    assert not hub.rooms and places.taken == before
