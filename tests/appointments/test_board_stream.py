@@ -102,8 +102,10 @@ def test_so_many_of_one_board_and_no_more(board: Board) -> None:
         for one in opened:
             one.close()
 
-    def opens_again() -> bool:
-        with EventSource(board.server.host, board.path) as source:
-            return source.status == 200
+    def all_open_again() -> bool:
+        again = [EventSource(board.server.host, board.path) for _ in range(PER_CLIENT)]
+        for one in again:
+            one.close()
+        return all(one.status == 200 for one in again)
 
-    assert eventually(opens_again)
+    assert eventually(all_open_again)
