@@ -1,7 +1,7 @@
 """What is looked at: the list of checks, and how their findings add up to a status."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from core.health.watched import Answer, Watched, ask_all
@@ -14,6 +14,7 @@ class Status(StrEnum):
     HEALTHY = "healthy"
     DEGRADED = "degraded"
     UNHEALTHY = "unhealthy"
+    UNKNOWN = "unknown"  # it can't be seen while something else is away, which is unhealthy itself
 
 
 class Weight(StrEnum):
@@ -61,7 +62,8 @@ def _always() -> bool:
 class Check:
     """`look` returns figures, or raises Unwell. Whatever else it raises, and a look that takes too long, is unhealthy.
 
-    `applies` says whether there is anything to look at: a Redis that nobody has configured is not mentioned.
+    `applies` says whether there is anything to look at: a Redis that nobody has configured is not mentioned. What is seen through
+    another check's dependency (`through`) is unknown while that one is unhealthy, and not blamed for it.
     """
 
     def __init__(
@@ -73,8 +75,9 @@ class Check:
         limit: float = LIMIT,
         kept: float = KEPT,
         applies: Callable[[], bool] = _always,
+        through: str = "",
     ) -> None:
-        self.name, self.weight, self.applies = name, weight, applies
+        self.name, self.weight, self.applies, self.through = name, weight, applies, through
         self._look = look
         self.watched: Watched[Found] = Watched(name, self._found, limit=limit, kept=kept)
 
@@ -109,7 +112,13 @@ def look(chosen: Iterable[Check]) -> list[Finding]:
     """Ask all at once. Takes as long as the slowest check or its limit; none of what was found within seconds is asked again."""
     asked = list(chosen)
     answers = ask_all([one.watched for one in asked])
-    return [check.finding(answer) for check, answer in zip(asked, answers, strict=True)]
+    findings = [check.finding(answer) for check, answer in zip(asked, answers, strict=True)]
+    away = failing(findings)
+    return [_unseen(one) if check.through in away else one for check, one in zip(asked, findings, strict=True)]
+
+
+def _unseen(finding: Finding) -> Finding:
+    return finding if finding.status is Status.HEALTHY else replace(finding, status=Status.UNKNOWN)
 
 
 def status_of(findings: Iterable[Finding]) -> Status:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from django.db import connections
 
+FAILURE_KEPT = 1.0  # seconds
+
 
 @dataclass(frozen=True, slots=True)
 class Answer[T]:
@@ -19,7 +21,8 @@ class Answer[T]:
 
 
 class Watched[T]:
-    """`limit`: seconds that whoever wants to know waits at most. `kept`: seconds for which an answer, good or bad, holds.
+    """`limit`: seconds that whoever wants to know waits at most. `kept`: seconds for which an answer holds; that asking failed
+    holds for a second at most.
 
     While a question has not been answered no other is asked: a dependency that stalls costs one thread.
     """
@@ -36,7 +39,7 @@ class Watched[T]:
         """Ask, unless the last answer still holds or somebody has asked already."""
         with self._lock:
             answer = self._answer
-            if self._under_way is not None or (answer is not None and time.monotonic() - answer.at < self.kept):
+            if self._under_way is not None or (answer is not None and self._holds(answer)):
                 return
             self._under_way, self._asked = threading.Event(), time.monotonic()
             threading.Thread(target=self._run, args=(self._under_way,), name=f"hms-look-{self.name}", daemon=True).start()
@@ -51,10 +54,9 @@ class Watched[T]:
         assert self._answer is not None  # noqa: S101  (begin() comes first)
         return self._answer
 
-    def forget(self) -> None:
-        """What was found holds no longer."""
-        with self._lock:
-            self._answer = None
+    def _holds(self, answer: Answer[T]) -> bool:
+        kept = min(self.kept, FAILURE_KEPT) if answer.trouble else self.kept
+        return time.monotonic() - answer.at < kept
 
     def _run(self, done: threading.Event) -> None:
         began = time.monotonic()
