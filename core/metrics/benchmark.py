@@ -16,7 +16,7 @@ PATH = "/sign-in/"  # a page that anybody gets, without a statement: of requests
 
 
 def measured() -> dict[str, tuple[float, float]]:
-    """Name -> p50 and p99 in microseconds, as this process counts: in its memory, or in files if a server's processes share them."""
+    """Name -> p50 and p99 in microseconds, counted in memory, or in files if processes share them."""
     request: Any = SimpleNamespace(
         method="GET",
         resolver_match=SimpleNamespace(view_name="benchmark"),

@@ -29,7 +29,8 @@ from tests.factories.world import Place
 
 CLASSES = {  # addresses, or one method of an address
     RouteClass.FREE: {
-        "/health", "/health/live", "/health/ready", "/health/startup", "/health/api", "/health/detailed", "/health/metrics", "/metrics",
+        "/health", "/health/live", "/health/ready", "/health/startup", "/health/api", "/health/detailed",
+        "/health/metrics", "/metrics",
         "/webhooks/messages/{channel}/",
         "/board/{token}/", "/board/{token}/now/", "/board/{token}/stream/", "/kiosk/{token}/",
     },
