@@ -110,7 +110,7 @@ def test_a_refusal_by_a_limit_is_counted_by_its_class(settings: Any) -> None:
     settings.HMS_RATE_ANON = "1/m"
     limiter.memory.clear()
     before = count("hms_rate_limited_total", limit=RouteClass.USUAL.value)
-    statuses = [Client(REMOTE_ADDR="198.51.100.3").get("/api/v2/patients").status_code for _ in range(2)]
+    statuses = [Client(REMOTE_ADDR="198.51.100.3").get("/api/v2/locations").status_code for _ in range(2)]
     assert statuses[-1] == 429
     assert count("hms_rate_limited_total", limit=RouteClass.USUAL.value) == before + 1
     limiter.memory.clear()
