@@ -14,16 +14,19 @@ class AppointmentsConfig(AppConfig):
         from appointments.notifications import CANCELLED_BY_PATIENT, REMINDER, RUNNING_LATE
         from appointments.policies import Treating
         from appointments.selectors.contacts import visits_as_contacts
+        from appointments.selectors.figures import day_figures
         from appointments.services.reminders import why_not_remind
         from core.audit.restricted import add_way
         from core.data_sync.feeds import register_feed
         from core.messaging.catalogue import register_template
         from core.messaging.models import Kind
         from core.messaging.progress import ask_before_sending
+        from core.metrics.sources import add_source
         from core.notifications.kinds import register_notification
         from patients.selectors.contacts import counts_as_contact
 
         counts_as_contact(visits_as_contacts)
+        add_source("day", day_figures)
         operations.register()
         hot.register()
         add_way(Treating())

@@ -26,13 +26,17 @@ class CoreConfig(AppConfig):
         from core.database import detector, fetching, lookups  # noqa: F401  (lookups registers itself)
         from core.database.roles import grant_defaults
         from core.events.announcing import subscribe_to_all
+        from core.health import everything
         from core.messaging.progress import when_refused
+        from core.metrics import ledgers
         from core.notifications import causes
         from core.tenancy.units import after_commit
         from core.webhooks.waking import note_event
 
         fetching.fetch_peers_by_default()
         operations.register()
+        everything.register_all()
+        ledgers.register()
         autodiscover_modules("tasks")
         for module in settings.HMS_JOB_MODULES:
             import_module(module)

@@ -14,6 +14,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from core.accounts.token_keys import TOKEN_KEY, TOKEN_KEY_BYTES
 from core.audit.draining import spool
 from core.audit.spool import DAMAGED, trouble_with
+from core.health.access import SHORTEST, networks
 from core.outbound.addresses import Guard
 from core.outbound.registry import Malformed, from_environment
 from core.security.limiting.rates import RATE_VARIABLES, NotARate, rate_of
@@ -176,6 +177,19 @@ def rates_are_well_formed(**_: Any) -> list[CheckMessage]:
             found.append(Warning(f"{name} is smaller than the number of web processes.", hint=hint, id="hms.W040"))
     if settings.HMS_RATE_PROCESSES < 1:
         found.append(Error("HMS_RATE_PROCESSES is not a number from 1 on.", id="hms.E041"))
+    return found
+
+
+@register(Tags.security)
+def watchers_are_well_formed(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if 0 < len(settings.HMS_MONITORING_TOKEN) < SHORTEST:
+        hint = "It opens nothing as it is. Take 32 random characters or more."
+        found.append(Error(f"HMS_MONITORING_TOKEN is shorter than {SHORTEST} characters.", hint=hint, id="hms.E070"))
+    try:
+        networks(tuple(settings.HMS_METRICS_ALLOW))
+    except ValueError as error:
+        found.append(Error(f"HMS_METRICS_ALLOW: {error}.", hint="For example 10.20.0.0/16,192.0.2.7.", id="hms.E071"))
     return found
 
 

@@ -24,6 +24,7 @@ class HMSRequest(HttpRequest):
     """Any request behind the whole line of middleware; `actor` and `clinic` are None for a stranger."""
 
     request_id: str
+    watches: bool  # a machine that may see how HMS is (core.health.middleware)
     strangers_blocked: bool  # from this address only those go on who are signed in
     peer: str  # who opened the connection: our proxy, or the client; META["REMOTE_ADDR"] is always the client
     api_version: str  # the newest for what is no request to the API

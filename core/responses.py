@@ -36,7 +36,7 @@ def go(request: HMSRequest, to: str) -> HttpResponse:
 
 def is_api(request: HMSRequest) -> bool:
     """Does a machine ask? By path, so that a browser that opens an API address sees what a machine sees."""
-    return request.path.startswith("/api/") or request.path == "/health"
+    return request.path.startswith("/api/") or request.path == "/health" or request.path.startswith("/health/")
 
 
 def error_body(code: str, message: str, *, request_id: str, details: Any = (), extra: Any = None) -> dict[str, Any]:

@@ -38,7 +38,24 @@ class RedactedLog(Logger):  # type: ignore[misc]
 
 
 logger_class = RedactedLog
+# Where its processes count together what /metrics tells: one folder for each server of this installation, emptied as it starts.
+_var = Path(__file__).resolve().parent.parent / os.environ.get("HMS_VAR_DIR", "var")
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(_var / "run" / f"metrics-{os.environ.get('PORT', '8000')}"))
 control_socket_disable = True  # its default path is shared by every installation of one user
+
+
+def on_starting(server: Arbiter) -> None:
+    folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for file in folder.glob("*.db"):
+        file.unlink()
+
+
+def child_exit(server: Arbiter, worker: Worker) -> None:
+    """What it counted stays; what was true of it while it lived goes."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 def post_worker_init(worker: Worker) -> None:
@@ -46,6 +63,7 @@ def post_worker_init(worker: Worker) -> None:
     from core.audit.draining import drainer
     from core.listening import listener
     from core.messaging.courier import courier
+    from core.metrics.process import publisher
     from core.realtime import process as live
     from core.realtime.hub import hub
     from hms.memory import settle
@@ -56,14 +74,17 @@ def post_worker_init(worker: Worker) -> None:
     live.start()
     courier.start()
     drainer.start()
+    publisher.start()
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:
     from core.audit.draining import drainer
     from core.listening import listener
     from core.messaging.courier import courier
+    from core.metrics.process import publisher
     from core.realtime import process as live
 
+    publisher.stop()
     courier.stop()
     live.stop()
     listener.stop()

@@ -143,7 +143,9 @@ INSTALLED_APPS = [
 
 # The line that every request walks, in this order (docs/architecture.md).
 MIDDLEWARE = [
+    "core.metrics.middleware.MetricsMiddleware",
     "core.middleware.RequestMiddleware",
+    "core.health.middleware.WatchersMiddleware",
     "core.cache.middleware.SeenMiddleware",
     "core.middleware.ContentPolicyMiddleware",
     "core.middleware.SecurityHeadersMiddleware",
@@ -174,6 +176,9 @@ MIDDLEWARE = [
     "core.api.ready.ReadyAnswerMiddleware",
     "core.pages.ready.ReadyPageMiddleware",
 ]
+HMS_METRICS = env.bool("HMS_PERFORMANCE_MONITORING_ENABLED", default=True)
+if not HMS_METRICS:
+    MIDDLEWARE.remove("core.metrics.middleware.MetricsMiddleware")
 HMS_CORS_ORIGINS = env.list("HMS_CORS_ORIGINS", default=[])
 if HMS_CORS_ORIGINS:
     MIDDLEWARE.insert(MIDDLEWARE.index("django.middleware.security.SecurityMiddleware"), "corsheaders.middleware.CorsMiddleware")
@@ -282,7 +287,8 @@ CSRF_COOKIE_SECURE = _https
 CSRF_FAILURE_VIEW = "core.pages.errors.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=_https)
-SECURE_REDIRECT_EXEMPT = [r"^health$", r"^api/"]  # the API refuses plain HTTP (core.security.transport)
+# Probes and scrapes come from within; the API refuses plain HTTP (core.security.transport).
+SECURE_REDIRECT_EXEMPT = [r"^health(/(live|ready|startup|api))?$", r"^metrics$", r"^api/"]
 HMS_TRUSTED_PROXIES = env.int("HMS_TRUSTED_PROXIES", default=int(env.bool("HMS_BEHIND_PROXY", default=False)))
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HMS_TRUSTED_PROXIES else None
 HMS_NEVER_BLOCK = env.list("HMS_NEVER_BLOCK", default=[])
@@ -376,6 +382,12 @@ HMS_NOTIFICATION_DAYS = env.int("HMS_NOTIFICATION_DAYS", default=90)
 # --- Live updates (docs/live.md) -------------------------------------------------------------------------------------------
 HMS_LIVE_STREAMS = env.int("HMS_LIVE_STREAMS", default=1000)
 HMS_LIVE_RELAY = env.str("HMS_LIVE_RELAY", default="")
+
+# --- Health and metrics (docs/monitoring.md) --------------------------------------------------------------------------------
+HMS_MONITORING_TOKEN = env.str("HMS_MONITORING_TOKEN", default="")
+HMS_METRICS_ALLOW = env.list("HMS_METRICS_ALLOW", default=[])
+HMS_CERTIFICATE = env.str("HMS_CERTIFICATE", default="")
+HMS_BACKUP_HOURS = env.float("HMS_BACKUP_HOURS", default=26)
 
 # --- Rate limits (docs/operators.md, "Rate limits") --------------------------------------------------------------------
 HMS_RATE_ANON = env.str("HMS_RATE_ANON", default="60/m,1000/h")

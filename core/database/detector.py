@@ -142,6 +142,16 @@ def _in_project(name: str) -> str:
 
 
 # --- What is told of finished requests ---------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counts since the process began; `repeating` are requests that sent a statement again and again."""
+
+    requests: int
+    statements: int
+    milliseconds: float
+    repeating: int
+
+
 class Statistics:
     """This process's requests, counted: for metrics. Some 2 us a request."""
 
@@ -164,6 +174,11 @@ class Statistics:
                     kept = self._repetitions.setdefault(key, [0, 0, one.text])
                     kept[0] += 1
                     kept[1] += one.count
+
+    def totals(self) -> Totals:
+        """The bare counts."""
+        with self._lock:
+            return Totals(self.requests, self.statements, self.milliseconds, self.repeating)
 
     def snapshot(self) -> dict[str, Any]:
         """Requests, statements, their milliseconds, slow ones, requests that repeated themselves, and where these come from."""

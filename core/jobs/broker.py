@@ -69,6 +69,15 @@ def empty_classes() -> list[str]:
         return []
 
 
+def messages_waiting() -> dict[str, int]:
+    """By class of workers, how many messages wait at the broker; its ways of waiting for an answer are those of `hand_over`.
+
+    On a connection of its own, so that nobody who hands jobs over waits for whoever asks. Raises what the broker's client raises.
+    """
+    with _new_connection() as connection:
+        return {one.value: _waiting(connection, one.value) for one in WorkerClass}
+
+
 def _waiting(connection: Any, queue: str) -> int:
     """How many messages; a queue that the broker doesn't know has none."""
     try:
@@ -78,17 +87,19 @@ def _waiting(connection: Any, queue: str) -> int:
 
 
 def _connection() -> Any:
-    """One of the process's connections. Imported late: most processes hand nothing over."""
-    from kombu import Connection  # type: ignore[attr-defined]
+    """One of the process's connections."""
     from kombu.pools import connections
+
+    return connections[_new_connection()].acquire(block=True)
+
+
+def _new_connection() -> Any:
+    """Imported late: most processes hand nothing over."""
+    from kombu import Connection  # type: ignore[attr-defined]
 
     make_folders()
     options = {**settings.HMS_BROKER_OPTIONS, **settings.HMS_BROKER_TIMES}
-    return connections[
-        Connection(  # type: ignore[no-untyped-call]
-            settings.HMS_BROKER_URL, transport_options=options
-        )
-    ].acquire(block=True)
+    return Connection(settings.HMS_BROKER_URL, transport_options=options)  # type: ignore[no-untyped-call]
 
 
 def _forget_connections() -> None:

@@ -8,6 +8,8 @@ from django.test import RequestFactory
 
 from core.cache.benchmark import measured
 from core.database import detector
+from core.metrics.benchmark import measured as metrics_measured
+from core.metrics.benchmark import share as metrics_share
 from core.security.blocking import Block, Blocked
 from core.security.limiting.benchmark import measured as limits_measured
 from core.security.screening.places import screened
@@ -19,6 +21,7 @@ WITHOUT = ", without Redis"
 TIMES = 500
 MEMORY_HIT, REDIS_HIT = 15.0, 400.0  # us that a hit in the cache, and a count, may take
 LIST_STATEMENTS = 5  # what a list may ask
+METRICS, METRICS_SHARE = 60.0, 2.0  # us that counting a request may take; hundredths of a page's processor time
 SCREENING = 200.0  # us that the look at a request, or at the blocks, may take
 TOGETHER = 600.0  # us that detector and tenancy may cost an uncached list
 
@@ -37,6 +40,8 @@ def costs(clinic: Clinic) -> dict[str, tuple[float, float]]:
             for name, (p50, _) in limits_measured().items()
         },
         f"detector, {LIST_STATEMENTS} statements": (watching, TOGETHER),
+        **{f"metrics: {name}": (p50, METRICS) for name, (p50, _) in metrics_measured().items()},
+        "metrics: hundredths of a page's processor time": (metrics_share() * 100, METRICS_SHARE),
         "screening a request": (_screening(), SCREENING),
         "the look at 1,000 blocked networks": (_blocks(), SCREENING),
         "an empty unit of work": (empty, TOGETHER),

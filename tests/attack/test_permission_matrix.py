@@ -17,7 +17,8 @@ from tests.factories.world import Place, World
 GUARDED = [route for route in all_routes() if route.kind in ("api", "page")]
 REFUSED = (401, 403)
 # Where nobody is asked who they are: what is sent there decides, and a key beside it adds nothing.
-ANYBODYS = {"/health", "/api/v2/sse/health"}
+ANYBODYS = {"/health", "/api/v2/sse/health", "/api/v2/performance/health"}
+ANYBODYS |= {f"/health/{one}" for one in ("live", "ready", "startup", "api", "detailed", "metrics")}
 ANYBODYS |= {f"/api/v2/auth/{one}" for one in ("token", "token/refresh", "otp/request", "otp/verify")}
 
 

@@ -29,7 +29,9 @@ from tests.factories.world import Place
 
 CLASSES = {  # addresses, or one method of an address
     RouteClass.FREE: {
-        "/health", "/webhooks/messages/{channel}/",
+        "/health", "/health/live", "/health/ready", "/health/startup", "/health/api", "/health/detailed",
+        "/health/metrics", "/metrics",
+        "/webhooks/messages/{channel}/",
         "/board/{token}/", "/board/{token}/now/", "/board/{token}/stream/", "/kiosk/{token}/",
     },
     RouteClass.AUTH: {"/api/v2/auth/token", "/api/v2/auth/otp/request", "/api/v2/auth/otp/verify"},

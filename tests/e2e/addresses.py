@@ -42,7 +42,11 @@ BY_LETTER = (
 def page_routes() -> list[Route]:
     """Every page that answers GET, sign-in and styleguide included."""
     found = {route.path: route for route in (*routes("page", methods=("GET",)), *routes("open", methods=("GET",)))}
-    return [route for path, route in sorted(found.items()) if not path.startswith(("/api/", "/health", *POST_ONLY, *BY_LETTER))]
+    return [
+        route
+        for path, route in sorted(found.items())
+        if not path.startswith(("/api/", "/health", "/metrics", *POST_ONLY, *BY_LETTER))
+    ]
 
 
 def address(route: Route, request: APIRequestContext) -> str:

@@ -1,0 +1,78 @@
+"""Figures of the foundation's own tables: jobs, messages, sessions."""
+
+from typing import Any
+
+from django.db import connections
+
+from core.jobs.statistics import QueueStatistics, queue_statistics
+from core.messaging.models import State
+from core.metrics.sources import Figure, add_source
+from core.tenancy.context import Scope, platform_scope, unit_of_work
+
+JOBS_KEPT = 10.0  # seconds
+JOBS = {  # of core.jobs.statistics: what is said of each queue, in words
+    "waiting": "Jobs that are due and not begun.",
+    "later": "Jobs that are not due yet.",
+    "running": "Jobs that run.",
+    "dead_letters": "Jobs that nobody will try again by himself.",
+    "oldest_s": "Seconds for which the first that is due has been waiting.",
+    "succeeded": "Jobs that succeeded within the last hour.",
+    "failed": "Jobs that failed for good within the last hour.",
+    "wait_p95_s": "Seconds from being due to the start, 95th percentile of the last hour.",
+    "run_p95_s": "Seconds that jobs ran, 95th percentile of the last hour.",
+}
+MESSAGES = """
+SELECT count(*), coalesce(extract(epoch FROM statement_timestamp() - min(due_at)), 0) FROM core_outgoingmessage
+WHERE state = 'waiting' AND due_at <= statement_timestamp()
+"""
+TRIED = """
+SELECT state, count(*) FROM core_outgoingmessage WHERE created_at > statement_timestamp() - interval '1 day' GROUP BY state
+"""
+
+
+def register() -> None:
+    """At start."""
+    add_source("jobs", jobs, kept=JOBS_KEPT)
+    add_source("messages", messages)
+
+
+def jobs() -> list[Figure]:
+    """By queue. Two queries."""
+    with unit_of_work(Scope(reason="metrics")):
+        queues = queue_statistics()
+    return [Figure(_name(name), text, ("queue",), _by_queue(queues, name)) for name, text in JOBS.items()]
+
+
+def _name(statistic: str) -> str:
+    """Prometheus wants units in words."""
+    bare = statistic.removesuffix("_s")
+    return f"hms_jobs_{bare}" + ("_seconds" if bare != statistic else "")
+
+
+def _by_queue(queues: list[QueueStatistics], name: str) -> dict[tuple[str, ...], float]:
+    said = {(one.queue,): getattr(one, name) for one in queues}
+    return {queue: float(value) for queue, value in said.items() if value is not None}
+
+
+def messages() -> list[Figure]:
+    """What waits to be sent, and what became of those of the last day. Two queries."""
+    with platform_scope(reason="metrics"), connections["platform"].cursor() as cursor:
+        (waiting, oldest), by_state = _row(cursor, MESSAGES), _rows(cursor, TRIED)
+    return [
+        Figure("hms_messages_waiting", "Messages that are due and not sent.", (), {(): float(waiting)}),
+        Figure("hms_messages_oldest_seconds", "How long the first that is due has been waiting.", (), {(): float(oldest)}),
+        Figure(
+            "hms_messages", "Messages of the last day, by state.", ("state",),
+            {(state,): float(by_state.get(state, 0)) for state in State.values},
+        ),
+    ]  # fmt: skip
+
+
+def _row(cursor: Any, sql: str) -> Any:
+    cursor.execute(sql)
+    return cursor.fetchone()
+
+
+def _rows(cursor: Any, sql: str) -> dict[str, int]:
+    cursor.execute(sql)
+    return dict(cursor.fetchall())
