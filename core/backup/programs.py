@@ -44,8 +44,9 @@ def environment_for(role: str, database: str = "") -> dict[str, str]:
     wanted = {
         "PGHOST": known["HOST"], "PGPORT": known["PORT"], "PGUSER": known["USER"], "PGPASSWORD": known["PASSWORD"],
         "PGDATABASE": database or str(connections["default"].settings_dict["NAME"]), "PGCONNECT_TIMEOUT": "10",
-        "LC_ALL": "C", "PATH": os.environ.get("PATH", ""), **{f"PG{name.upper().replace('_', '')}": one for name, one in told.items()},
+        "LC_ALL": "C", "PATH": os.environ.get("PATH", ""),
     }  # fmt: skip
+    wanted |= {f"PG{name.upper().replace('_', '')}": value for name, value in told.items()}
     return {name: value for name, value in wanted.items() if value}
 
 

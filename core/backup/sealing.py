@@ -55,7 +55,11 @@ def _open(cipher: AESGCM, number: int, piece: bytes, header: bytes, *, last: boo
         return cipher.decrypt(_nonce(number, last=last), piece, header)
     except InvalidTag as error:
         place = HEADER + number * (PIECE + TAG)
-        words = f"The backup ends too early or is damaged after {place} bytes." if last else f"The backup is damaged after {place} bytes."
+        words = (
+            f"The backup ends too early or is damaged after {place} bytes."
+            if last
+            else f"The backup is damaged after {place} bytes."
+        )
         raise Damaged(words) from error
 
 
