@@ -34,7 +34,8 @@ type Keep = Callable[[str, bytes], None]  # the place of a document and its cont
 
 @dataclass(slots=True)
 class Restored:
-    """`findings`: what isn't as it was backed up, a sentence each. `seconds`: from the first byte to the last check.
+    """`missing`: documents without a file when the backup was made. `findings`: what isn't as it was backed up, a sentence each.
+    `seconds`: from the first byte to the last check.
 
     `set_aside`: under which name the database that was there before is kept; "" when there was nothing in it.
     """
@@ -45,6 +46,7 @@ class Restored:
     tables: int
     rows: int
     documents: int
+    missing: list[str]
     verified: bool
     seconds: float = 0.0
     findings: list[str] = field(default_factory=list)
@@ -119,8 +121,7 @@ def _swap(home: psycopg.Connection[Any], loaded: str, database: str, state: str)
 def _report(name: str, database: str, manifest: packing.Manifest, *, verified: bool) -> Restored:
     taken_at = datetime.fromisoformat(manifest.taken_at)
     documents = len(manifest.documents)
-    findings = [f"The document {place} was missing already when the backup was made." for place in manifest.missing]
-    return Restored(name, taken_at, database, len(manifest.tables), manifest.rows, documents, verified, findings=findings)
+    return Restored(name, taken_at, database, len(manifest.tables), manifest.rows, documents, manifest.missing, verified)
 
 
 # --- Reading the backup ------------------------------------------------------------------------------------------------------

@@ -71,6 +71,8 @@ class Command(BaseCommand):
         counts = f"{restored.tables} tables with {restored.rows} rows, {restored.documents} documents"
         checked = "verified" if restored.verified and not restored.findings else "not verified"
         self.stdout.write(f"{restored.name}, as of {restored.taken_at}: {counts}; {checked}; {restored.seconds:.1f} s.")
+        for place in restored.missing:
+            self.stdout.write(f"The document {place} had no file when the backup was made.")
         for finding in restored.findings:
             self.stdout.write(finding)
         if restored.set_aside:
