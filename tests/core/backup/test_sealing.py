@@ -60,7 +60,7 @@ def test_a_flipped_bit_anywhere_is_seen(place: int) -> None:
 )
 def test_a_stream_that_was_cut_off_is_seen(left: int) -> None:
     _content, stream = written(2 * PIECE + 100)
-    with pytest.raises(Damaged, match="ends too early|no backup"):
+    with pytest.raises(Damaged, match=r"ends too early|no backup"):
         read(stream[:left])
 
 
