@@ -19,7 +19,7 @@ ANSWER = '<?xml version="1.0" encoding="UTF-8"?>'
 
 @dataclass
 class SmallS3:
-    """`objects` by key; `uploads`: parts of uploads that are not complete. `parts_taken`: of one upload, before the disk is full."""
+    """`objects` by key; `uploads`: parts of uploads that are not complete. `parts_taken`: of one upload, before it is full."""
 
     port: int = 0
     objects: dict[str, bytes] = field(default_factory=dict)
