@@ -97,7 +97,7 @@ def rename(home: psycopg.Connection[Any], name: str, to: str) -> None:
 
 def state_of(home: psycopg.Connection[Any], name: str) -> str:
     """`absent`, `empty` (no tables), `unused` (no clinic and no account) or `used`."""
-    if not home.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone():
+    if not home.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
         return "absent"
     with connected(OWNER, name) as connection:
         (tables,) = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() or (0,)
