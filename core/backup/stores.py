@@ -151,8 +151,9 @@ class Bucket:
             raise self._trouble("remove a backup", error) from error
 
     def _trouble(self, what: str, error: BaseError) -> BackupTrouble:
-        """The storage's own words may be long; what kind of trouble it is stands in front."""
-        return BackupTrouble(f"Can't {what} in {self.where} ({type(error).__name__}): {str(error).strip()[:300]}")
+        """The storage's own words, without the library's notes for its programmers."""
+        words = str(error).partition("\n\n")[0].strip()
+        return BackupTrouble(f"Can't {what} in {self.where} ({type(error).__name__}): {words[:600]}")
 
 
 class _Counted:

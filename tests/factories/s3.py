@@ -5,12 +5,12 @@ import hmac
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, unescape
 
 KEY, SECRET, REGION, BUCKET = "HMSBACKUPKEY", "a-secret-of-the-test", "eu-central-1", "clinic-backups"
 HEAD = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([^/]+)/s3/aws4_request, ?SignedHeaders=([^,]+), ?Signature=(\w+)")
@@ -104,10 +104,19 @@ class _Handler(BaseHTTPRequestHandler):
             self.state.uploads[upload] = {}
             names = f"<Bucket>{BUCKET}</Bucket><Key>{escape(self.key)}</Key><UploadId>{upload}</UploadId>"
             return self._answer(200, f"{ANSWER}<InitiateMultipartUploadResult>{names}</InitiateMultipartUploadResult>".encode())
+        if "delete" in self.query:
+            return self._delete_many()
         pieces = self.state.uploads.pop(self.query["uploadId"])
         self.state.objects[self.key] = b"".join(pieces[number] for number in sorted(pieces))
         names = f"<Bucket>{BUCKET}</Bucket><Key>{escape(self.key)}</Key><ETag>&quot;x&quot;</ETag>"
         self._answer(200, f"{ANSWER}<CompleteMultipartUploadResult>{names}</CompleteMultipartUploadResult>".encode())
+
+    def _delete_many(self) -> None:
+        keys = [unescape(key) for key in re.findall(r"<Key>([^<]*)</Key>", self.body.decode())]
+        for key in keys:
+            self.state.objects.pop(key, None)
+        gone = "".join(f"<Deleted><Key>{escape(key)}</Key></Deleted>" for key in keys)
+        self._answer(200, f"{ANSWER}<DeleteResult>{gone}</DeleteResult>".encode())
 
     def _put(self) -> None:
         if "partNumber" not in self.query:
@@ -126,6 +135,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(204)
 
     def _answer(self, status: int, body: bytes = b"") -> None:
+        with suppress(ConnectionError):  # the client may have given up
+            self._send(status, body)
+
+    def _send(self, status: int, body: bytes) -> None:
         self.send_response(status)
         for name, value in (("Content-Length", len(body)), ("ETag", '"x"'), ("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")):
             self.send_header(name, str(value))
