@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import obstore
 from django.conf import settings
-from obstore.exceptions import BaseError, NotFoundError
+from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from core.backup.errors import BackupTrouble
@@ -19,6 +19,7 @@ from core.backup.keeping import moment_of
 UNFINISHED = ".unfinished-"
 PIECE = 1024 * 1024
 PART = 16 * 1024 * 1024  # bytes; S3 takes 10,000 parts, so 156 GB
+TROUBLE = (BaseError, OSError)  # a key that isn't there is Python's own FileNotFoundError
 AT_ONCE = 2  # parts under way, each in memory
 
 
@@ -121,7 +122,7 @@ class Bucket:
     def names(self) -> list[str]:
         try:
             found = [one["path"] for page in obstore.list(self._store) for one in page]
-        except BaseError as error:
+        except TROUBLE as error:
             raise self._trouble("list backups", error) from error
         return sorted(name for name in found if moment_of(name))
 
@@ -129,7 +130,7 @@ class Bucket:
         counted = _Counted(pieces)
         try:
             obstore.put(self._store, name, counted, use_multipart=True, chunk_size=PART, max_concurrency=AT_ONCE)
-        except BaseError as error:
+        except TROUBLE as error:
             if counted.error is not None:
                 raise counted.error from None
             raise self._trouble("write the backup", error) from error
@@ -139,18 +140,18 @@ class Bucket:
         try:
             for piece in obstore.get(self._store, name).stream(min_chunk_size=PIECE):
                 yield bytes(piece)
-        except NotFoundError as error:
+        except FileNotFoundError as error:
             raise BackupTrouble(f"There is no backup {name} in {self.where}.") from error
-        except BaseError as error:
+        except TROUBLE as error:
             raise self._trouble("read the backup", error) from error
 
     def delete(self, name: str) -> None:
         try:
             obstore.delete(self._store, name)
-        except BaseError as error:
+        except TROUBLE as error:
             raise self._trouble("remove a backup", error) from error
 
-    def _trouble(self, what: str, error: BaseError) -> BackupTrouble:
+    def _trouble(self, what: str, error: Exception) -> BackupTrouble:
         """The storage's own words, without the library's notes for its programmers."""
         words = str(error).partition("\n\n")[0].strip()
         return BackupTrouble(f"Can't {what} in {self.where} ({type(error).__name__}): {words[:600]}")

@@ -50,11 +50,8 @@ def test_the_newest_that_succeeded_counts_and_the_newest_drill_whatever_came_of_
     made(2, kind="drill")
     made(0, kind="drill", succeeded=False, taken_at=at, started_at=at + timedelta(hours=6), cause="It is damaged.")
     drill = last_drill()
-    assert drill is not None and (drill.succeeded, drill.recovery_point, drill.cause) == (
-        False,
-        timedelta(hours=6),
-        "It is damaged.",
-    )
+    assert drill is not None and drill.recovery_point == timedelta(hours=6)
+    assert (drill.succeeded, drill.cause) == (False, "It is damaged.")
 
 
 @pytest.mark.parametrize("attempt", [back_up, drill_newest])
