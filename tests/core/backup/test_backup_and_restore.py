@@ -3,15 +3,17 @@
 import base64
 import json
 import os
-import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.backup.errors import BackupTrouble
+from core.backup.programs import program_for
 from tests.core.backup.at_work import Installation, installation
 from tests.core.backup.seed import go_on_working, seed
 from tests.factories.databases import eventually
@@ -22,8 +24,6 @@ COPY = "_copy"
 
 @pytest.fixture(scope="module")
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    import sys
-
     with installation("backup", tmp_path_factory.mktemp("backup")) as made:
         _run([sys.executable, "-c", RUN, f"{seed.__module__}:{seed.__name__}"], made.environment)
         made.done("backup")
@@ -35,6 +35,7 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]
 @pytest.fixture
 def copy(hospital: Installation) -> Iterator[str]:
     """The name of a database that isn't there yet, and isn't there afterwards."""
+    hospital.drop(hospital.database + COPY)
     yield hospital.database + COPY
     hospital.drop(hospital.database + COPY)
 
@@ -101,12 +102,9 @@ def test_a_restored_installation_opens_its_documents(hospital: Installation, tmp
         assert other.documents() == before
         assert [name for name in other.databases() if "restoring" in name] == []
         other.done("sweep_uploads", "--dry-run")
-        other.done("rotate_encryption_keys", "--clinic", "riverside", HMS_KEYS_KEPT="0.1")
-        assert (
-            "riverside: Everything stands under data key 2"
-            in other.done("rotate_encryption_keys", "--clinic", "hillcrest", HMS_KEYS_KEPT="0.1")
-            or other.documents() != before
-        )
+        told = other.done("rotate_encryption_keys", "--all", HMS_KEYS_KEPT="0.1")  # opens every document and every value
+        assert told.count("Everything stands under data key 2.") == 2
+        assert other.documents().keys() == before.keys() and other.documents() != before
 
 
 def test_a_database_in_use_is_refused_and_with_replace_set_aside(hospital: Installation, tmp_path: Path) -> None:
@@ -169,17 +167,30 @@ def test_no_backup_and_no_target_are_said(hospital: Installation, tmp_path: Path
     assert "HMS_BACKUP_TARGET" in hospital.refused("backup", HMS_BACKUP_TARGET="")
 
 
-@pytest.mark.parametrize("version", ["", "13.4"])
-def test_a_pg_dump_that_is_missing_or_too_old_is_said(hospital: Installation, tmp_path: Path, version: str) -> None:
-    shutil.copytree(Path(shutil.which("true") or "").parent, tmp_path / "bin", ignore=lambda _folder, _names: _names)
+@pytest.mark.parametrize(("version", "words"), [("", "is not installed"), ("13.4", r"older than the server \(18\)")])
+def test_a_pg_dump_that_is_missing_or_too_old_is_said(tmp_path: Path, settings: Any, version: str, words: str) -> None:
+    settings.HMS_POSTGRES_BIN = str(tmp_path)
     if version:
-        (tmp_path / "bin" / "pg_dump").write_text(f"#!/bin/sh\necho 'pg_dump (PostgreSQL) {version}'\n")
-        (tmp_path / "bin" / "pg_dump").chmod(0o755)
-    environment = {"HMS_POSTGRES_BIN": str(tmp_path / "bin")}
-    before = sorted(hospital.backups.iterdir())
-    said = hospital.refused("backup", **environment)
-    assert ("older than the server" if version else "pg_dump is not installed") in said
-    assert sorted(hospital.backups.iterdir()) == before
+        program(tmp_path, version)
+    with pytest.raises(BackupTrouble, match=rf"^pg_dump .*{words}.*install postgresql-client-18 or set HMS_POSTGRES_BIN"):
+        program_for("pg_dump", 18)
+
+
+def test_one_of_the_server_s_version_goes_before_a_newer_one(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.HMS_POSTGRES_BIN = ""
+    for version in ("19.1", "17.2"):
+        (tmp_path / version / "bin").mkdir(parents=True)
+        program(tmp_path / version / "bin", version)
+    monkeypatch.setattr("core.backup.programs.DEBIANS_FOLDER", tmp_path)
+    assert program_for("pg_dump", 17) == str(tmp_path / "17.2" / "bin" / "pg_dump")
+    assert program_for("pg_dump", 19) == str(tmp_path / "19.1" / "bin" / "pg_dump")
+
+
+def program(folder: Path, version: str) -> None:
+    (folder / "pg_dump").write_text(f"#!/bin/sh\necho 'pg_dump (PostgreSQL) {version}'\n")
+    (folder / "pg_dump").chmod(0o755)
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(hospital: Installation, tmp_path: Path) -> None:
@@ -208,19 +219,19 @@ def test_a_document_without_its_file_is_said_and_the_rest_is_backed_up(hospital:
 # --- Killed ------------------------------------------------------------------------------------------------------------------
 def test_a_killed_backup_leaves_no_backup_and_the_next_one_works(hospital: Installation, tmp_path: Path) -> None:
     target = tmp_path / "backups"
-    fifo_like = hospital.started("backup", "--target", str(target))
-    eventually(lambda: target.is_dir() and any(one.stat().st_size for one in target.iterdir()))
-    fifo_like.send_signal(signal.SIGKILL)
-    fifo_like.communicate()
-    left = [one.name for one in target.iterdir()]
-    assert [name for name in left if name.startswith("hms-")] == []
+    backup = hospital.started("backup", "--target", str(target))
+    eventually(lambda: target.is_dir() and any(target.iterdir()), seconds=120)
+    backup.send_signal(signal.SIGKILL)
+    backup.communicate()
+    assert [one.name[:16] for one in target.iterdir()] == [".unfinished-hms-"]
+    assert hospital.done("backup", "--list", "--target", str(target)) == ""
     hospital.done("backup", "--target", str(target))
     assert [name[:4] for name in sorted(one.name for one in target.iterdir())] == ["hms-"]
 
 
 def test_a_killed_drill_leaves_nothing_once_the_next_one_has_begun(hospital: Installation) -> None:
     drill = hospital.started("restore", "newest", "--drill")
-    eventually(lambda: any("_drill_" in name for name in hospital.databases()))
+    eventually(lambda: any("_drill_" in name for name in hospital.databases()), seconds=120)
     drill.send_signal(signal.SIGKILL)
     drill.communicate()
     assert [name for name in hospital.databases() if "_drill_" in name] != []
