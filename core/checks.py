@@ -14,6 +14,9 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from core.accounts.token_keys import TOKEN_KEY, TOKEN_KEY_BYTES
 from core.audit.draining import spool
 from core.audit.spool import DAMAGED, trouble_with
+from core.backup.errors import BackupTrouble
+from core.backup.keeping import keep_of
+from core.backup.stores import store_at
 from core.health.access import SHORTEST, networks
 from core.outbound.addresses import Guard
 from core.outbound.registry import Malformed, from_environment
@@ -158,6 +161,23 @@ def systems_are_well_formed(**_: Any) -> list[CheckMessage]:
             found.append(Error(f"{name}: {error}", hint="For example 10.20.0.0/16,gateway.clinic.internal.", id="hms.E061"))
     if settings.HMS_EVENT_DAYS < 7:
         found.append(Error("HMS_EVENT_DAYS is less than 7.", hint="Webhooks are tried for three days.", id="hms.E062"))
+    return found
+
+
+@register(Tags.security)
+def backups_are_well_formed(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    try:
+        keep_of(settings.HMS_BACKUP_KEEP)
+    except ValueError:
+        found.append(Error("HMS_BACKUP_KEEP is not three numbers.", hint="Days, weeks, months: 7,4,12.", id="hms.E073"))
+    if not all(_is_key(entry) for entry in settings.HMS_BACKUP_KEYS):
+        found.append(Error("HMS_BACKUP_KEYS holds an entry that is not `number:base64 of 32 bytes`.", id="hms.E074"))
+    if settings.HMS_BACKUP_TARGET:
+        try:
+            store_at(settings.HMS_BACKUP_TARGET)
+        except BackupTrouble as error:
+            found.append(Error(str(error), id="hms.E075"))
     return found
 
 

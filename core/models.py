@@ -8,6 +8,7 @@ from core.accounts.factors.models import OneTimeCode, SecondFactor
 from core.accounts.models import Membership, SignInThrottle, User
 from core.audit.break_glass import BreakGlass
 from core.audit.models import AccessedPatient, AccessEvent
+from core.backup.models import BackupRun
 from core.data_sync.models import DataSync
 from core.drafts.models import Draft
 from core.events.models import DomainEvent
@@ -33,6 +34,7 @@ __all__ = [
     "AddressStanding",
     "ApiKey",
     "AuthSession",
+    "BackupRun",
     "BreakGlass",
     "Change",
     "Clinic",

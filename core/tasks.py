@@ -1,7 +1,8 @@
-"""What the foundation itself has to do later: messages, webhooks, upkeep, seals, files, keys, the cache."""
+"""What the foundation itself has to do later: messages, webhooks, upkeep, backups, seals, files, keys, the cache."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from core.backup.errors import BackupTrouble
+from core.backup.running import back_up, drill_newest
 from core.cache.process import shared
 from core.cache.warming import warm_clinic
 from core.data_sync import sending as syncing
@@ -140,6 +143,38 @@ def _carry_out(run: Run, due: Callable[[psycopg.Connection[Any]], list[Task]]) -
 
 class UpkeepFailed(Exception):
     """Something of what was due could not be done; another try may."""
+
+
+# --- Backups -----------------------------------------------------------------------------------------------------------------
+@job_kind("backup.make", queue="backup", within=Within.NOTHING, attempts=2, pause=HOURLY)
+def make_backup(run: Run) -> None:
+    """Database and documents to HMS_BACKUP_TARGET, and the old ones away. Nothing where no target is set."""
+    if not settings.HMS_BACKUP_TARGET:
+        return run.progress(99, _("HMS_BACKUP_TARGET is not set"))
+    with _giving_up():
+        made, _removed = back_up(run.progress)
+    if made.missing:
+        raise GiveUp(f"the backup is made, and {len(made.missing)} files are missing: see manage.py sweep_uploads --dry-run")
+
+
+@job_kind("backup.drill", queue="backup", within=Within.NOTHING, attempts=2, pause=HOURLY)
+def drill_backup(run: Run) -> None:
+    """Restore the newest backup into a scratch database, verify it, write down how long it took. Nothing without a target."""
+    if not settings.HMS_BACKUP_TARGET:
+        return run.progress(99, _("HMS_BACKUP_TARGET is not set"))
+    with _giving_up():
+        restored = drill_newest(run.progress)
+    words = _("%(tables)d tables with %(rows)d rows restored and verified in %(seconds)d s")
+    run.progress(99, words % {"tables": restored.tables, "rows": restored.rows, "seconds": restored.seconds})
+
+
+@contextmanager
+def _giving_up() -> Iterator[None]:
+    """What is wrong with a backup, or with what it needs, is told as it is; another try is the next night's."""
+    try:
+        yield
+    except BackupTrouble as error:
+        raise GiveUp(str(error)) from error
 
 
 @job_kind("audit.seal", queue="maintenance", within=Within.NOTHING, gives_up_on=(DatabaseNotFit,))

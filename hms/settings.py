@@ -34,6 +34,7 @@ CSRF_TRUSTED_ORIGINS = [HMS_BASE_URL]
 # --- Database: a server of yours, or the embedded PostgreSQL under var/ when DATABASE_URL is unset ------------------
 DATABASE_URL = env.str("DATABASE_URL", default="")
 DATABASE_REPLICA_URL = env.str("DATABASE_REPLICA_URL", default="")
+HMS_POSTGRES_BIN = env.str("HMS_POSTGRES_BIN", default="")
 EMBEDDED_POSTGRES: EmbeddedPostgres | None = None
 if DATABASE_URL:
     DATABASE_ROLE_URLS = {
@@ -45,7 +46,7 @@ if DATABASE_URL:
 else:
     EMBEDDED_POSTGRES = EmbeddedPostgres(
         VAR_DIR / "postgres",
-        binaries=env.str("HMS_POSTGRES_BIN", default=""),
+        binaries=HMS_POSTGRES_BIN,
         database=env.str("HMS_DATABASE_NAME", default="hms"),
         settings=env.dict("HMS_POSTGRES_SETTINGS", default={}),
     )
@@ -117,6 +118,13 @@ HMS_SEARCH_KEY = env.str("HMS_SEARCH_KEY", default=_secrets.get("HMS_SEARCH_KEY"
 _jwt_secret = env.str("JWT_SECRET", default="")
 _token_keys = [f"jwt:{_jwt_secret}"] if _jwt_secret else [key for key in [_secrets.get("HMS_TOKEN_KEY")] if key]
 HMS_TOKEN_KEYS = env.list("HMS_TOKEN_KEYS", default=_token_keys)
+
+# --- Backups (docs/backup.md) ------------------------------------------------------------------------------------------
+HMS_BACKUP_TARGET = env.str("HMS_BACKUP_TARGET", default="")
+HMS_BACKUP_KEEP = env.str("HMS_BACKUP_KEEP", default="7,4,12")
+HMS_BACKUP_KEYS = env.list("HMS_BACKUP_KEYS", default=[])
+HMS_BACKUP_S3_KEY = env.str("HMS_BACKUP_S3_KEY", default="")
+HMS_BACKUP_S3_SECRET = env.str("HMS_BACKUP_S3_SECRET", default="")
 
 # --- Applications ----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [

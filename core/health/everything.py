@@ -1,7 +1,6 @@
 """The list of all that the foundation looks at, with how much each matters. Apps add theirs by `core.health.checks.register`."""
 
 from core.health import databases, machine, neighbours, work
-from core.health.backups import somebody_makes_backups
 from core.health.checks import Check, Weight, register
 
 DATABASE = "database"
@@ -22,7 +21,7 @@ def register_all() -> None:
         Check("disk", machine.disk, Weight.NEEDED, kept=10),
         Check("memory", machine.memory, Weight.NEEDED),
         Check("certificate", machine.certificate, Weight.NEEDED, kept=60, applies=machine.has_certificate),
-        Check("backup", neighbours.backup, Weight.NEEDED, kept=60, applies=somebody_makes_backups),
+        Check("backup", neighbours.backup, Weight.NEEDED, kept=60, applies=neighbours.makes_backups),
         Check("external_systems", neighbours.external_systems, Weight.HELPFUL, limit=5, kept=60, through=DATABASE),
     )
     for check in found:

@@ -1,10 +1,8 @@
 """What is around the database: Redis, this process's listener, other systems, backups."""
 
-from datetime import UTC, datetime
-
 from django.conf import settings
 
-from core.health.backups import last_backup
+from core.backup.status import last_backup
 from core.health.checks import Status, Unwell
 from core.listening import listener
 from core.outbound.checking import check_all
@@ -52,12 +50,17 @@ def external_systems() -> dict[str, float]:
     return figures
 
 
+def makes_backups() -> bool:
+    return bool(settings.HMS_BACKUP_TARGET)
+
+
 def backup() -> dict[str, float]:
     """Is the newest one young enough (HMS_BACKUP_HOURS)? Twice that age is unhealthy, and so is none."""
-    last = last_backup()
+    with unit_of_work(Scope(reason="health")):
+        last = last_backup()
     if last is None:
         raise Unwell("There is no backup.")
-    hours = (datetime.now(UTC) - last).total_seconds() / 3600
+    hours = last.age.total_seconds() / 3600
     figures = {"age_hours": round(hours, 2)}
     if hours > settings.HMS_BACKUP_HOURS:
         status = Status.UNHEALTHY if hours > 2 * settings.HMS_BACKUP_HOURS else Status.DEGRADED

@@ -81,6 +81,8 @@ SCHEDULE: list[Entry] = [
     Entry("external_systems.check", Crontab("* * * * *")),
     Entry("reminders.send", Crontab("*/5 * * * *"), per_clinic=True),
     Entry("audit.seal", Crontab("*/5 * * * *")),
+    Entry("backup.make", Crontab("15 0 * * *")),
+    Entry("backup.drill", Crontab("15 5 * * 6")),
     Entry("cache.warm", Crontab("30 5 * * *"), per_clinic=True),
     Entry("data_sync.send", Crontab("30 0 * * *"), per_clinic=True),
     Entry("keys.follow_marks", Crontab("45 1 * * *"), per_clinic=True),

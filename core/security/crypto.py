@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import os
+from collections.abc import Sequence
 from functools import lru_cache
 from uuid import UUID
 
@@ -21,7 +22,7 @@ class Undecipherable(ValueError):
     """The value was made under a key this installation doesn't have, or was changed."""
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _keys(configured: tuple[str, ...]) -> dict[int, AESGCM]:
     """`HMS_ENCRYPTION_KEYS=2:<base64>,1:<base64>`: the first encrypts, all decrypt."""
     keys = {}
@@ -33,9 +34,12 @@ def _keys(configured: tuple[str, ...]) -> dict[int, AESGCM]:
     return keys
 
 
-def encrypt(plain: bytes, *, context: str) -> bytes:
-    """Encrypt. `context` (a table and column) is bound to the value: it can't be read back in another place."""
-    number, key = next(iter(_keys(tuple(settings.HMS_ENCRYPTION_KEYS)).items()))
+def encrypt(plain: bytes, *, context: str, ring: Sequence[str] = ()) -> bytes:
+    """Encrypt. `context` (a table and column) is bound to the value: it can't be read back in another place.
+
+    `ring`: other keys than the deployment's, written like them.
+    """
+    number, key = next(iter(_keys(tuple(ring or settings.HMS_ENCRYPTION_KEYS)).items()))
     nonce = os.urandom(12)
     return bytes([RING, number]) + nonce + key.encrypt(nonce, plain, context.encode())
 
@@ -45,10 +49,10 @@ def newest_number() -> int:
     return next(iter(_keys(tuple(settings.HMS_ENCRYPTION_KEYS))))
 
 
-def decrypt(sealed: bytes | memoryview, *, context: str) -> bytes:
+def decrypt(sealed: bytes | memoryview, *, context: str, ring: Sequence[str] = ()) -> bytes:
     """Decrypt. Raises Undecipherable."""
     sealed = bytes(sealed)
-    keys = _keys(tuple(settings.HMS_ENCRYPTION_KEYS))
+    keys = _keys(tuple(ring or settings.HMS_ENCRYPTION_KEYS))
     if len(sealed) < 30 or sealed[0] != RING or sealed[1] not in keys:
         raise Undecipherable("The value was encrypted under an unknown key.")
     try:

@@ -2,7 +2,6 @@
 
 import json
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from django.db import connection
+from django.utils import timezone
 
-from core.health import backups, databases, machine, neighbours, work
+from core.backup.models import BackupRun
+from core.health import databases, machine, neighbours, work
 from core.health.checks import Status, Unwell
 from core.outbound.registry import registry
+from core.tenancy.context import platform_scope
 from tests.factories.databases import another
 from tests.factories.endpoints import Told, endpoints
 
@@ -126,24 +128,19 @@ def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     assert trouble(machine.disk).status is Status.DEGRADED
 
 
-@pytest.fixture
-def backup_known() -> Iterator[None]:
-    before = backups._source
-    yield
-    backups._source = before
-
-
-def test_backups(backup_known: None, settings: Any) -> None:
+def test_backups(db: None, settings: Any) -> None:
     settings.HMS_BACKUP_HOURS = 26
-    for hours, status in ((1, None), (27, Status.DEGRADED), (53, Status.UNHEALTHY)):
-        backups.backups_are_known_by(lambda hours=hours: datetime.now(UTC) - timedelta(hours=hours))  # type: ignore[misc]
-        assert backups.somebody_makes_backups()
+    assert trouble(neighbours.backup).sentence == "There is no backup."
+    for hours, status in ((53, Status.UNHEALTHY), (27, Status.DEGRADED), (1, None)):
+        at = timezone.now() - timedelta(hours=hours)
+        with platform_scope(reason="test"):
+            BackupRun.objects.create(
+                kind=BackupRun.Kind.BACKUP, succeeded=True, name=f"{hours}", started_at=at, taken_at=at, finished_at=at
+            )
         if status is None:
             assert neighbours.backup()["age_hours"] == 1
         else:
             assert trouble(neighbours.backup).status is status
-    backups.backups_are_known_by(lambda: None)
-    assert trouble(neighbours.backup).sentence == "There is no backup."
 
 
 def test_other_systems(settings: Any) -> None:
