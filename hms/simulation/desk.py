@@ -100,7 +100,7 @@ class Desk:
         if visit is None:
             return False
         if self.day.kiosks and act.chances[0] < AT_THE_KIOSK:
-            return check_in_at_kiosk(self.who, self.day, visit, act)
+            return check_in_at_kiosk(self.who, self.day, visit)
         self.who.row("check-in", "POST", f"{VISITS}/{visit['id']}/check-in", {}, noun="appointment")
         return True
 
@@ -180,5 +180,5 @@ def prepare(who: Colleague, day: ClinicDay) -> None:
     day.locations = [row["id"] for row in who.rows("locations", "/api/v2/locations", limit=LISTS, fields="id")]
     names = "id,family_name,is_restricted"
     day.patients = [row for row in who.rows("patients", PATIENTS, limit=LISTS, fields=names) if not row["is_restricted"]]
-    parameters = {"from": day.day, "to": day.day, "status": "requested,confirmed", "limit": LISTS, "fields": "id"}
-    day.expected = [row["id"] for row in who.rows("visits", VISITS, **parameters)]
+    todays = f"{VISITS}?from={day.day}&to={day.day}"
+    day.expected = [row["id"] for row in who.rows("visits", todays + f"&status=requested,confirmed&limit={LISTS}&fields=id")]

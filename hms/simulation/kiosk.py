@@ -15,16 +15,16 @@ FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 
 def take_ticket_at_kiosk(who: Colleague, day: ClinicDay, act: Act) -> bool:
     """A walk-in's ticket, of a group that is offered there."""
-    at = pick(day.kiosks, act.chances[1])
+    at = pick(sorted(day.kiosks.values()), act.chances[1])
     page = _opened(who, at) if at else None
     series = pick(SERIES.findall(page.body), act.chances[2]) if page is not None else None
     return bool(at and page and series and _sent(who, at, page, {"do": "walk-in", "series": series}))
 
 
-def check_in_at_kiosk(who: Colleague, day: ClinicDay, visit: dict[str, Any], act: Act) -> bool:
-    """By patient number and date of birth, as the card says; whoever is at the wrong kiosk goes to the desk."""
+def check_in_at_kiosk(who: Colleague, day: ClinicDay, visit: dict[str, Any]) -> bool:
+    """By patient number and date of birth, as the card says; whom it sends away goes to the desk."""
     patient = who.row("patient", "GET", f"/api/v2/patients/{visit['patient']['id']}", noun="patient")
-    at = pick(day.kiosks, act.chances[1])
+    at = day.kiosks.get(visit["location"]["id"], "")
     page = _opened(who, at) if at else None
     done = False
     if patient is not None and patient.get("date_of_birth") and at and page is not None:
@@ -48,4 +48,3 @@ def _sent(who: Colleague, at: str, page: Reply, form: dict[str, Any]) -> bool:
     sent = urlencode(form | {"csrfmiddlewaretoken": token[1] if token else ""})
     reply = who.standing().ask("kiosk", "POST", at, sent, Cookie="; ".join(page.cookies), **FORM)
     return reply is not None and reply.status == 200
-

@@ -19,7 +19,8 @@ LISTS = 100  # rows
 
 @dataclass
 class ClinicDay:
-    """What the people of one clinic know together. `expected`: today's visits in their order, those booked on the way at the end."""
+    """What the people of one clinic know together. `expected`: today's visits in their order, at the end those booked on the
+    way. `kiosks`: location -> path."""
 
     slug: str
     id: UUID
@@ -30,7 +31,7 @@ class ClinicDay:
     series: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
     booked: list[str] = field(default_factory=list)  # visits of the simulation's own
-    kiosks: list[str] = field(default_factory=list)  # paths
+    kiosks: dict[str, str] = field(default_factory=dict)
     strangers: list[tuple[str, str]] = field(default_factory=list)  # noun and id of another clinic's records
 
 

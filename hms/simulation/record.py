@@ -81,7 +81,9 @@ class Record:
 
     def refusals(self) -> Counter[str]:
         """Answers of 400 and more, by kind, status and code."""
-        return Counter(f"{one.kind} {one.status} {one.code}".rstrip() for one in self.answers if one.status >= 400 or not one.status)
+        return Counter(
+            f"{one.kind} {one.status} {one.code}".rstrip() for one in self.answers if one.status >= 400 or not one.status
+        )
 
     def times(self) -> dict[str, dict[str, float]]:
         """Of each kind of request: how many, and p50, p95 and p99 in milliseconds."""

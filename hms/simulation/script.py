@@ -87,7 +87,8 @@ def _arrivals(rng: Random, clinic: int, hours: float) -> Iterator[Act]:
 
 def _moments(rng: Random, rate: float, hours: float) -> list[int]:
     """Seconds of the day at which something happens that happens `rate` times in an ordinary hour, busy hours as RUSH says."""
-    moments, at = [], 0.0
+    moments: list[int] = []
+    at = 0.0
     while True:
         busy = RUSH[min(int(at // HOUR), len(RUSH) - 1)]
         at += rng.expovariate(rate * busy / HOUR)
