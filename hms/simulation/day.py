@@ -28,7 +28,7 @@ type Done = tuple[bool, Iterable[Later]]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How the day goes. `speed`: seconds of the day in one second. `kiosks`: by clinic and location, the paths of their addresses."""
+    """How the day goes. `speed`: seconds of the day in one second. `kiosks`: by clinic and location, their paths."""
 
     host: str
     clinics: tuple[str, ...]  # slugs
