@@ -133,8 +133,9 @@ def test_everything_is_true_at_the_end_of_a_day(day: Outcome) -> None:
 
 
 def test_whatever_was_refused_is_what_a_clinic_refuses(day: Outcome) -> None:
-    statuses = {one.status for one in day.played.record.answers}
-    assert statuses <= {200, 201, 404, 409, 412, 422}, day.told["refusals"]
+    answers = day.played.record.answers
+    assert {one.status for one in answers} <= {200, 201, 400, 404, 409, 412, 422}, day.told["refusals"]
+    assert {one.kind for one in answers if one.status == 400} <= {"book", "move"}, "only a time that is over meanwhile"
     assert {one.kind for one in day.played.record.answers if one.status == 404} == {"pry"}
 
 
