@@ -1,5 +1,6 @@
 """Where a day is played: a database of its own with invented clinics and a server before it, or an HMS that runs already."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -89,6 +90,16 @@ def own_home(clinics: int, *, say: Say, keep: bool = False, patients: int = PATI
     finally:
         if not keep:
             _drop_database()
+
+
+@contextmanager
+def stopped_in_order() -> Iterator[None]:
+    """Within the block a SIGTERM ends the command as Ctrl-C does: its server and its database go with it."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.pages.demo import CLINICS
 from hms.management.commands.simulate_day import EXPECTED
-from hms.simulation.home import Home, own_home, running_home
+from hms.simulation.home import Home, own_home, running_home, stopped_in_order
 from hms.simulation.loading import Load, NotLoaded, Thresholds, run_locust
 from hms.simulation.mix import SHARES
 
@@ -44,7 +44,7 @@ class Command(BaseCommand):
         )  # fmt: skip
         thresholds = Thresholds(options["max_failures"], options["max_p95"], options["max_p99"], options["min_rate"])
         try:
-            with self._home(options) as home:
+            with stopped_in_order(), self._home(options) as home:
                 self.say(f"{load.users} people at {len(home.clinics)} clinics for {load.seconds} s")
                 measured = run_locust(home, load)
         except (NotLoaded, *EXPECTED) as error:

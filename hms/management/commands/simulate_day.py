@@ -15,7 +15,7 @@ from core.database.roles import DatabaseNotFit
 from core.pages.demo import CLINICS
 from hms.scale.serving import NotServed
 from hms.simulation.calling import NotSignedIn
-from hms.simulation.home import Home, NoHome, own_home, running_home
+from hms.simulation.home import Home, NoHome, own_home, running_home, stopped_in_order
 from hms.simulation.playing import simulate
 from hms.simulation.report import as_text
 from hms.simulation.script import HOURS
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         seed = secrets.randbelow(1_000_000) if options["seed"] is None else options["seed"]
         self.say(f"seed {seed}")
         try:
-            with self._home(options) as home:
+            with stopped_in_order(), self._home(options) as home:
                 outcome = simulate(home, seed=seed, speed=options["speed"], hours=options["hours"], say=self.say)
         except EXPECTED as error:
             raise CommandError(str(error)) from error

@@ -7,18 +7,25 @@ import pytest
 from core.pages.demo import CLINICS
 from hms.simulation.home import Home
 from hms.simulation.playing import Outcome, simulate
-from tests.factories.server import serving
+from tests.factories.server import Server, serving
 
 SEED = 20260609
 PATIENTS = "80"  # of each clinic
 
 
 @pytest.fixture(scope="session")
-def demo(worker_id: str) -> Iterator[Home]:
-    """A running demo, and its database as nobody's clinic hides it."""
+def server(worker_id: str) -> Iterator[Server]:
+    """A running demo with tokens that outlive the tests."""
     commands = [["seed_demo", "--patients", PATIENTS]]
     variables = {"JWT_EXPIRES_IN": "2h"}
-    with serving(f"simulated_{worker_id}", commands=commands, variables=variables) as server, server.connect() as connection:
+    with serving(f"simulated_{worker_id}", commands=commands, variables=variables) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def demo(server: Server) -> Iterator[Home]:
+    """The demo, and its database with all clinics in sight."""
+    with server.connect() as connection:
         connection.autocommit = True
         yield Home(server.host, CLINICS, connection)
 
