@@ -23,7 +23,7 @@ class Reply:
         self.retry_after: str = response.getheader("Retry-After", "")
         self.cookies = [one.partition(";")[0] for one in response.headers.get_all("Set-Cookie") or ()]
         text = response.read().decode()
-        is_json = response.getheader("Content-Type", "").startswith("application/json")
+        is_json = "json" in response.getheader("Content-Type", "")
         self.body: Any = (json.loads(text) if is_json else text) if text else None
         timing = response.getheader("Server-Timing", "")
         found = QUERIES.search(timing)
