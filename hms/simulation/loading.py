@@ -112,9 +112,8 @@ def measured_of(entries: list[dict[str, Any]], said: str = "") -> Measured:
     if not count:
         raise NotLoaded(f"Nobody has asked for anything: is it a demo, with this HMS_DEMO_PASSWORD?\n{said[-2000:]}")
     began, ended = min(one["start_time"] for one in entries), max(one["last_request_timestamp"] or 0 for one in entries)
-    everything: Counter[float] = sum((_times(one) for one in entries), Counter())
-    kinds = {one["name"]: _figures(_times(one), one["num_failures"]) for one in sorted(entries, key=lambda one: str(one["name"]))}
-    return Measured(_figures(everything, failures), count / max(ended - began, 0.001), failures * 100 / count, kinds)
+    kinds = {name: _together([one for one in entries if one["name"] == name]) for name in sorted({one["name"] for one in entries})}
+    return Measured(_together(entries), count / max(ended - began, 0.001), failures * 100 / count, kinds)
 
 
 def _times(entry: Mapping[str, Any]) -> Counter[float]:
@@ -122,7 +121,10 @@ def _times(entry: Mapping[str, Any]) -> Counter[float]:
     return Counter({float(milliseconds): number for milliseconds, number in entry["response_times"].items()})
 
 
-def _figures(times: Counter[float], failures: int) -> dict[str, float]:
+def _together(entries: list[dict[str, Any]]) -> dict[str, float]:
+    """Locust keeps a kind's methods apart; here they are one."""
+    times: Counter[float] = sum((_times(one) for one in entries), Counter())
+    failures = sum(int(one["num_failures"]) for one in entries)
     shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
     return {"count": times.total(), "failures": failures} | {name: _percentile(times, share) for name, share in shares.items()}
 

@@ -55,7 +55,7 @@ def test_load_that_meets_its_thresholds(server: Server, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["failures_percent"] == 0 and not told["unmet"]
-    assert told["total"]["count"] == sum(one["count"] for one in told["kinds"].values()) > 20
+    assert told["total"]["count"] == sum(one["count"] for one in told["kinds"].values()) > 8
     assert "<html" in report.read_text()
 
 
@@ -78,12 +78,13 @@ def test_thresholds_say_what_is_not_met() -> None:
 def test_figures_of_all_kinds_together() -> None:
     entry = {"num_failures": 0, "start_time": 10.0, "last_request_timestamp": 20.0}
     entries = [
-        entry | {"name": "me", "num_requests": 90, "response_times": {"5": 90}},
+        entry | {"name": "me", "num_requests": 50, "response_times": {"5": 50}},
+        entry | {"name": "me", "num_requests": 40, "response_times": {"5": 40}},  # by another method
         entry | {"name": "book", "num_requests": 10, "num_failures": 1, "response_times": {"100": 6, "400": 4}},
     ]
     measured = measured_of(entries)
     assert measured.total == {"count": 100, "failures": 1, "p50": 5, "p95": 100, "p99": 400}
     assert (measured.rate, measured.failures) == (10.0, 1.0)
-    assert measured.kinds["book"]["p50"] == 100
+    assert (measured.kinds["book"]["p50"], measured.kinds["me"]["count"]) == (100, 90)
     with pytest.raises(NotLoaded):
         measured_of([])
