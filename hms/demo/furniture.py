@@ -106,7 +106,7 @@ def furnish(place: DemoClinic, clinic: Clinic, hashed: str) -> None:
 
 
 def _people(place: DemoClinic, clinic: Clinic, hashed: str) -> dict[Role, User]:
-    names = STAFF_NAMES[place.slug]
+    names = STAFF_NAMES.get(place.slug, {})
     users = {
         role: User(email=f"{local_part(role)}@{place.slug}.demo", full_name=names.get(role, str(role.label)), password=hashed)
         for role in Role

@@ -1,6 +1,6 @@
 """Makes the demo, and makes its today half over again when it is started another time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -48,17 +48,19 @@ class Done:
     what: str
 
 
-def seed(*, now: datetime, say: Say, fresh: bool = False, patients: int = PATIENTS) -> list[Done]:
-    """Make or refresh both clinics. Runs as the owner: nobody else may take visits away again."""
+def seed(
+    *, now: datetime, say: Say, fresh: bool = False, patients: int = PATIENTS, places: Sequence[DemoClinic] = CLINICS
+) -> list[Done]:
+    """Make or refresh the clinics. Runs as the owner: nobody else may take visits away again."""
     done = []
     _make_people()
-    for place in CLINICS:
+    for place in places:
         clinic = Clinic.objects.filter(slug=place.slug).first()
         if clinic is None or not DemoState.objects.filter(slug=place.slug).exists():
             with transaction.atomic():
                 clinic = _make(place, patients, say)
         with clinic_scope(clinic, reason="demo"):
-            done.append(Done(place.slug, _set_up(clinic, now, say, fresh)))
+            done.append(Done(place.slug, _set_up(place, clinic, now, say, fresh)))
     if any(one.what == "calendar" for one in done):
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
@@ -111,7 +113,7 @@ def _register(place: DemoClinic, clinic: Clinic, count: int) -> None:
     portal.save(update_fields=["full_name"])
 
 
-def _set_up(clinic: Clinic, now: datetime, say: Say, fresh: bool) -> str:
+def _set_up(place: DemoClinic, clinic: Clinic, now: datetime, say: Say, fresh: bool) -> str:
     """Inside the clinic's scope: the calendar when the day is another, today alone when only hours have passed."""
     state = DemoState.objects.select_for_update().get(slug=clinic.slug)
     day = now.astimezone(clinic.zone).date()
@@ -121,7 +123,7 @@ def _set_up(clinic: Clinic, now: datetime, say: Say, fresh: bool) -> str:
     say(f"{clinic.name}: {'thirty days back, two weeks ahead, and ' if whole else ''}a today that is half over …")
     _clear(None if whole else day)
     view = clinic_view(clinic)
-    _close_on_holidays(clinic, day)
+    _close_on_holidays(place, day)
     patients = list(Patient.objects.filter(status=PatientStatus.ACTIVE).order_by("mrn"))
     portal = next(iter(Patient.objects.filter(accounts__user=view.users.get(Role.PATIENT))), None)
     today = plan_today(view, patients, now=now)
@@ -197,9 +199,8 @@ def _hours_of_today(today: Today) -> None:
     ScheduleException.objects.bulk_create(exceptions)
 
 
-def _close_on_holidays(clinic: Clinic, today: date) -> None:
+def _close_on_holidays(place: DemoClinic, today: date) -> None:
     """The year's holidays, and a training day of one location next week. Never today: the demo is open when it is started."""
-    place = next(one for one in CLINICS if one.slug == clinic.slug)
     wanted = {(date(year, month, on), name, None) for year in (today.year, today.year + 1) for month, on, name in place.holidays}
     training = today + timedelta(days=9)
     while training.weekday() >= 5:

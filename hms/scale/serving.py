@@ -46,13 +46,13 @@ class Served:
 
 
 @contextmanager
-def hms_served(database: str) -> Iterator[Served]:
+def hms_served(database: str, **more: str) -> Iterator[Served]:
     """HMS as it is installed, its static files too; with another database, tokens that outlive the run, and limits that one
-    person doesn't reach. Raises NotServed."""
+    person doesn't reach. `more` are further variables of its environment. Raises NotServed."""
     if not Path(settings.STATIC_ROOT, "staticfiles.json").exists():
         raise NotServed("Its static files are missing: run manage.py collectstatic first.")
     variables = (
-        _database_variables(database) | {"JWT_EXPIRES_IN": "2h", "HMS_DEMO": "0"} | dict.fromkeys(RATE_VARIABLES, "100000/m")
+        _database_variables(database) | {"JWT_EXPIRES_IN": "2h", "HMS_DEMO": "0"} | dict.fromkeys(RATE_VARIABLES, "100000/m") | more
     )
     with _served("hms.asgi:application", "/health", variables) as served:
         yield served

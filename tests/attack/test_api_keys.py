@@ -13,9 +13,9 @@ from core.accounts.api_keys.text import new_text
 from core.accounts.roles import Role
 from core.security.models import SecurityEvent
 from core.tenancy.context import platform_scope
+from hms.simulation.calling import Caller
 from tests.factories.api_client import ApiClient
 from tests.factories.api_keys import api_key, made_key, turn_back
-from tests.factories.callers import Caller
 from tests.factories.databases import eventually
 from tests.factories.server import Server
 from tests.factories.world import Place
@@ -139,8 +139,7 @@ def test_keys_are_counted_each_for_itself(riverside: Place, settings: Any) -> No
 @pytest.fixture
 def system(server: Server) -> Iterator[Caller]:
     """Another system, with a key that an operator has made."""
-    made = Caller.__new__(Caller)
-    made.server, made.token = server, ""
+    made = Caller(server.host)
     made.key = server.manage("api_key", "create", "--clinic=riverside", "--name=Night job", "--scopes=service:view").strip()  # type: ignore[attr-defined]
     yield made
     if end := key_id(server):

@@ -13,6 +13,7 @@ from threading import Event, Lock, Thread
 from typing import Any
 from uuid import uuid4
 
+from hms.scale import figures
 from tests.load.races import PASSWORD, PER_DAY
 
 PACE = 0.01  # seconds between two requests of one client
@@ -129,8 +130,7 @@ class Load:
 
 
 def percentile(values: list[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+    return figures.percentile(sorted(values), share)
 
 
 def spread(seconds: list[float]) -> str:

@@ -1,50 +1,25 @@
 """Machines and people who ask a running HMS, without a browser: what they get, and whether it came from the cache."""
 
-import json
 import re
 import time
 import urllib.parse
 import urllib.request
-from http.client import HTTPConnection
-from typing import Any
 
+from hms.simulation import calling
+from hms.simulation.calling import Reply
 from tests.factories.server import Server
+
+__all__ = ["PASSWORD", "Caller", "Reader", "Reply", "Seen"]
 
 PASSWORD = "Clinic-Day-2026"
 
 
-class Caller:
-    """Somebody of the demo with a token; each request on a connection of its own, so any worker may answer."""
+class Caller(calling.Caller):
+    """Somebody of the demo with a token."""
 
     def __init__(self, server: Server, email: str) -> None:
         self.server = server
-        self.token = ""
-        self.token = self.send("POST", "/api/v2/auth/token", {"email": email, "password": PASSWORD}).body["data"]["access"]
-
-    def send(self, method: str, path: str, body: Any = None, **headers: str) -> "Reply":
-        connection = HTTPConnection(self.server.host, timeout=20)
-        sent = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
-        if self.token:
-            sent["Authorization"] = f"Bearer {self.token}"
-        try:
-            connection.request(method, path, None if body is None else json.dumps(body), sent)
-            return Reply(connection.getresponse())
-        finally:
-            connection.close()
-
-    def get(self, path: str, **headers: str) -> "Reply":
-        return self.send("GET", path, **headers)
-
-
-class Reply:
-    def __init__(self, response: Any) -> None:
-        self.status = response.status
-        self.etag = response.getheader("ETag", "")
-        text = response.read().decode()
-        self.body = json.loads(text) if text else None
-        timing = response.getheader("Server-Timing", "")
-        self.queries = int(re.search(r'desc="(\d+) queries"', timing)[1])  # type: ignore[index]
-        self.from_cache = "cache;desc=hit" in timing
+        super().__init__(server.host, email, PASSWORD)
 
 
 class Reader:
