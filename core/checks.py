@@ -14,6 +14,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from core.accounts.token_keys import TOKEN_KEY, TOKEN_KEY_BYTES
 from core.audit.draining import spool
 from core.audit.spool import DAMAGED, trouble_with
+from core.cdn.providers import PROVIDERS
 from core.outbound.addresses import Guard
 from core.outbound.registry import Malformed, from_environment
 from core.security.limiting.rates import RATE_VARIABLES, NotARate, rate_of
@@ -157,6 +158,19 @@ def systems_are_well_formed(**_: Any) -> list[CheckMessage]:
             found.append(Error(f"{name}: {error}", hint="For example 10.20.0.0/16,gateway.clinic.internal.", id="hms.E061"))
     if settings.HMS_EVENT_DAYS < 7:
         found.append(Error("HMS_EVENT_DAYS is less than 7.", hint="Webhooks are tried for three days.", id="hms.E062"))
+    return found
+
+
+@register(Tags.security)
+def the_network_is_well_formed(**_: Any) -> list[CheckMessage]:
+    """Scripts come from there: what can't be trusted with https, or isn't one plain address, is refused."""
+    found: list[CheckMessage] = []
+    said = urlsplit(settings.HMS_CDN_URL)
+    if settings.HMS_CDN_URL and (said.scheme != "https" or not said.hostname or said.query or said.fragment or "@" in said.netloc):
+        hint = "For example https://cdn.example.org."
+        found.append(Error("HMS_CDN_URL is not an https address.", hint=hint, id="hms.E070"))
+    if settings.HMS_CDN_PROVIDER and settings.HMS_CDN_PROVIDER not in PROVIDERS:
+        found.append(Error(f"HMS_CDN_PROVIDER is none of {', '.join(PROVIDERS)}.", id="hms.E071"))
     return found
 
 
