@@ -418,7 +418,7 @@ WHITENOISE_STATIC_PREFIX = "/static/"  # whatever the network's address is
 WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")  # maps are for a developer's tools alone
 WHITENOISE_ADD_HEADERS_FUNCTION = add_headers
 WHITENOISE_ALLOW_ALL_ORIGINS = bool(HMS_CDN_URL)  # scripts of another origin are only loaded with its leave
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = BASE_DIR / env.str("HMS_STATIC_DIR", default=str(VAR_DIR / "static"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 HMS_UPLOADS_DIR = BASE_DIR / env.str("HMS_UPLOADS_DIR", default=str(VAR_DIR / "uploads"))
 HMS_AUDIT_ANCHORS_DIR = BASE_DIR / env.str("HMS_AUDIT_ANCHORS_DIR", default=str(VAR_DIR / "anchors"))

@@ -1,6 +1,7 @@
 """The real nginx with deploy/nginx, on ports of loopback, before a server of the tests."""
 
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -36,7 +37,6 @@ class Proxy:
 def written(folder: Path, *, upstream: str = "127.0.0.1:8000", port: int = 443, plain_port: int = 80) -> Path:
     """The files of deploy/nginx in this folder, where what an operator would change is changed; returns nginx.conf."""
     changes = {
-        "/etc/nginx/mime.types": "/etc/nginx/mime.types",
         "/etc/nginx/tls/certificate.pem": str(folder / "certificate.pem"),
         "/etc/nginx/tls/key.pem": str(folder / "certificate.pem"),
         "/etc/nginx/hms": str(folder / "hms"),
@@ -49,14 +49,11 @@ def written(folder: Path, *, upstream: str = "127.0.0.1:8000", port: int = 443, 
         "listen 80 ": f"listen 127.0.0.1:{plain_port} ",
     }
     own_certificate(folder)
-    seen = set()
+    anything, seen = re.compile("|".join(map(re.escape, changes))), set[str]()
     for source in SOURCE.glob("*.conf"):
         text = source.read_text()
-        for old, new in changes.items():
-            if old in text:
-                seen.add(old)
-                text = text.replace(old, new)
-        (folder / source.name).write_text(text)
+        seen |= {old for old in changes if old in text}
+        (folder / source.name).write_text(anything.sub(lambda match: changes[match[0]], text))
     assert seen == set(changes), "deploy/nginx no longer says what is changed here"
     return folder / "nginx.conf"
 

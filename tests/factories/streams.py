@@ -1,9 +1,10 @@
 """Readers of the live streams, written from docs/live.md alone: a browser's EventSource and a program's WebSocket."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from typing import Any, Self
 
 from websockets.exceptions import ConnectionClosed
@@ -63,12 +64,12 @@ class Reader:
 class EventSource(Reader):
     """An open stream, or (`status` is not 200) the answer that refused it. `last_event_id` as a browser would send it next."""
 
-    def __init__(self, host: str, path: str, **headers: str) -> None:
+    def __init__(self, host: str, path: str, tls: ssl.SSLContext | None = None, **headers: str) -> None:
         super().__init__()
         self.last_event_id = ""
         self.retry = 0
         self.comments = 0
-        self._connection = HTTPConnection(host, timeout=120)
+        self._connection = HTTPSConnection(host, timeout=120, context=tls) if tls else HTTPConnection(host, timeout=120)
         self._connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
         self.socket = self._connection.sock
         self.response: HTTPResponse = self._connection.getresponse()
@@ -118,7 +119,7 @@ class Socket(Reader):
     def __init__(self, host: str, path: str = "/ws/", **options: Any) -> None:
         super().__init__()
         self.close_code, self.close_reason = 0, ""
-        self._opened = connect(f"ws://{host}{path}", **options)
+        self._opened = connect(f"{'wss' if options.get('ssl') else 'ws'}://{host}{path}", **options)
         self.connection: ClientConnection = self._opened.__enter__()
         self.read_on()
 

@@ -34,16 +34,17 @@ def test_a_page_over_its_budget_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_blocks_are_read_as_a_page_has_them(settings: Any, tmp_path: Path) -> None:
-    (tmp_path / "whole.html").write_text(
-        '{% load static %}<html>{% block a %}{% static "js/frame.js" %}{% endblock %}{% block b %}{% if x %}{% static "js/live.js" %}'
-        "{% endif %}{% endblock %}</html>"
-    )
-    (tmp_path / "adds.html").write_text(
-        '{% extends "whole.html" %}{% load static %}{% block a %}{{ block.super }}{% static "js/again.js" %}{% endblock %}'
-    )
-    (tmp_path / "lowest.html").write_text('{% extends "adds.html" %}{% block b %}{% include "piece.html" %}{% endblock %}')
-    (tmp_path / "piece.html").write_text('{% load static %}{% static "js/board.js" %}')
-    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+    templates = {
+        "whole": "<html>{% block a %}{% static 'js/frame.js' %}{% endblock %}"
+        "{% block b %}{% if x %}{% static 'js/live.js' %}{% endif %}{% endblock %}</html>",
+        "adds": "{% extends 'whole.html' %}{% block a %}{{ block.super }}{% static 'js/again.js' %}{% endblock %}",
+        "lowest": "{% extends 'adds.html' %}{% block b %}{% include 'piece.html' %}{% endblock %}",
+        "piece": "{% static 'js/board.js' %}",
+    }
+    for name, text in templates.items():
+        (tmp_path / f"{name}.html").write_text(text)
+    tags = {"builtins": ["django.templatetags.static"]}
+    settings.TEMPLATES = [{"BACKEND": settings.TEMPLATES[0]["BACKEND"], "DIRS": [tmp_path], "OPTIONS": tags}]
     assert files_of("whole.html") == ("js/frame.js", "js/live.js")
     assert files_of("adds.html") == ("js/again.js", "js/frame.js", "js/live.js")
     assert files_of("lowest.html") == ("js/again.js", "js/board.js", "js/frame.js")
