@@ -40,7 +40,9 @@ class Flight:
     @property
     def risky(self) -> list[Effect]:
         """What running code fails on, and what keeps people waiting in a large table."""
-        return [one for step in self.steps for one in step.effects if one.breaks or (one.grows and self.rows.get(one.table, 0) >= LARGE)]
+        return [
+            one for step in self.steps for one in step.effects if one.breaks or (one.grows and self.rows.get(one.table, 0) >= LARGE)
+        ]
 
 
 def look_ahead(alias: str = "default") -> Flight:
