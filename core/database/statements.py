@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 PIECE = re.compile(r"\$(\w*)\$.*?\$\1\$|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|;|[^$'\"\-/;]+|.", re.S)
-NAME = r"(?:ONLY\s+)?(?:IF\s+(?:NOT\s+)?EXISTS\s+)?((?:\"[^\"]+\"|\w+)(?:\.(?:\"[^\"]+\"|\w+))?)"
+NAME = r"(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(?:ONLY\s+)?((?:\"[^\"]+\"|\w+)(?:\.(?:\"[^\"]+\"|\w+))?)"
 VOLATILE = re.compile(r"DEFAULT\s+\(?\s*(?:gen_random_uuid|random|clock_timestamp|nextval|uuidv\d)\s*\(", re.I)
 
 
@@ -56,34 +56,50 @@ def _rule(pattern: str, lock: Lock, why: str, **more: bool) -> Rule:
 
 
 ALTER = rf"^ALTER\s+TABLE\s+{NAME}\s+"
+CONSTRAINT, COLUMN = ALTER + r".*?\bADD\s+CONSTRAINT\b.*", ALTER + r".*?\bALTER\s+(?:COLUMN\s+)?\S+\s+"
+INDEX = r"^CREATE\s+(?:UNIQUE\s+)?INDEX\b"
+EVERY_ROW = "every row is looked at; NOT VALID first"
 RULES = (
-    _rule(rf"^CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\b.*?\bON\s+{NAME}", Lock.MAINTENANCE, "builds an index while others work", grows=True),
-    _rule(rf"^CREATE\s+(?:UNIQUE\s+)?INDEX\b.*?\bON\s+{NAME}", Lock.WRITES, "builds an index: nobody writes meanwhile", grows=True),
+    # Indexes
+    _rule(rf"{INDEX}\s+CONCURRENTLY\b.*?\bON\s+{NAME}", Lock.MAINTENANCE, "builds an index while others work", grows=True),
+    _rule(rf"{INDEX}.*?\bON\s+{NAME}", Lock.WRITES, "builds an index: nobody writes meanwhile", grows=True),
+    # What goes, or is called otherwise
     _rule(rf"^DROP\s+TABLE\s+{NAME}", Lock.ALL, "the table goes", breaks=True),
     _rule(ALTER + r"RENAME\b", Lock.ALL, "running code asks for the old name", breaks=True),
     _rule(ALTER + r"DROP\s+(?:COLUMN|(?!CONSTRAINT\b)\"?\w)", Lock.ALL, "running code asks for the column", breaks=True),
-    _rule(ALTER + r".*?\bALTER\s+(?:COLUMN\s+)?\S+\s+(?:SET\s+DATA\s+)?TYPE\b", Lock.ALL, "another type writes the table anew, but for a longer varchar",
-          grows=True, rewrites=True),
-    _rule(ALTER + r"ADD\s+COLUMN\b.*\bGENERATED\s+ALWAYS\s+AS\s*\(.*\)\s*STORED", Lock.ALL, "a stored value is computed for every row", grows=True, rewrites=True),
-    _rule(ALTER + r"ADD\s+COLUMN\b.*(?:\bGENERATED\s.*\bAS\s+IDENTITY|\b(?:big|small)?serial\b)", Lock.ALL, "every row gets a number", grows=True, rewrites=True),
-    _rule(ALTER + r".*?\bALTER\s+(?:COLUMN\s+)?\S+\s+SET\s+NOT\s+NULL", Lock.ALL, "every row is looked at, unless a valid CHECK says so already", grows=True),
-    _rule(ALTER + r".*?\bALTER\s+(?:COLUMN\s+)?\S+\s+DROP\s+DEFAULT", Lock.ALL,
-          "rows that running code adds lack the column's value (db_default keeps it)", breaks=True),
-    _rule(ALTER + r".*?\bADD\s+CONSTRAINT\b.*\bUSING\s+INDEX\b", Lock.ALL, "takes an index that is there", ),
-    _rule(ALTER + r".*?\bADD\s+CONSTRAINT\b.*\bNOT\s+VALID\b", Lock.TRIGGERS, "holds for new rows; validate it later"),
-    _rule(ALTER + r".*?\bADD\s+CONSTRAINT\b.*\b(?:UNIQUE|PRIMARY\s+KEY|EXCLUDE)\b", Lock.ALL, "builds an index: nobody reads or writes meanwhile", grows=True),
-    _rule(ALTER + r".*?\bADD\s+CONSTRAINT\b.*\bFOREIGN\s+KEY\b", Lock.TRIGGERS, "every row is looked at; NOT VALID first", grows=True),
-    _rule(ALTER + r".*?\bADD\s+CONSTRAINT\b", Lock.ALL, "every row is looked at; NOT VALID first", grows=True),
-    _rule(ALTER + r"VALIDATE\s+CONSTRAINT\b", Lock.MAINTENANCE, "every row is looked at while others work", grows=True),
-    _rule(ALTER + r"ADD\s+(?:COLUMN\s+)?\S+\s(?=.*\bNOT\s+NULL\b)(?!.*\bDEFAULT\b)", Lock.ALL, "fails where there are rows, and running code gives no value", breaks=True),
+    # Columns
+    _rule(
+        COLUMN + r"(?:SET\s+DATA\s+)?TYPE\b",
+        Lock.ALL,
+        "the table is written anew, but for a longer varchar",
+        grows=True,
+        rewrites=True,
+    ),
+    _rule(COLUMN + r"SET\s+NOT\s+NULL", Lock.ALL, "every row is looked at, unless a valid CHECK says so already", grows=True),
+    _rule(COLUMN + r"DROP\s+DEFAULT", Lock.ALL, "running code gives new rows no value (db_default keeps one)", breaks=True),
+    _rule(ALTER + r"ADD\s+COLUMN\b.*\bSTORED\b", Lock.ALL, "a value is computed for every row", grows=True, rewrites=True),
+    _rule(
+        ALTER + r"ADD\s+COLUMN\b.*\b(?:AS\s+IDENTITY|\w*serial)\b", Lock.ALL, "every row gets a number", grows=True, rewrites=True
+    ),
+    _rule(ALTER + r"ADD\s+COLUMN\b(?=.*\bNOT\s+NULL\b)(?!.*\bDEFAULT\b)", Lock.ALL, "fails where there are rows", breaks=True),
     _rule(ALTER + r"ADD\s+COLUMN\b", Lock.ALL, "a moment"),
+    # Constraints
+    _rule(CONSTRAINT + r"\bUSING\s+INDEX\b", Lock.ALL, "takes an index that is there"),
+    _rule(CONSTRAINT + r"\bFOREIGN\s+KEY\b.*\bNOT\s+VALID\b", Lock.TRIGGERS, "holds for new rows; validate it later"),
+    _rule(CONSTRAINT + r"\bNOT\s+VALID\b", Lock.ALL, "holds for new rows; validate it later"),
+    _rule(CONSTRAINT + r"\bFOREIGN\s+KEY\b", Lock.TRIGGERS, EVERY_ROW, grows=True),
+    _rule(CONSTRAINT + r"\b(?:UNIQUE|PRIMARY\s+KEY|EXCLUDE)\b", Lock.ALL, "builds an index: nobody reads meanwhile", grows=True),
+    _rule(CONSTRAINT, Lock.ALL, EVERY_ROW, grows=True),
+    _rule(ALTER + r"VALIDATE\s+CONSTRAINT\b", Lock.MAINTENANCE, "every row is looked at while others work", grows=True),
+    # The rest
     _rule(ALTER, Lock.ALL, "a moment"),
     _rule(rf"^(?:CREATE|ALTER|DROP)\s+POLICY\b.*?\bON\s+{NAME}", Lock.ALL, "a moment"),
-    _rule(rf"^(?:CREATE\s+(?:OR\s+REPLACE\s+)?(?:CONSTRAINT\s+)?|DROP\s+)TRIGGER\b.*?\bON\s+{NAME}", Lock.TRIGGERS, "a moment"),
-    _rule(rf"^(?:UPDATE|DELETE\s+FROM|INSERT\s+INTO)\s+{NAME}", Lock.ROWS, "holds the rows it writes until the migration ends", grows=True),
+    _rule(rf"^CREATE\s+(?:OR\s+REPLACE\s+)?(?:CONSTRAINT\s+)?TRIGGER\b.*?\bON\s+{NAME}", Lock.TRIGGERS, "a moment"),
+    _rule(rf"^DROP\s+TRIGGER\b.*?\bON\s+{NAME}", Lock.ALL, "a moment"),
+    _rule(rf"^(?:UPDATE|DELETE\s+FROM|INSERT\s+INTO)\s+{NAME}", Lock.ROWS, "holds the rows until the migration ends", grows=True),
     _rule(rf"^(?:TRUNCATE(?:\s+TABLE)?|CLUSTER|VACUUM\s+FULL)\s+{NAME}", Lock.ALL, "the whole table", grows=True, rewrites=True),
     _rule(rf"^(?:GRANT|REVOKE|COMMENT)\b.*?\bON\s+(?:TABLE\s+|COLUMN\s+)?{NAME}", Lock.NONE, "a moment"),
-)  # fmt: skip
+)
 NOTHING = re.compile(
     r"^(?:BEGIN|COMMIT|SET\b|RESET\b|SELECT\b|ANALYZE\b|DO\b|DROP\s+(?:INDEX|FUNCTION|TYPE|SEQUENCE|VIEW)\b"
     r"|(?:CREATE|ALTER)\s+(?:OR\s+REPLACE\s+)?(?:EXTENSION|FUNCTION|SEQUENCE|TYPE|VIEW|SCHEMA|COLLATION|STATISTICS|ROLE|DEFAULT)\b"

@@ -120,6 +120,9 @@ def test_systemd_takes_its_units(tmp_path: Path) -> None:
 
 
 # --- The image and compose ------------------------------------------------------------------------------------------------
+KNOWN = {"FROM", "ENV", "RUN", "WORKDIR", "COPY", "USER", "VOLUME", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "CMD"}
+
+
 def instructions() -> list[tuple[str, str, str]]:
     """(stage, instruction, arguments) of the Dockerfile, lines joined."""
     text = re.sub(

@@ -35,6 +35,7 @@ STATEMENTS = [
     ("ALTER TABLE parted DROP CONSTRAINT later", Lock.ALL, ""),
     ("ALTER TABLE parted ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", Lock.ALL, ""),
     ("CREATE POLICY clinic ON parted USING (true)", Lock.ALL, ""),
+    ("DROP TRIGGER before_that ON parted", Lock.ALL, ""),
     ("CREATE TRIGGER told AFTER INSERT ON parted FOR EACH ROW EXECUTE FUNCTION nothing()", Lock.TRIGGERS, ""),
     ("UPDATE parted SET a = 1", Lock.ROWS, "grows"),
     ("DELETE FROM parted WHERE a = 1", Lock.ROWS, "grows"),
@@ -48,6 +49,7 @@ ALTER TABLE parted ADD CONSTRAINT later CHECK (a < 100) NOT VALID;
 INSERT INTO other VALUES (1);
 INSERT INTO parted VALUES (1, 1);
 CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER before_that AFTER INSERT ON parted FOR EACH ROW EXECUTE FUNCTION nothing();
 """
 HELD = "SELECT mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation = %s"
 FILE = "SELECT relfilenode FROM pg_class WHERE oid = %s"
