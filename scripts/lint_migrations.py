@@ -10,7 +10,8 @@ RELEASED = PROJECT / "scripts" / "released_migrations.txt"
 OURS = ("core", "clinics", "patients", "appointments", "hms")
 # Style, not danger; and what Django or `manage.py migrate` does in its own way.
 LEFT_OUT = (
-    "prefer-robust-stmts,prefer-text-field,prefer-identity,prefer-bigint-over-int,prefer-bigint-over-smallint,require-timeout-settings"
+    "prefer-robust-stmts,prefer-text-field,prefer-identity,prefer-bigint-over-int,prefer-bigint-over-smallint,"
+    "require-timeout-settings"
 )
 
 

@@ -17,7 +17,6 @@ def test_what_locks_or_breaks_is_found() -> None:
     assert lint("a", 'CREATE INDEX "i" ON "core_user" ("email");', in_transaction=True) == 1
     assert lint("a", 'ALTER TABLE "core_user" DROP COLUMN "email";', in_transaction=True) == 1
     assert lint("a", 'CREATE INDEX CONCURRENTLY "i" ON "core_user" ("email");', in_transaction=False) == 0
-    assert lint("a", 'CREATE INDEX CONCURRENTLY "i" ON "core_user" ("email");', in_transaction=True) == 1
 
 
 def test_what_has_a_reason_is_let_pass() -> None:
