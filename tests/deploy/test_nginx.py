@@ -102,7 +102,7 @@ def at_once(count: int, ask: Callable[[], httpx.Response]) -> list[httpx.Respons
 def test_a_flood_is_answered_as_hms_does(visitor: httpx.Client) -> None:
     answers = at_once(40, lambda: visitor.post("/api/v2/auth/token", json={}))
     refused = next(answer for answer in answers if answer.status_code == 429)
-    assert any(answer.status_code == 422 for answer in answers) or any(answer.status_code == 400 for answer in answers)
+    assert any(answer.status_code in (400, 422) for answer in answers), "the first of them reach HMS"
     error = refused.json()["error"]
     assert error.keys() == {"code", "message", "details", "request_id", "timestamp"}
     assert error["code"] == "RATE_LIMIT_EXCEEDED"
@@ -117,11 +117,11 @@ def test_bodies_have_their_limits(visitor: httpx.Client, token: str) -> None:
     signed_in = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     large = visitor.post("/api/v2/patients/search", content=b"x" * (2 * 1024 * 1024), headers=signed_in)
     assert (large.status_code, large.json()["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
-    patient = visitor.get("/api/v2/patients?page_size=1", headers=signed_in).json()["data"][0]["id"]
+    patient = visitor.get("/api/v2/patients?limit=1", headers=signed_in).json()["data"][0]["id"]
     document = {"file": ("large.pdf", b"x" * (2 * 1024 * 1024), "application/pdf")}
     bearer = {"Authorization": f"Bearer {token}"}
     sent = visitor.post(f"/api/v2/patients/{patient}/documents", files=document, data={"title": "x"}, headers=bearer)
-    assert sent.status_code in (400, 403, 422), "HMS has judged the file itself"
+    assert sent.status_code == 201, sent.text
 
 
 def test_figures_are_for_the_own_network_alone(proxy: Proxy) -> None:
@@ -206,9 +206,9 @@ def test_nothing_else_is_served(visitor: httpx.Client, path: str) -> None:
 
 # --- A restart under load ----------------------------------------------------------------------------------------------------
 class Load:
-    """Ten callers, together 50 requests a second at most: pages, reads and searches of the API, on connections that are kept."""
+    """Ten callers, together 50 requests a second at most: reads and searches, on connections that are kept."""
 
-    ASKED = (("GET", "/sign-in/", None), ("GET", "/api/v2/services", None), ("POST", "/api/v2/patients/search", {"q": "ann"}))
+    ASKED = (("GET", "/health", None), ("GET", "/api/v2/services", None), ("POST", "/api/v2/patients/search", {"search": "ann"}))
 
     def __init__(self, proxy: Proxy, token: str) -> None:
         self.answers: Counter[Any] = Counter()
@@ -246,6 +246,8 @@ class Load:
 
 
 def children(of: int) -> set[int]:
+    if not is_running(of):
+        return set()
     return {int(pid) for task in Path(f"/proc/{of}/task").iterdir() for pid in (task / "children").read_text().split()}
 
 
