@@ -72,6 +72,8 @@ check: environment-dev ## style, types, layers, migrations, deployment settings,
 	@echo "layers"; $(VENV)/bin/lint-imports
 	@echo "templates"; git ls-files -z '*.html' | xargs -0 -r $(VENV)/bin/djade --check --target-version 6.1
 	@echo "migrations"; $(MANAGE) setup_database >/dev/null && $(MANAGE) makemigrations --check --dry-run
+	@echo "migrations that lock or break"; $(PYTHON) scripts/lint_migrations.py
+	@echo "budgets of pages"; $(MANAGE) asset_report >/dev/null
 	@echo "deployment settings"; $(PRODUCTION) $(MANAGE) check --deploy --fail-level WARNING
 	@echo "API documents"; for version in 1.0 2.0; do \
 		$(MANAGE) spectacular --api-version $$version --validate --fail-on-warn --file /dev/null || exit 1; done

@@ -17,6 +17,7 @@ from core.audit.spool import DAMAGED, trouble_with
 from core.backup.errors import BackupTrouble
 from core.backup.keeping import keep_of
 from core.backup.stores import store_at
+from core.cdn.providers import PROVIDERS
 from core.health.access import SHORTEST, networks
 from core.outbound.addresses import Guard
 from core.outbound.registry import Malformed, from_environment
@@ -178,6 +179,19 @@ def backups_are_well_formed(**_: Any) -> list[CheckMessage]:
             store_at(settings.HMS_BACKUP_TARGET)
         except BackupTrouble as error:
             found.append(Error(str(error), id="hms.E075"))
+    return found
+
+
+@register(Tags.security)
+def the_network_is_well_formed(**_: Any) -> list[CheckMessage]:
+    """Scripts come from there: what can't be trusted with https, or isn't one plain address, is refused."""
+    found: list[CheckMessage] = []
+    said = urlsplit(settings.HMS_CDN_URL)
+    if settings.HMS_CDN_URL and (said.scheme != "https" or not said.hostname or said.query or said.fragment or "@" in said.netloc):
+        hint = "For example https://cdn.example.org."
+        found.append(Error("HMS_CDN_URL is not an https address.", hint=hint, id="hms.E076"))
+    if settings.HMS_CDN_PROVIDER and settings.HMS_CDN_PROVIDER not in PROVIDERS:
+        found.append(Error(f"HMS_CDN_PROVIDER is none of {', '.join(PROVIDERS)}.", id="hms.E077"))
     return found
 
 

@@ -7,9 +7,11 @@ from urllib.parse import unquote, urlsplit
 import environ
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
+from whitenoise.compress import Compressor
 
 from core.database.embedded import EmbeddedPostgres
 from core.security.local_secrets import local_secrets
+from core.static_files.headers import add_headers
 from core.tenancy.limits import Limits
 from hms.api_settings import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401  (Django reads them here)
 
@@ -307,9 +309,19 @@ SECURE_HSTS_PRELOAD = env.bool("HMS_HSTS_PRELOAD", default=False)
 SILENCED_SYSTEM_CHECKS = ["mail.W001"]  # HMS runs without e-mail too: what needs it is not offered then
 SILENCED_SYSTEM_CHECKS += ["security.W021"]  # preload: for the domain's owner to decide, since it can hardly be taken back
 SECURE_REFERRER_POLICY = "same-origin"
+# A content delivery network that passes on what HMS serves under /static/ (docs/deploying.md).
+HMS_CDN_URL = env.str("HMS_CDN_URL", default="").rstrip("/")
+if not env.bool("HMS_CDN_ENABLED", default=True):
+    HMS_CDN_URL = ""
+HMS_CDN_PROVIDER = env.str("HMS_CDN_PROVIDER", default="")
+HMS_CDN_ZONE = env.str("HMS_CDN_ZONE", default="")
+HMS_CDN_TOKEN = env.str("HMS_CDN_TOKEN", default="")
+HMS_CDN_API_URL = env.str("HMS_CDN_API_URL", default="").rstrip("/")
+_cdn = ["{0.scheme}://{0.netloc}".format(urlsplit(HMS_CDN_URL))] if HMS_CDN_URL else []
 SECURE_CSP = {
     "default-src": [CSP.SELF],
-    "img-src": [CSP.SELF, "data:"],
+    "img-src": [CSP.SELF, "data:", *_cdn],
+    **({kind: [CSP.SELF, *_cdn] for kind in ("script-src", "style-src", "font-src")} if _cdn else {}),
     "script-src-attr": [CSP.NONE],
     "style-src-attr": [CSP.NONE],
     "frame-src": [CSP.NONE],
@@ -421,8 +433,12 @@ LANGUAGE_COOKIE_HTTPONLY, LANGUAGE_COOKIE_SAMESITE, LANGUAGE_COOKIE_SECURE = Tru
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
-STATIC_URL = "/static/"
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_URL = f"{HMS_CDN_URL}/static/"
+WHITENOISE_STATIC_PREFIX = "/static/"  # whatever the network's address is
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")  # maps are for a developer's tools alone
+WHITENOISE_ADD_HEADERS_FUNCTION = add_headers
+WHITENOISE_ALLOW_ALL_ORIGINS = bool(HMS_CDN_URL)  # scripts of another origin are only loaded with its leave
+STATIC_ROOT = BASE_DIR / env.str("HMS_STATIC_DIR", default=str(VAR_DIR / "static"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
 HMS_UPLOADS_DIR = BASE_DIR / env.str("HMS_UPLOADS_DIR", default=str(VAR_DIR / "uploads"))
 HMS_AUDIT_ANCHORS_DIR = BASE_DIR / env.str("HMS_AUDIT_ANCHORS_DIR", default=str(VAR_DIR / "anchors"))
@@ -431,7 +447,7 @@ HMS_ACCESS_LOG_YEARS = env.int("HMS_ACCESS_LOG_YEARS", default=10)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "uploads": {"BACKEND": "core.uploads.storage.PrivateFolder", "OPTIONS": {"location": str(HMS_UPLOADS_DIR)}},
-    "staticfiles": {"BACKEND": "core.static_files.HashedStaticFiles"},
+    "staticfiles": {"BACKEND": "core.static_files.storage.HashedStaticFiles"},
 }
 MEDIA_ROOT = VAR_DIR / "media"
 

@@ -117,7 +117,7 @@ class Listener(threading.Thread):
         if self.heard.last >= 0:
             headers["Last_Event_ID"] = str(self.heard.last)
         try:
-            source = EventSource(self.who.host, STREAM, **headers)
+            source = EventSource(self.who.host, STREAM, None, **headers)
         except (OSError, HTTPException):  # nobody serves at this moment: it comes back
             return
         with source:

@@ -1,10 +1,11 @@
 """A reader of the live streams as a browser's EventSource is, written from docs/live.md alone."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from socket import SHUT_RDWR
 from typing import Any, Self
 
@@ -68,12 +69,12 @@ class Reader:
 class EventSource(Reader):
     """An open stream, or (`status` is not 200) the answer that refused it. `last_event_id` as a browser would send it next."""
 
-    def __init__(self, host: str, path: str, **headers: str) -> None:
+    def __init__(self, host: str, path: str, tls: ssl.SSLContext | None = None, **headers: str) -> None:
         super().__init__()
         self.last_event_id = ""
         self.retry = 0
         self.comments = 0
-        self._connection = HTTPConnection(host, timeout=120)
+        self._connection = HTTPSConnection(host, timeout=120, context=tls) if tls else HTTPConnection(host, timeout=120)
         self._connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
         self.socket = self._connection.sock
         self.response: HTTPResponse = self._connection.getresponse()

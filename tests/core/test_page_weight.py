@@ -1,6 +1,5 @@
 """What a browser has to fetch: the first visit of a page and the next one, compressed."""
 
-import gzip
 import re
 from typing import Any
 
@@ -8,9 +7,9 @@ import pytest
 from django.contrib.staticfiles import finders
 
 from core.accounts.roles import Role
+from core.static_files.budgets import FIRST_VISIT, NEXT_VISIT, REQUESTS, weight
 from tests.factories.world import Place
 
-FIRST_VISIT, NEXT_VISIT, REQUESTS = 60 * 1024, 15 * 1024, 8
 PATHS = [
     "/sign-in/",
     "/patients/",
@@ -28,10 +27,6 @@ def fetched(page: str) -> list[str]:
     if "data-draft=" in page:
         named.add("js/forms.js")
     return sorted(named)
-
-
-def weight(content: bytes) -> int:
-    return len(gzip.compress(content, 6))
 
 
 @pytest.mark.parametrize("path", PATHS)

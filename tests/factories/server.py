@@ -24,6 +24,7 @@ from tests.factories.logbook import said_of_patients
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
+GUNICORN = str(Path(sys.executable).with_name("gunicorn"))  # as a module it can't take its own place (USR2)
 RUN = """
 import importlib, json, sys
 import django
@@ -100,7 +101,7 @@ def serving(
             server.seeded = json.loads(_run([sys.executable, "-c", RUN, f"{seed.__module__}:{seed.__name__}"], environment))
         with log.open("wb") as output:
             server.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", "hms/gunicorn.conf.py", "hms.asgi:application"],
+                [GUNICORN, "-c", "hms/gunicorn.conf.py", "hms.asgi:application"],
                 cwd=ROOT, env=environment, stdout=output, stderr=output,
             )  # fmt: skip
         _wait_until_up(server)

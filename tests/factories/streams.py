@@ -17,7 +17,7 @@ class Socket(Reader):
     def __init__(self, host: str, path: str = "/ws/", **options: Any) -> None:
         super().__init__()
         self.close_code, self.close_reason = 0, ""
-        self._opened = connect(f"ws://{host}{path}", **options)
+        self._opened = connect(f"{'wss' if options.get('ssl') else 'ws'}://{host}{path}", **options)
         self.connection: ClientConnection = self._opened.__enter__()
         self.read_on()
 

@@ -7,10 +7,12 @@ from typing import Any
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import InMemoryStorage
-from whitenoise.compress import Compressor
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
+from core.static_files.compression import KeepingCompressor
+
 SHEETS = ("css/hms.css",)
+OWN_ORIGIN = "icons/"  # drawings that pages take parts of by <use>, which browsers refuse to load from another origin
 IMPORT = re.compile(r'@import "([\w./-]+)";\n?')
 
 
@@ -21,13 +23,12 @@ class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[m
     support_js_module_import_aggregation = True
 
     def url(self, name: str, force: bool = False) -> str:
-        if settings.DEBUG or not self.hashed_files:
-            return self.base_url + name if self.base_url else name
-        return str(super().url(name, force))
+        plain = settings.DEBUG or not self.hashed_files
+        address = f"{self.base_url or ''}{name}" if plain else str(super().url(name, force))
+        return address.removeprefix(settings.HMS_CDN_URL) if name.startswith(OWN_ORIGIN) else address
 
-    def create_compressor(self, **options: Any) -> Compressor:
-        """Gzip alone: brotli at its best takes half a minute for files that hardly change."""
-        return Compressor(**options | {"use_brotli": False})
+    def create_compressor(self, **options: Any) -> KeepingCompressor:
+        return KeepingCompressor(settings.VAR_DIR / "packed", **options)
 
     def post_process(self, paths: dict[str, Any], dry_run: bool = False, **options: Any) -> Iterator[Any]:
         """Before names are hashed, write what a sheet of SHEETS imports into the sheet: one request instead of five."""
@@ -37,6 +38,8 @@ class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[m
                 whole.save(sheet, ContentFile(_written_out(sheet, paths).encode()))
                 paths[sheet] = (whole, sheet)
         yield from super().post_process(paths, dry_run, **options)
+        if not dry_run:
+            self.compressor.forget()
 
 
 def _written_out(name: str, paths: dict[str, Any]) -> str:
