@@ -22,7 +22,7 @@ from tests.factories.databases import eventually, pids_of
 from tests.factories.redis_server import RedisServer, redis_server
 from tests.factories.server import ROOT, Server, serving
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.slow, pytest.mark.server]  # by themselves: they say how long an answer may take
 
 TOKEN = "t" * 40
 PATIENCE = 60.0  # seconds to wait for what takes a moment: this machine may be busy
@@ -81,7 +81,7 @@ class Stage:
         assert (answer.status, answer.seconds < IN_TIME) == (200, True)
 
     def is_well_again(self) -> None:
-        eventually(lambda: self.says("/health/ready") and self.says("/health/detailed"), LATER)
+        eventually(lambda: self.says("/health/ready") and self.says("/health/detailed") and self.says("/health/startup"), LATER)
 
 
 @pytest.fixture(scope="module")

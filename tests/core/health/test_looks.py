@@ -18,7 +18,6 @@ from core.backup.models import BackupRun
 from core.health import databases, machine, neighbours, work
 from core.health.checks import Status, Unwell
 from core.outbound.registry import registry
-from core.tenancy.context import platform_scope
 from tests.factories.databases import another
 from tests.factories.endpoints import Told, endpoints
 
@@ -133,10 +132,9 @@ def test_backups(db: None, settings: Any) -> None:
     assert trouble(neighbours.backup).sentence == "There is no backup."
     for hours, status in ((53, Status.UNHEALTHY), (27, Status.DEGRADED), (1, None)):
         at = timezone.now() - timedelta(hours=hours)
-        with platform_scope(reason="test"):
-            BackupRun.objects.create(
-                kind=BackupRun.Kind.BACKUP, succeeded=True, name=f"{hours}", started_at=at, taken_at=at, finished_at=at
-            )
+        BackupRun.objects.create(
+            kind=BackupRun.Kind.BACKUP, succeeded=True, name=f"{hours}", started_at=at, taken_at=at, finished_at=at
+        )
         if status is None:
             assert neighbours.backup()["age_hours"] == 1
         else:
