@@ -19,8 +19,6 @@ from django.conf import settings
 from psycopg.rows import dict_row
 
 from core.database.embedded import EmbeddedPostgres
-from core.events.models import ALL_OVER_BELOW
-from tests.factories.databases import HELD_BACK
 from tests.factories.job_clock import FOLDER, HOURS
 from tests.factories.job_kinds import TABLES
 from tests.factories.redis_server import RedisServer, redis_server
@@ -97,13 +95,6 @@ class Crew:
             assert time.monotonic() < deadline, f"{what} did not come.\n{self.log.read_text()[-4000:]}"
             time.sleep(0.02)
         return found
-
-    def until_all_over(self) -> None:
-        """Wait until no transaction on this server is open that began before now: it holds back what is told to others."""
-        row = self.connection.execute("SELECT pg_current_xact_id()::text::bigint AS xid").fetchone()
-        assert row
-        held_back = f"SELECT 1 WHERE {ALL_OVER_BELOW} <= %s"
-        self.until(lambda: not self.connection.execute(held_back, [row["xid"]]).fetchone(), "the end of the others", HELD_BACK)
 
     def ends(self, job_id: str, state: str = "succeeded") -> dict[str, Any]:
         over = ("succeeded", "failed", "dead", "cancelled")
