@@ -81,7 +81,7 @@ def serving(
     collects the static files, which only pages need; `host` is how browsers call it (passkeys need `localhost`).
     At the end none of its patients may stand in what the server has written.
     """
-    port, database = _free_port(), f"hms_{name}"
+    port, database = _free_port(), _own(name)
     environment = os.environ | _database_variables(database) | {
         "PORT": str(port),
         "HMS_BIND": "127.0.0.1",
@@ -117,7 +117,7 @@ def serving(
 @contextmanager
 def database_of_its_own(name: str) -> Iterator[tuple[dict[str, str], str]]:
     """The environment for processes with the new, migrated database `hms_<name>`, and a superuser's URL of it."""
-    database = f"hms_{name}"
+    database = _own(name)
     environment = os.environ | _database_variables(database) | {"DJANGO_SETTINGS_MODULE": "hms.settings"}
     if settings.EMBEDDED_POSTGRES:
         admin = str(settings.EMBEDDED_POSTGRES.url("postgres", database))
@@ -188,6 +188,12 @@ def _url_of(role: str, database: str) -> str:
     if settings.EMBEDDED_POSTGRES:
         return str(settings.EMBEDDED_POSTGRES.url(role, database))
     return urlsplit(settings.DATABASE_ROLE_URLS[role])._replace(path=f"/{database}").geturl()
+
+
+def _own(name: str) -> str:
+    """The database's name: tests of one file may run in several processes at once."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    return f"hms_{name}" if name.endswith(worker) else f"hms_{name}_{worker}"
 
 
 def _drop(database: str) -> None:

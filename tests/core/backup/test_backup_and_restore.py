@@ -19,8 +19,6 @@ from tests.core.backup.seed import go_on_working, seed
 from tests.factories.databases import eventually
 from tests.factories.server import RUN, _run
 
-pytestmark = pytest.mark.xdist_group("backup")
-
 COPY = "_copy"
 
 

@@ -11,8 +11,6 @@ import pytest
 from core.database.preflight import look_ahead
 from tests.factories.server import ROOT, database_of_its_own
 
-pytestmark = pytest.mark.xdist_group("preflight")
-
 
 @pytest.fixture(scope="module")
 def migrated(django_db_setup: None) -> Iterator[tuple[dict[str, str], str]]:

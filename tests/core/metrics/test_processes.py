@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.factories.databases import eventually
 from tests.factories.server import ROOT, Server, serving
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("metrics")]
+pytestmark = pytest.mark.server
 
 TOKEN = "t" * 40
 ASKED = 60
