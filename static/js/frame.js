@@ -151,6 +151,9 @@ document.addEventListener("htmx:beforeOnLoad", (event) => {
     backIn(again(event), undefined, wasPressed(event));
   }
 });
+// A part is put in before the one it replaces is taken out: the browser would follow the old one down the page.
+document.addEventListener("htmx:beforeSwap", () => (document.documentElement.dataset.swapping = ""));
+for (const over of ["htmx:afterSettle", "htmx:afterRequest"]) document.addEventListener(over, () => delete document.documentElement.dataset.swapping);
 document.addEventListener("htmx:load", (event) => {
   watchToasts(event.target);
   arrive(event.target);

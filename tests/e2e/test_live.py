@@ -69,6 +69,18 @@ def test_a_check_in_shows_in_the_other_window_and_disturbs_nobody(today: Callabl
     assert not Axe().run(second).response["violations"]
 
 
+def test_whoever_presses_on_a_phone_stays_where_they_are(page_as: Callable[..., Page]) -> None:
+    page = page_as(where_the_day_is_long(), viewport={"width": 390, "height": 844})
+    page.goto("/")
+    is_live(page)
+    page.locator(EXPECTED).get_by_role("button", name=re.compile("Check in")).nth(3).scroll_into_view_if_needed()
+    before = page.evaluate("scrollY")
+    assert before > 300
+    check_in(page, 3)
+    page.wait_for_function("() => !('swapping' in document.documentElement.dataset)")
+    assert abs(page.evaluate("scrollY") - before) < 300  # a lane or two have changed their height
+
+
 def test_the_calendar_is_live_too(today: Callable[..., Page]) -> None:
     first, second = today(), today()
     second.goto("/calendar/")
