@@ -103,7 +103,7 @@ def test_streams_and_uploads_of_nginx_are_the_ones_of_hms() -> None:
     assert not [pattern for pattern in places if re.search(pattern, "/patients/list/") or re.search(pattern, "/api/v2/services")]
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd")
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
 def test_systemd_takes_its_units(tmp_path: Path) -> None:
     for source in (DEPLOY / "systemd").iterdir():
         text = source.read_text()
