@@ -17,7 +17,7 @@ from core.database.places import SOCKET_NAME
 from core.events.models import ALL_OVER_BELOW
 
 SECONDS = 20  # how long a test waits for what takes a moment
-HELD_BACK = 300.0  # seconds: an open transaction of another test on this server may hold events back for as long as it lasts
+HELD_BACK = 600.0  # seconds: an open transaction of another test on this server may hold events back for as long as it lasts
 
 
 def eventually(true: Callable[[], Any], seconds: float = SECONDS) -> Any:

@@ -19,6 +19,8 @@ from tests.core.backup.seed import go_on_working, seed
 from tests.factories.databases import eventually
 from tests.factories.server import RUN, _run
 
+pytestmark = pytest.mark.slow  # by themselves: a restore is one long transaction, which holds back what other tests wait for
+
 COPY = "_copy"
 
 
