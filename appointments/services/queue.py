@@ -120,7 +120,7 @@ def step_ticket(
     """One step of `TICKET_STEPS`; the visit of the ticket goes along: it begins when the patient is served, and ends or is
     cancelled with the ticket.
 
-    Raises NotFound, PreconditionFailed, Conflict naming the present state when the step is not possible from it. At most 22
+    Raises NotFound, PreconditionFailed, Conflict naming the present state when the step is not possible from it. At most 26
     statements.
     """
     actor.require("queue", action)

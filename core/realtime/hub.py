@@ -28,7 +28,7 @@ TICK = 0.25  # seconds after which a server that stops is noticed
 CHECKED_EVERY = 10.0  # seconds between two looks at whether streams may stay open
 
 UNASKED_AT_MOST = 6  # looks in a row
-RESTART, SESSION, TIME = "restart", "session", "time"  # why a stream ends
+RESTART, SESSION, TIME, AWAY = "restart", "session", "time", "away"  # why a stream ends
 
 
 class Unasked(Enum):
@@ -203,8 +203,10 @@ class Hub:
         for one in streams:
             grant = grants[one.grant]
             one.unasked = one.unasked + 1 if grant is UNASKED else 0
-            if grant is None or one.unasked >= UNASKED_AT_MOST:
+            if grant is None:
                 one.end(SESSION)
+            elif one.unasked >= UNASKED_AT_MOST:
+                one.end(AWAY)
             elif isinstance(grant, Grant):
                 one.grant = grant
 

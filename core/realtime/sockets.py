@@ -14,6 +14,7 @@ from django.http.request import split_domain_port, validate_host
 
 from core.errors import DomainError
 from core.realtime.grants import chosen, left
+from core.realtime.hub import AWAY as DATABASE_AWAY
 from core.realtime.hub import RESTART, hub
 from core.realtime.opening import OPENING, Opening
 from core.realtime.sse import HEARTBEAT, Message, Receive, Send
@@ -31,6 +32,7 @@ UNKNOWN_AT_MOST = 200  # sockets that have not said yet who they are
 GOING, TOO_LONG, RESTARTING = 1000, 1009, 1012
 UNKNOWN, NOT_ALLOWED, TOO_SLOW, TOO_MANY, AWAY = 4401, 4403, 4408, 4429, 4503
 CODES = {400: NOT_ALLOWED, 401: UNKNOWN, 403: NOT_ALLOWED, 429: TOO_MANY, 503: AWAY}
+DOES_NOT_ANSWER = "The database does not answer."
 PASSED_ON = (b"host", b"user-agent", b"accept-language", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
 
 _unknown = 0  # sockets that have not said yet who they are
@@ -100,7 +102,7 @@ class Socket:
         try:
             await hub.join(self.subscriber)
         except (Error, OSError):
-            raise Refused(AWAY, "The database does not answer.") from None
+            raise Refused(AWAY, DOES_NOT_ANSWER) from None
         await self._say({"type": "ready", "id": self.subscriber.position})
         if first.get("type") != "auth":
             await self._answer(first)
@@ -191,6 +193,8 @@ class Socket:
                 await self._say({"type": "heartbeat", "id": subscriber.position})
         if subscriber.ending == RESTART:
             raise Refused(RESTARTING, "The server restarts. Come back.")
+        if subscriber.ending == DATABASE_AWAY:
+            raise Refused(AWAY, DOES_NOT_ANSWER)
         raise Refused(UNKNOWN, "The session, the token or the key is over.")
 
     async def _answer(self, frame: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from core.accounts.roles import Role
 from core.events.catalogue import catalogue
 from core.realtime import sockets, sse
 from core.realtime.grants import Grant, RequestCredential, places
-from core.realtime.hub import AT_ONCE, Hub, missed_of
+from core.realtime.hub import AT_ONCE, AWAY, UNASKED_AT_MOST, Hub, Room, missed_of
 from core.realtime.opening import OPENING, Opening
 from core.realtime.reading import Told
 from core.realtime.sockets import Socket
@@ -154,6 +154,38 @@ def test_of_what_was_missed_only_new_channels_are_told() -> None:
     one = reader()
     one.offer_earlier([told(3), told(4)], frozenset({"patients"}))
     assert run(one.take(0.01))[1] == []
+
+
+# --- May it stay open? --------------------------------------------------------------------------------------------------------
+class Doubtful:
+    """A credential about which nobody can be asked while `is_away`."""
+
+    def __init__(self) -> None:
+        self.holder, self.is_away = uuid4(), True
+
+    def actor_now(self, clinic_id: UUID, actor: Actor) -> Actor | None:
+        if self.is_away:
+            raise OSError("no database")
+        return actor
+
+
+def test_a_stream_about_which_nobody_can_be_asked_ends_after_a_while() -> None:
+    """It says that it is not the session's end: who comes back is let in as soon as somebody can be asked."""
+    hub, credential = Hub(), Doubtful()
+    one = reader()
+    one.grant = replace(one.grant, credential=credential)
+    hub.rooms[one.grant.clinic_id] = Room(one.grant.clinic_id, subscribers={one})
+
+    async def looks(times: int) -> str:
+        for _ in range(times):
+            await hub.check()
+        return one.ending
+
+    assert run(looks(UNASKED_AT_MOST - 1)) == ""
+    credential.is_away = False
+    assert run(looks(1)) == "" and one.unasked == 0
+    credential.is_away = True
+    assert run(looks(UNASKED_AT_MOST)) == AWAY
 
 
 # --- Places --------------------------------------------------------------------------------------------------------------------
