@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 # A message may take half a minute through three channels, a batch of webhooks ten seconds: all within the queues' limits.
 MESSAGE_SECONDS, WEBHOOK_SECONDS, SYNC_SECONDS = 12, 40, 1500
 EVERY_MINUTE = timedelta(minutes=1)
-HELD_BACK = timedelta(seconds=1)
+SOON = timedelta(seconds=1)
 HOURLY = timedelta(hours=1)
 UNNAMED_FOR = timedelta(hours=24)  # no transaction lives as long
 
@@ -57,11 +57,11 @@ def send_messages(run: Run) -> None:
 
 @job_kind(SENDING_WEBHOOKS, queue="webhooks", within=Within.NOTHING, attempts=2)
 def send_webhooks(run: Run) -> None:
-    """Send the events that endpoints want. What a pause or an open transaction holds back, another job sends when it is over."""
+    """Send the events that endpoints want. What a pause holds back, and what came meanwhile, another job sends."""
     tried = sending.deliver_due(until=over_in(WEBHOOK_SECONDS))
     if tried:
         run.progress(99, _("%(count)d deliveries tried") % {"count": tried})
-    _go_on(SENDING_WEBHOOKS, sending.next_due(HELD_BACK))
+    _go_on(SENDING_WEBHOOKS, sending.next_due(SOON))
 
 
 def _go_on(kind: str, moment: datetime | None) -> None:

@@ -14,14 +14,14 @@ from core.tenancy.models import Clinic
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The events of the transactions above `after`, up to and with `upto`; all of these are over."""
+    """The events behind the position `after`, up to and with `upto`."""
 
     after: int
     upto: int
 
     def about(self, noun: str) -> QuerySet[DomainEvent, UUID]:
         """The ids of what they are about, to be asked within another query. No query."""
-        events = DomainEvent.objects.filter(about=noun, xid__gt=self.after, xid__lte=self.upto)
+        events = DomainEvent.objects.filter(about=noun, position__gt=self.after, position__lte=self.upto)
         return events.values_list("about_id", flat=True)
 
 

@@ -19,7 +19,7 @@ NOTHING_UNDER_WAY: dict[str, Any] = {
     "run_rows": 0,
 }  # fmt: skip
 # What the sender notes while it works is no change of anybody's.
-OF_THE_SENDER = [*NOTHING_UNDER_WAY, "after_xid", "failures", "last_tried_at", "last_cause", "last_success_at", "last_rows"]
+OF_THE_SENDER = [*NOTHING_UNDER_WAY, "after_position", "failures", "last_tried_at", "last_cause", "last_success_at", "last_rows"]
 
 
 @keeps_history(secret=["secret"], without=OF_THE_SENDER)
@@ -29,8 +29,8 @@ class DataSync(Record):
     url = models.CharField(_("address"), max_length=500, help_text=_("https://…, where changes are sent by POST every night."))
     secret = EncryptedTextField(editable=False)
     is_active = models.BooleanField(_("in use"), default=False)
-    after_xid = models.BigIntegerField(
-        null=True, editable=False, help_text="The receiver knows every transaction up to this one. Empty: it knows nothing."
+    after_position = models.BigIntegerField(
+        null=True, editable=False, help_text="The receiver knows every event up to this one. Empty: it knows nothing."
     )
     last_tried_at = models.DateTimeField(_("last tried"), null=True, editable=False)
     last_success_at = models.DateTimeField(_("last success"), null=True, editable=False)

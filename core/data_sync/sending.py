@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
@@ -20,7 +19,7 @@ from core.audit.events import AccessRecord, stored
 from core.audit.subjects import Shown, collecting
 from core.data_sync.feeds import Entry, Span, feed_names, feed_of
 from core.data_sync.models import NOTHING_UNDER_WAY, DataSync
-from core.events.models import ALL_OVER_BELOW
+from core.events.models import newest_position
 from core.outbound.errors import OutboundTrouble
 from core.outbound.signing import HEADER, signature
 from core.tenancy.context import clinic_scope
@@ -100,24 +99,17 @@ def _begin_unless_begun(sync: DataSync) -> None:
     is_late = sync.run is not None and not sync.run_full and (sync.run_began is None or sync.run_began < now - kept)
     if sync.run is not None and not is_late:
         return
-    horizon = _horizon()
-    known = sync.after_xid if sync.last_success_at and sync.last_success_at >= now - kept else None
-    sync.run, sync.run_began, sync.run_upto = new_id(), now, horizon
-    sync.run_full = is_late or known is None or known > horizon  # numbers begin anew in a database that was loaded from a dump
+    newest = newest_position()
+    known = sync.after_position if sync.last_success_at and sync.last_success_at >= now - kept else None
+    sync.run, sync.run_began, sync.run_upto = new_id(), now, newest
+    sync.run_full = is_late or known is None or known > newest  # its events are gone: a database that was loaded
     sync.run_feed, sync.run_after, sync.run_pages, sync.run_rows = feed_names()[0], None, 0, 0
     DataSync.objects.filter(pk=sync.pk).update(**{name: getattr(sync, name) for name in NOTHING_UNDER_WAY})
 
 
-def _horizon() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {ALL_OVER_BELOW} - 1")
-        (found,) = cursor.fetchone()
-    return int(found)
-
-
 def _made(sync: DataSync, clinic: Clinic) -> Page:
     """The rows behind the ones that were taken, of the first kind that has some; without any the end."""
-    span = None if sync.run_full or sync.after_xid is None else Span(sync.after_xid, sync.run_upto)
+    span = None if sync.run_full or sync.after_position is None else Span(sync.after_position, sync.run_upto)
     after = sync.run_after
     names = feed_names()
     for name in names[names.index(sync.run_feed) :]:
@@ -179,7 +171,7 @@ def _note(page: Page) -> bool:
     now = timezone.now()
     changes: dict[str, Any] = {"last_tried_at": now, "failures": 0, "last_cause": ""}
     if page.is_end:
-        changes |= {**NOTHING_UNDER_WAY, "after_xid": page.sync.run_upto, "last_success_at": now, "last_rows": F("run_rows")}
+        changes |= {**NOTHING_UNDER_WAY, "after_position": page.sync.run_upto, "last_success_at": now, "last_rows": F("run_rows")}
     else:
         changes |= {"run_feed": page.feed, "run_after": page.after, "run_pages": page.number, "run_rows": F("run_rows") + page.rows}
     with clinic_scope(page.sync.clinic_id, reason=REASON):

@@ -69,7 +69,7 @@ def send_now(*, actor: Actor, data_sync_id: UUID, everything: bool = False) -> U
         raise Conflict(_("The data sync is switched off."))
     if everything:
         _forget(sync)
-        sync.save(update_fields=["after_xid", *NOTHING_UNDER_WAY])
+        sync.save(update_fields=["after_position", *NOTHING_UNDER_WAY])
     return enqueue(SENDING, clinic=current_clinic_id(), dedupe_key="by-hand")
 
 
@@ -93,6 +93,6 @@ def _set(sync: DataSync, given: Mapping[str, Any]) -> None:
 
 def _forget(sync: DataSync) -> None:
     """What the receiver knows, and the export under way."""
-    sync.after_xid = None
+    sync.after_position = None
     for name, value in NOTHING_UNDER_WAY.items():
         setattr(sync, name, value)

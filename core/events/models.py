@@ -10,18 +10,16 @@ from django.utils.translation import gettext_lazy as _
 from core.tenancy.models import ClinicModel
 
 OWN_TRANSACTION = "(pg_current_xact_id()::text)::bigint"
-# Transactions below it are all over: whoever has read up to there never finds anything new there.
-ALL_OVER_BELOW = "(pg_snapshot_xmin(pg_current_snapshot())::text)::bigint"
 
 
 class DomainEvent(ClinicModel):
     """One event. Written by `announce` alone, never changed.
 
-    Numbers are given as rows come, and committed in another order: a reader takes whole transactions (`xid`), none but those
-    below ALL_OVER_BELOW. Events about one record are in the order of `seq`, because services lock what they change.
-
     `position` is given as the transaction commits (core.events.numbering): within a clinic it grows in the order in which events
-    become visible. None: written while the triggers were off.
+    become visible, so whoever has read up to one never finds anything new below it. None: written while the triggers were off.
+
+    `seq` is given as rows come, and committed in another order. Events about one record are in the order of both, because services
+    lock what they change. `xid` is the transaction that wrote it.
     """
 
     subject_columns = ("data",)
@@ -58,3 +56,9 @@ class DomainEvent(ClinicModel):
     def subject_id(self) -> UUID | None:
         """The patient whom it names, if it names one."""
         return UUID(self.data["patient"]) if "patient" in self.data else None
+
+
+def newest_position() -> int:
+    """Of the last event of the scope's clinic, 0 when it has none: what is announced from now on stands behind it. One query."""
+    found: int | None = DomainEvent.objects.aggregate(newest=models.Max("position"))["newest"]
+    return found or 0

@@ -17,7 +17,7 @@ from django.db import Error
 from core.errors import NotAuthenticated
 from core.realtime.figures import Figures
 from core.realtime.grants import Grant, renewed
-from core.realtime.reading import Told, events_from, in_thread, newest_position
+from core.realtime.reading import Told, events_from, in_thread, newest_of
 from core.realtime.subscribers import Subscriber
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class Hub:
                 continue
             room = self.rooms[clinic_id] = Room(clinic_id)
             try:
-                room.seen = await in_thread(newest_position, clinic_id)
+                room.seen = await in_thread(newest_of, clinic_id)
             except BaseException:
                 self.rooms.pop(clinic_id, None)
                 raise

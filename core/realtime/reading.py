@@ -12,9 +12,9 @@ from uuid import UUID
 from django.db import connections
 
 from core.events.catalogue import Event, event_named
+from core.events.models import newest_position
 from core.tenancy.context import clinic_scope
 
-NEWEST = "SELECT coalesce(max(position), 0) FROM core_domainevent WHERE clinic_id = %s AND position IS NOT NULL"
 FROM = """
 SELECT position, name, data, at FROM core_domainevent WHERE clinic_id = %s AND position >= %s ORDER BY position LIMIT %s
 """
@@ -45,12 +45,10 @@ def _asked[Result](ask: Callable[..., Result], *arguments: Any) -> Result:
         connections.close_all()
 
 
-def newest_position(clinic_id: UUID) -> int:
+def newest_of(clinic_id: UUID) -> int:
     """Of the clinic's last event, 0 when it has none. One query."""
-    with clinic_scope(clinic_id, reason="live"), connections["default"].cursor() as cursor:
-        cursor.execute(NEWEST, [clinic_id])
-        (position,) = cursor.fetchone() or (0,)
-        return int(position)
+    with clinic_scope(clinic_id, reason="live"):
+        return newest_position()
 
 
 def events_from(clinic_id: UUID, position: int, limit: int) -> list[Told]:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from core.errors import Unavailable
 from core.realtime.grants import Grant
 from core.realtime.hub import AT_ONCE, RESTART, TIME, hub, missed_of
-from core.realtime.reading import Told, events_from, newest_position
+from core.realtime.reading import Told, events_from, newest_of
 from core.realtime.subscribers import Subscriber
 from core.responses import error_body
 
@@ -56,7 +56,7 @@ def told_once(grant: Grant) -> str:
 
     A browser comes back after a while, with the last id it has: it asks again and again instead of being told.
     """
-    subscriber, newest, after = Subscriber(grant, grant.channels), newest_position(grant.clinic_id), grant.after
+    subscriber, newest, after = Subscriber(grant, grant.channels), newest_of(grant.clinic_id), grant.after
     missed = [] if after is None else missed_of(events_from(grant.clinic_id, after, AT_ONCE + 2), after, newest)
     said = {"channels": sorted(grant.channels)}
     began = _numbered(subscriber, "ready", said, newest if after is None else after, is_news=after is None)

@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.events.catalogue import catalogue
-from core.events.models import ALL_OVER_BELOW
 from core.history.keeping import keeps_history
 from core.outbound.addresses import Guard
 from core.outbound.rules import clean_url
@@ -25,7 +24,7 @@ TRIED_FOR = timedelta(days=3)  # from the first try on; afterwards a delivery ha
 PING = "webhook.ping"
 
 # What the sender notes while it works is no change of anybody's.
-OF_THE_SENDER = ["after_xid", "failures", "failing_since", "rests_until"]
+OF_THE_SENDER = ["after_position", "failures", "failing_since", "rests_until"]
 
 
 def last_try() -> datetime:
@@ -50,10 +49,8 @@ class WebhookEndpoint(Record):
     failures = models.PositiveIntegerField(_("failures in a row"), default=0, editable=False)
     failing_since = models.DateTimeField(_("failing since"), null=True, editable=False)
     rests_until = models.DateTimeField(_("left alone until"), null=True, editable=False)
-    after_xid = models.BigIntegerField(
-        editable=False,
-        db_default=models.Func(template=f"{ALL_OVER_BELOW} - 1", output_field=models.BigIntegerField()),
-        help_text="Every transaction up to this one has been looked through for events.",
+    after_position = models.BigIntegerField(
+        db_default=0, editable=False, help_text="Every event up to this one has been looked at for it."
     )
 
     class Meta(Record.Meta):

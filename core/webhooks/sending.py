@@ -1,6 +1,6 @@
 """Sends what is due: `deliver_due()`, for the job `webhooks.send` and for `manage.py send_webhooks`. Several may do it at once.
 
-First the events of all transactions that are over become deliveries, one for each endpoint that wants them. Then deliveries are
+First the events that nobody has looked at become deliveries, one for each endpoint that wants them. Then deliveries are
 taken under SKIP LOCKED, a few at a time, sent side by side outside of any transaction, and noted. Of one endpoint the events about
 one record go out one after the other: the next one waits until the one before was taken or given up.
 """
@@ -22,7 +22,7 @@ from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from core.events.models import ALL_OVER_BELOW, DomainEvent
+from core.events.models import DomainEvent
 from core.outbound.errors import OutboundTrouble
 from core.outbound.signing import HEADER, signature
 from core.tenancy.context import platform_scope
@@ -41,13 +41,13 @@ GONE = 410
 
 State = WebhookDelivery.State
 
-SPREAD = f"""
-WITH horizon AS MATERIALIZED (SELECT {ALL_OVER_BELOW} AS xid),
-taken AS (
-    SELECT e.id, e.clinic_id, e.events, e.after_xid FROM core_webhookendpoint e, horizon h
-    WHERE e.is_active AND EXISTS (
-        SELECT FROM core_domainevent v WHERE v.clinic_id = e.clinic_id AND v.xid > e.after_xid AND v.xid < h.xid
-    )
+SPREAD = """
+WITH taken AS (
+    SELECT e.id, e.clinic_id, e.events, e.after_position, n.newest
+    FROM core_webhookendpoint e CROSS JOIN LATERAL (
+        SELECT max(v.position) AS newest FROM core_domainevent v WHERE v.clinic_id = e.clinic_id AND v.position > e.after_position
+    ) n
+    WHERE e.is_active AND n.newest IS NOT NULL
     FOR UPDATE OF e SKIP LOCKED
 ),
 made AS (
@@ -55,12 +55,13 @@ made AS (
         attempts, cause, created_at, due_at, expires_at)
     SELECT gen_random_uuid(), t.clinic_id, t.id, v.id, v.name, v.about_id, v.seq, v.at, false, 'waiting', 0, '', %(now)s, %(now)s,
         %(until)s
-    FROM taken t, horizon h, core_domainevent v
-    WHERE v.clinic_id = t.clinic_id AND v.xid > t.after_xid AND v.xid < h.xid AND v.name = ANY (t.events)
+    FROM taken t JOIN core_domainevent v ON v.clinic_id = t.clinic_id AND v.position > t.after_position AND v.position <= t.newest
+    WHERE v.name = ANY (t.events)
     ON CONFLICT (clinic_id, endpoint_id, event_id) WHERE NOT is_replay DO NOTHING
 )
-UPDATE core_webhookendpoint e SET after_xid = h.xid - 1 FROM taken t, horizon h WHERE e.clinic_id = t.clinic_id AND e.id = t.id
-"""  # noqa: S608  (our own expression)
+UPDATE core_webhookendpoint e SET after_position = greatest(e.after_position, t.newest)
+FROM taken t WHERE e.clinic_id = t.clinic_id AND e.id = t.id
+"""
 
 CLAIM = """
 WITH due AS (
@@ -81,17 +82,17 @@ ORDER BY d.seq, d.id LIMIT %(most)s FOR UPDATE OF d SKIP LOCKED
 """
 
 
-# The next moment at which something can be sent that can't now: a pause ends, or somebody's transaction that holds back events.
-NEXT = f"""
+# The next moment at which something can be sent that can't now: a pause ends. Or soon: an event came while others were looked at.
+NEXT = """
 SELECT least(
     (SELECT min(greatest(d.due_at, coalesce(e.rests_until, d.due_at)))
      FROM core_webhookdelivery d JOIN core_webhookendpoint e ON e.clinic_id = d.clinic_id AND e.id = d.endpoint_id
      WHERE d.state = 'waiting' AND e.is_active AND greatest(d.due_at, coalesce(e.rests_until, d.due_at)) > %(now)s),
     (SELECT %(soon)s WHERE EXISTS (
-        SELECT FROM core_webhookendpoint e JOIN core_domainevent v ON v.clinic_id = e.clinic_id AND v.xid > e.after_xid
-        WHERE e.is_active AND v.name = ANY (e.events) AND v.xid >= {ALL_OVER_BELOW}))
+        SELECT FROM core_webhookendpoint e JOIN core_domainevent v ON v.clinic_id = e.clinic_id AND v.position > e.after_position
+        WHERE e.is_active AND v.name = ANY (e.events)))
 )
-"""  # noqa: S608  (our own expression)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def deliver_due(until: Callable[[], bool] = lambda: False) -> int:
 
 
 def next_due(soon: timedelta) -> datetime | None:
-    """When something is due that isn't yet. Events that an open transaction holds back: after `soon`. One query."""
+    """When something is due that isn't yet. Events that nobody has looked at: after `soon`. One query."""
     now = timezone.now()
     with platform_scope(reason="webhooks"), connections["platform"].cursor() as cursor:
         cursor.execute(NEXT, {"now": now, "soon": now + soon})
@@ -138,7 +139,7 @@ def next_due(soon: timedelta) -> datetime | None:
 
 
 def spread_events() -> None:
-    """Make deliveries of the events of all transactions that are over. One statement, whatever their number."""
+    """Make deliveries of the events that nobody has looked at. One statement, whatever their number."""
     now = timezone.now()
     with platform_scope(reason="webhooks"), connections["platform"].cursor() as cursor:
         cursor.execute(SPREAD, {"now": now, "until": now + TRIED_FOR})

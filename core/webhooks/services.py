@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from core.accounts.actor import Actor
 from core.errors import Conflict, PreconditionFailed, invalid
 from core.events.catalogue import catalogue
-from core.events.models import ALL_OVER_BELOW
+from core.events.models import newest_position
 from core.outbound.signing import new_secret
 from core.tenancy.context import current_clinic_id
 from core.tenancy.ids import new_id
@@ -40,13 +40,13 @@ WHERE v.clinic_id = %(clinic)s AND v.at >= %(since)s AND v.at < %(until)s AND v.
 def create_webhook(*, actor: Actor, data: Mapping[str, Any]) -> tuple[WebhookEndpoint, str]:
     """An endpoint of the scope's clinic, told what happens from now on; and its secret, which is told now and never again.
 
-    `data`: name, url, events. Raises ValidationFailed naming every wrong field, Conflict for one too many. Three statements.
+    `data`: name, url, events. Raises ValidationFailed naming every wrong field, Conflict for one too many. Four statements.
     """
     actor.require("webhook", "create")
     if WebhookEndpoint.objects.count() >= MOST_ENDPOINTS:
         raise Conflict(_("A clinic has at most %(most)d webhooks.") % {"most": MOST_ENDPOINTS})
     secret = new_secret()
-    endpoint = WebhookEndpoint(secret=secret)
+    endpoint = WebhookEndpoint(secret=secret, after_position=newest_position())
     _set(endpoint, data)
     _save(endpoint, force_insert=True)
     return endpoint, secret
@@ -66,7 +66,7 @@ def update_webhook(
     if endpoint.is_active and not was_active:
         endpoint.disabled_at, endpoint.disabled_why = None, ""
         endpoint.failures, endpoint.failing_since, endpoint.rests_until = 0, None, None
-        endpoint.after_xid = _horizon()
+        endpoint.after_position = newest_position()
     _save(endpoint)
     return endpoint
 
@@ -178,10 +178,3 @@ def _save(endpoint: WebhookEndpoint, **how: Any) -> None:
             endpoint.save(**how)
     except IntegrityError as error:
         raise invalid("name", "unique", _("There is a webhook of this name.")) from error
-
-
-def _horizon() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {ALL_OVER_BELOW} - 1")
-        (found,) = cursor.fetchone()
-    return int(found)

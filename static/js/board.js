@@ -54,7 +54,10 @@ function show(facts) {
 
 let audio = null;
 function sound() {
-  audio ??= new AudioContext();
+  if (!audio) {
+    audio = new AudioContext();
+    audio.addEventListener("statechange", offerSound);
+  }
   return audio;
 }
 
@@ -103,7 +106,6 @@ function offerSound() {
 }
 soundButton.addEventListener("click", async () => {
   await sound().resume();
-  soundButton.hidden = true;
   chime();
 });
 

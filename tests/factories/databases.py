@@ -8,16 +8,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from django.db import connections
 
 from core.database.backend.base import DatabaseWrapper
 from core.database.embedded import EmbeddedPostgres
 from core.database.places import SOCKET_NAME
-from core.events.models import ALL_OVER_BELOW
 
 SECONDS = 20  # how long a test waits for what takes a moment
-HELD_BACK = 600.0  # seconds: an open transaction of another test on this server may hold events back for as long as it lasts
 
 
 def eventually(true: Callable[[], Any], seconds: float = SECONDS) -> Any:
@@ -27,20 +24,6 @@ def eventually(true: Callable[[], Any], seconds: float = SECONDS) -> Any:
         assert time.monotonic() < until, f"not within {seconds} s"
         time.sleep(0.01)
     return found
-
-
-def all_over(connection: "psycopg.Connection[Any] | None" = None) -> None:
-    """Wait until no transaction of anybody on this server is open that began before now: none holds back what is committed."""
-    with ExitStack() as stack:
-        if connection is None:
-            params = connections["default"].get_connection_params()
-            own = {name: params[name] for name in ("dbname", "user", "password", "host", "port") if params.get(name)}
-            connection = stack.enter_context(psycopg.connect(**own, autocommit=True))
-        row = connection.execute("SELECT pg_current_xact_id()::text").fetchone()
-        assert row
-        (now,) = row.values() if isinstance(row, dict) else row
-        held_back = f"SELECT 1 WHERE {ALL_OVER_BELOW} <= %s"
-        eventually(lambda: not connection.execute(held_back, [int(now)]).fetchone(), HELD_BACK)
 
 
 def pids_of(postgres: EmbeddedPostgres) -> list[int]:

@@ -19,7 +19,6 @@ from core.webhooks.waking import wanted_events
 from patients import events
 from tests.architecture.catalogue import add_row, any_rows, drop_checks
 from tests.core.cache.test_announcements import touched
-from tests.factories.databases import all_over
 from tests.factories.leftovers import leftovers
 from tests.factories.threads import apart
 from tests.factories.world import Place
@@ -98,10 +97,9 @@ def test_the_question_costs_no_query_even_while_events_are_sent(listening: None,
     assert loads(riverside, lambda: ask(riverside)) == 1
     assert loads(riverside, lambda: ask(riverside)) == 0
     change(riverside)
-    all_over()
     apart(deliver_due)  # it can't be reached: the sender notes that, and how far it has read
     row = inside(riverside, lambda: WebhookEndpoint.objects.get(pk=endpoint.pk))
-    assert row.after_xid != endpoint.after_xid
+    assert row.after_position != endpoint.after_position
     assert loads(riverside, lambda: ask(riverside)) == 0
 
 
@@ -134,7 +132,9 @@ def test_the_sender_s_notes_announce_nothing(world: object, riverside: Place) ->
         found.execute("SET LOCAL session_replication_role = origin")
         add_row(found, "core_webhookendpoint", clinic_id=riverside.clinic.pk)
         found.execute("SELECT set_config('hms.touched', '', true)")
-        found.execute("UPDATE core_webhookendpoint SET after_xid = after_xid + 1, failures = failures + 1, failing_since = now()")
+        found.execute(
+            "UPDATE core_webhookendpoint SET after_position = after_position + 1, failures = failures + 1, failing_since = now()"
+        )
         assert touched(found) == set()
         found.execute("UPDATE core_webhookendpoint SET is_active = NOT is_active")
         assert touched(found) == {f"core_webhookendpoint:{riverside.clinic.pk}"}

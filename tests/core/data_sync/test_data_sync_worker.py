@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from tests.core.data_sync.receiver import Copy
-from tests.factories.databases import all_over
 from tests.factories.endpoints import Taken, Told, endpoints
 from tests.factories.job_crew import Crew, crew, worker_pid
 
@@ -29,7 +28,6 @@ def world(at_work: Crew) -> dict[str, Any]:
 
 def test_who_is_killed_in_the_middle_of_an_export_is_followed_by_another(at_work: Crew, world: dict[str, Any]) -> None:
     at_work.ask("visit", clinic=world["clinic"], hours=30, phone="+447700900123")
-    all_over(at_work.connection)
     copy, held = Copy(), []
 
     def answer(taken: Taken) -> Told:

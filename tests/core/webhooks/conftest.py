@@ -15,7 +15,7 @@ from core.webhooks.sending import deliver_due
 from patients import events
 from patients.models import Patient
 from tests.core.webhooks.receiver import Receiver
-from tests.factories.databases import HELD_BACK, eventually
+from tests.factories.databases import eventually
 from tests.factories.endpoints import Endpoint, Taken, Told, endpoints
 from tests.factories.leftovers import leftovers
 from tests.factories.threads import apart
@@ -59,13 +59,13 @@ class Integrator:
         return found
 
     def send_until(self, true: Callable[[], Any]) -> None:
-        """Let the sender run until it is so: a transaction of another test may hold events back for a moment."""
+        """Let the sender run until it is so."""
 
         def sent() -> Any:
             apart(deliver_due)
             return true()
 
-        eventually(sent, HELD_BACK)
+        eventually(sent)
 
     def all_due(self) -> None:
         """As if every pause were over."""

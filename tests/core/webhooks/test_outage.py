@@ -28,11 +28,12 @@ from patients import events
 from tests.core.webhooks.conftest import Integrator, answered, committed
 from tests.core.webhooks.receiver import is_theirs
 from tests.factories.api_client import committed_client
-from tests.factories.databases import HELD_BACK, eventually
+from tests.factories.databases import eventually
 from tests.factories.endpoints import Told
 from tests.factories.server import ROOT
 from tests.factories.threads import apart
 
+LONG = 120.0  # seconds: a process begins, hundreds of requests go out
 PAGE = (ROOT / "docs" / "webhooks.md").read_text()
 
 
@@ -74,7 +75,7 @@ def test_a_receiver_and_a_sender_are_killed_and_everything_arrives_in_order(
     apart(lambda: announce_all(integrator, records, 1))
     dying = sender()
     try:
-        end.wait_for(1, HELD_BACK)
+        end.wait_for(1, LONG)
     finally:
         dying.send_signal(signal.SIGKILL)
         dying.wait(10)
@@ -94,12 +95,12 @@ def test_a_receiver_and_a_sender_are_killed_and_everything_arrives_in_order(
     def happens() -> None:
         try:
             announce_all(integrator, records, rounds // 2)
-            eventually(lambda: len(receiver.events) > count, HELD_BACK)
+            eventually(lambda: len(receiver.events) > count, LONG)
             end.kill()
             announce_all(integrator, records, rounds - 1 - rounds // 2)
-            eventually(lambda: integrator.row().failures >= sending.LIMIT, HELD_BACK)
+            eventually(lambda: integrator.row().failures >= sending.LIMIT, LONG)
             end.revive()
-            eventually(lambda: len(receiver.events) == total, HELD_BACK)
+            eventually(lambda: len(receiver.events) == total, LONG)
         finally:
             over.set()
 
