@@ -8,17 +8,21 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 
 [ -d "$root/usr" ] || debootstrap --variant=minbase "$suite" "$root"
 mkdir -p "$root/repository" "$root/var/log/walk"
+rm -rf "$root/repository/hms.git" "$root/opt/hms"
 git clone --quiet --bare "$here" "$root/repository/hms.git"
 mountpoint -q "$root/proc" || mount --bind /proc "$root/proc"
 mountpoint -q "$root/dev" || mount --bind /dev "$root/dev"
 cp --dereference /etc/resolv.conf "$root/etc/resolv.conf"
 printf '127.0.0.1 localhost hms.example.org\n' > "$root/etc/hosts"
 printf '#!/bin/sh\nexit 101\n' > "$root/usr/sbin/policy-rc.d" && chmod +x "$root/usr/sbin/policy-rc.d"
-for file in /etc/pip.conf; do [ ! -e $file ] || cp $file "$root$file"; done
+[ ! -e /etc/pip.conf ] || cp /etc/pip.conf "$root/etc/pip.conf"
+if [ -e /etc/ssl/certs/ca-certificates.crt ]; then  # a network with an authority of its own
+    mkdir -p "$root/etc/ssl/certs" && cp --dereference /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/walk.crt"
+fi
 cp "$here/scripts/systemctl_stand_in.sh" "$root/usr/local/sbin/systemctl" && chmod +x "$root/usr/local/sbin/systemctl"
 
 inside() { chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=url./repository/hms.git.insteadOf \
+    LC_ALL=C.UTF-8 PIP_CERT=/etc/ssl/walk.crt DEBIAN_FRONTEND=noninteractive GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=url./repository/hms.git.insteadOf \
     GIT_CONFIG_VALUE_0=https://git.example.org/hms.git GIT_CONFIG_KEY_1=safe.directory GIT_CONFIG_VALUE_1='*' "$@"; }
 
 # The page's blocks in their order, one file each.
@@ -30,7 +34,7 @@ unshare --net sleep infinity & alone=$!
 finish() {
     inside systemctl stop-all || true
     kill $alone
-    umount "$root/dev" "$root/proc"
+    umount --lazy "$root/dev" "$root/proc"
 }
 trap finish EXIT
 sleep 0.2
