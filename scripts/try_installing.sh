@@ -11,7 +11,7 @@ mkdir -p "$root/repository" "$root/var/log/walk"
 rm -rf "$root/repository/hms.git" "$root/opt/hms"
 git clone --quiet --bare "$here" "$root/repository/hms.git"
 mountpoint -q "$root/proc" || mount --bind /proc "$root/proc"
-mountpoint -q "$root/dev" || mount --bind /dev "$root/dev"
+mkdir -p "$root/dev/shm" && mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
 cp --dereference /etc/resolv.conf "$root/etc/resolv.conf"
 printf '127.0.0.1 localhost hms.example.org\n' > "$root/etc/hosts"
 printf '#!/bin/sh\nexit 101\n' > "$root/usr/sbin/policy-rc.d" && chmod +x "$root/usr/sbin/policy-rc.d"
@@ -34,7 +34,7 @@ unshare --net sleep infinity & alone=$!
 finish() {
     inside systemctl stop-all || true
     kill $alone
-    umount --lazy "$root/dev" "$root/proc"
+    umount --lazy "$root/dev/shm" "$root/proc"
 }
 trap finish EXIT
 sleep 0.2
