@@ -307,3 +307,12 @@ def test_prometheus_reads_the_rules() -> None:
     (said,) = documents(DEPLOY / "monitoring" / "prometheus.yaml")
     assert said["rule_files"] == ["alerts.yaml"]
     assert said["scrape_configs"][0]["metrics_path"] == "/metrics"
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="there is no promtool here")
+def test_promtool_understands_the_rules() -> None:
+    checked = subprocess.run(
+        ["promtool", "check", "rules", str(DEPLOY / "monitoring" / "alerts.yaml")], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stderr
+    assert re.search(r"SUCCESS: [1-9]\d* rules found", checked.stdout)
