@@ -1,5 +1,6 @@
 """Everything HMS can be told, read from the environment. Each variable is explained in `.env.example`."""
 
+import logging
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -10,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from whitenoise.compress import Compressor
 
 from core.database.embedded import EmbeddedPostgres
+from core.logs import style_of
 from core.security.local_secrets import local_secrets
 from core.static_files.headers import add_headers
 from core.tenancy.limits import Limits
@@ -454,24 +456,25 @@ MEDIA_ROOT = VAR_DIR / "media"
 # --- API -----------------------------------------------------------------------------------------------------------------
 HMS_API_V1_SUNSET = env.str("HMS_API_V1_SUNSET", default="2027-12-31")
 
-# --- Logs: one line a record, no query strings, no bodies ------------------------------------------------------------------
+# --- Logs (docs/logs.md): one line a record, no query strings, no bodies ----------------------------------------------------
+HMS_LOG_FORMAT = env.str("HMS_LOG_FORMAT", default="")
+HMS_REQUEST_LOG = env.bool("HMS_REQUEST_LOG", default=HMS_PROCESS == "web" and not DEBUG)
 DEFAULT_EXCEPTION_REPORTER = "core.redaction.BareReporter"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
-        "request": {"()": "core.logs.RequestFilter"},
         "redact": {"()": "core.redaction.RedactingFilter"},
         "trouble": {"()": "core.database.trouble.TroubleFilter"},
     },
     "formatters": {
         "line": {
-            "()": "core.logs.LineFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s",
+            "()": "core.logs.formatter",
+            "style": style_of(HMS_LOG_FORMAT, development=DEBUG or HMS_DEMO, is_command=HMS_PROCESS == "command"),
         },
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request", "redact"]},
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]},
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
@@ -484,3 +487,4 @@ LOGGING = {
         "httpcore": {"handlers": [], "level": "WARNING", "propagate": True},
     },
 }
+logging.captureWarnings(HMS_PROCESS != "command")  # a server's warnings are lines like all others

@@ -18,6 +18,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections, router, transaction
 from django.db.models.functions import Now
+from structlog.contextvars import bound_contextvars
 
 from core.errors import DomainError
 from core.jobs.broker import Parcel, hand_over
@@ -89,7 +90,7 @@ def execute(job_id: UUID) -> State | None:
     if job is None:
         return None
     began = time.monotonic()
-    with entered(job.scope):
+    with entered(job.scope), bound_contextvars(job_id=str(job.id), job_kind=job.kind):  # on each of its log lines
         try:
             kind = kind_of(job.kind)
         except UnknownKind as error:
@@ -102,7 +103,7 @@ def execute(job_id: UUID) -> State | None:
                 return None
             except Exception as error:  # a boundary: whatever a kind raises is the job's failure
                 return _failed(job, kind, error)
-    logger.info("Job %s (%s) succeeded at attempt %d in %.3f s.", job.id, job.kind, job.attempt, time.monotonic() - began)
+        logger.info("Job %s (%s) succeeded at attempt %d in %.3f s.", job.id, job.kind, job.attempt, time.monotonic() - began)
     return State.SUCCEEDED
 
 
