@@ -87,6 +87,7 @@ def _keep_for_a_time() -> None:
     keep_for("core_outgoingmessage", "created_at", lambda: timedelta(days=settings.HMS_MESSAGE_DAYS))
     keep_for("core_notification", "created_at", lambda: timedelta(days=settings.HMS_NOTIFICATION_DAYS))
     keep_for("core_job", "finished_at", lambda: timedelta(days=settings.HMS_JOB_DAYS))
+    keep_for("core_fault", "last_seen", lambda: timedelta(days=settings.HMS_FAULT_DAYS))
     keep_for("core_backuprun", "finished_at", lambda: timedelta(days=400))
     keep_for("core_domainevent", "at", lambda: timedelta(days=settings.HMS_EVENT_DAYS))
     keep_for("core_webhookdelivery", "created_at", lambda: timedelta(days=settings.HMS_EVENT_DAYS))

@@ -69,6 +69,7 @@ def child_exit(server: Arbiter, worker: Worker) -> None:
 def post_worker_init(worker: Worker) -> None:
     """The application is loaded, the fork is behind us: now threads and connections of its own may begin."""
     from core.audit.draining import drainer
+    from core.faults.writing import writer
     from core.listening import listener
     from core.messaging.courier import courier
     from core.metrics.process import publisher
@@ -83,15 +84,18 @@ def post_worker_init(worker: Worker) -> None:
     courier.start()
     drainer.start()
     publisher.start()
+    writer.start()
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:
     from core.audit.draining import drainer
+    from core.faults.writing import writer
     from core.listening import listener
     from core.messaging.courier import courier
     from core.metrics.process import publisher
     from core.realtime import process as live
 
+    writer.stop()
     publisher.stop()
     courier.stop()
     live.stop()

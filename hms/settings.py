@@ -458,12 +458,14 @@ HMS_API_V1_SUNSET = env.str("HMS_API_V1_SUNSET", default="2027-12-31")
 
 # --- Logs (docs/logs.md): one line a record, no query strings, no bodies ----------------------------------------------------
 HMS_LOG_FORMAT = env.str("HMS_LOG_FORMAT", default="")
+HMS_FAULT_DAYS = env.int("HMS_FAULT_DAYS", default=90)
 HMS_REQUEST_LOG = env.bool("HMS_REQUEST_LOG", default=HMS_PROCESS == "web" and not DEBUG)
 DEFAULT_EXCEPTION_REPORTER = "core.redaction.BareReporter"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
+        "faults": {"()": "core.faults.noticing.FaultFilter"},
         "redact": {"()": "core.redaction.RedactingFilter"},
         "trouble": {"()": "core.database.trouble.TroubleFilter"},
     },
@@ -474,7 +476,7 @@ LOGGING = {
         },
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["redact"]},
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["faults", "redact"]},
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {

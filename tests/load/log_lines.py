@@ -1,4 +1,7 @@
-"""What one log line costs, in microseconds of processor time: `manage.py shell -c "from tests.load.log_lines import main; main()"`."""
+"""What one log line costs, in microseconds of processor time.
+
+`manage.py shell -c "from tests.load.log_lines import main; main()"`
+"""
 
 import io
 import logging
