@@ -67,6 +67,7 @@ HMS_TIME_LIMITS = {
 }
 
 
+HMS_POOL_MAX = env.int("DB_POOL_MAX", default=env.int("HMS_CONNECTION_POOL_MAX", default=10))  # of a web process, for each alias
 PREPARE_AFTER = 2  # times that a statement comes on one connection before it is prepared: those with lists of ids seldom do
 
 
@@ -92,7 +93,7 @@ def _database(url: str, *, embedded: bool = bool(EMBEDDED_POSTGRES)) -> dict[str
     if HMS_PROCESS == "web":
         config["OPTIONS"]["pool"] = {
             "min_size": env.int("DB_POOL_MIN", default=1),
-            "max_size": env.int("DB_POOL_MAX", default=env.int("HMS_CONNECTION_POOL_MAX", default=10)),
+            "max_size": HMS_POOL_MAX,
             "timeout": env.int("DB_CONNECTION_TIMEOUT", default=5000) / 1000,
             "max_lifetime": env.int("DB_POOL_LIFETIME", default=3600),
             "max_idle": env.int("DB_POOL_IDLE", default=600),

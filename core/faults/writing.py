@@ -49,7 +49,7 @@ def write_down() -> int:
     faults = collector.take()
     if not faults:
         return 0
-    values = {
+    values: dict[str, Any] = {
         "faults": json.dumps([_row(one) for one in sorted(faults, key=lambda one: one.shape.fingerprint)]),
         **{"clinics": MOST_CLINICS, "names": MOST_PLACES, "requests": MOST_REQUESTS},
     }
