@@ -51,7 +51,7 @@ class CoreConfig(AppConfig):
         pre_migrate.connect(grant_defaults, sender=self)
         after_commit(cache.committed)
         subscribe_to_all(note_event)
-        if settings.EMBEDDED_POSTGRES and sys.argv[1:2] not in (["db"], ["doctor"]):  # to stop it or look at it
+        if settings.EMBEDDED_POSTGRES and sys.argv[1:2] not in (["db"], ["doctor"], ["analyse_logs"]):  # to stop it or look at it
             try:
                 settings.EMBEDDED_POSTGRES.ensure_running()
             except EmbeddedPostgresError as error:

@@ -37,7 +37,9 @@ REMEDIES = {
 
 def looks(without: frozenset[str] = frozenset({"database", "events"})) -> Iterator[Finding]:
     """What health looks at, but for what is examined more closely here, and for what is true of web processes alone."""
-    for one in health.look([check for check in health.checks() if check.name not in without]):
+    for one in health.look(health.checks()):
+        if one.name in without:
+            continue
         verdict = VERDICTS.get(one.status, Verdict.WARN)
         sentence = UNSEEN if one.status is Status.UNKNOWN else one.note or "This is well."
         remedy = "" if verdict is Verdict.OK else REMEDIES.get(one.name, "See docs/monitoring.md.")
