@@ -51,7 +51,8 @@ def _told(found: dict[str, Any]) -> Iterator[str]:
     yield from (f"{FIGURES.format(**one)}  {one['route']}" for one in found["routes"])
     yield "\nSlowest requests"
     for one in found["slowest"]:
-        yield f"{one['ms']:>9} ms  {one['timestamp']} {one['status']} {one['route']} ({one['queries']} queries, {one['request_id']})"
+        said = f"{one['status']} {one['route']} ({one['queries']} queries, {one['request_id']})"
+        yield f"{one['ms']:>9} ms  {one['timestamp']} {said}"
     yield f"\n{'requests':>9} {'p50 ms':>8} {'p95 ms':>8} {'max ms':>9}  Clinics"
     yield from (f"{FIGURES.format(**one)}  {one['clinic']}" for one in found["clinics"])
     yield f"\n{'requests':>9} {'errors':>8} {'p95 ms':>8}  Hours (UTC)"
