@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import psycopg
 import pytest
 from django.conf import settings
@@ -32,8 +33,9 @@ from core.metrics.ledgers import faults as figures
 from core.tenancy.context import Scope, entered
 from patients.models import Patient
 from tests.core.test_logs import lines_of
+from tests.factories.databases import eventually
 from tests.factories.patients import patient_data
-from tests.factories.server import database_of_its_own
+from tests.factories.server import database_of_its_own, serving
 from tests.factories.world import Place, World
 
 NAME, PHONE = "Quetzalwin", "+447700900987"
@@ -322,3 +324,23 @@ def test_a_command_that_fails_writes_it_down(django_db_setup: None) -> None:
         with psycopg.connect(admin) as connection:
             found = connection.execute("SELECT kind, error, names, count FROM core_fault").fetchall()
     assert found == [("command", "ZeroDivisionError", ["shell"], 1)]
+
+
+def test_a_server_keeps_what_it_can_not_write_and_writes_it_later(django_db_setup: None) -> None:
+    with serving("faults_kept", static=False, variables={"HMS_DEMO": "0"}) as server, server.connect("hms_owner") as owner:
+        owner.autocommit = True
+        for table in ("core_user", "core_fault"):
+            owner.execute(f"ALTER TABLE {table} RENAME TO {table}_away")
+        given = {"email": f"{NAME}@example.org", "password": "Correct-Horse-2026"}
+        asked = httpx.post(f"{server.url}/api/v2/auth/token", json=given, headers={"X-Request-ID": "check-0005"}, timeout=30)
+        assert asked.status_code == 500
+        eventually(lambda: "Faults wait to be written" in server.log.read_text())
+        for table in ("core_user", "core_fault"):
+            owner.execute(f"ALTER TABLE {table}_away RENAME TO {table}")
+        columns = "kind, error, message, names, request_ids, count"
+        rows = eventually(lambda: owner.execute(f"SELECT {columns} FROM core_fault").fetchall())
+        assert NAME.casefold() not in server.log.read_text().casefold()
+    assert len(rows) == 1
+    kind, error, message, names, requests, count = rows[0]
+    assert (kind, error, message, requests, count) == ("web", "django.db.utils.ProgrammingError", "42P01", ["check-0005"], 1)
+    assert names[0].startswith("POST /api/") and names[0].endswith("auth/token")
