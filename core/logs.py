@@ -102,7 +102,7 @@ def _composed(_logger: Any, _method: str, given: EventDict) -> EventDict:
     at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     line = {"timestamp": at, "level": record.levelname.lower(), "logger": record.name, "event": given["event"], **known()}
     for name, value in vars(record).items():
-        if name not in OF_EVERY_RECORD and isinstance(value, str | int | float):  # nothing that could hold more
+        if name not in OF_EVERY_RECORD and value != "" and isinstance(value, str | int | float):  # nothing that could hold more
             line.setdefault(name, redacted(value) if isinstance(value, str) else value)
     if record.exc_info and record.exc_info[1] is not None:
         line["exception"] = told(record.exc_info[1])

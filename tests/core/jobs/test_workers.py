@@ -100,7 +100,8 @@ def _in_transaction(at_work: Crew) -> bool:
 
 
 def _faults(at_work: Crew) -> list[Any]:
-    return at_work.connection.execute("SELECT kind, error, names, count FROM core_fault WHERE place LIKE '%job_kinds%'").fetchall()
+    sql = "SELECT kind, error, names, count FROM core_fault WHERE place LIKE '%job_kinds%'"
+    return [tuple(row.values()) for row in at_work.connection.execute(sql).fetchall()]
 
 
 def test_it_is_tried_again_and_then_dead(at_work: Crew) -> None:
