@@ -33,7 +33,7 @@ class Spread:
         for bucket in sorted(self._buckets):
             seen += self._buckets[bucket]
             if seen >= wanted:
-                middle = SMALLEST * GROWTH ** (bucket - 0.5)
+                middle: float = SMALLEST * GROWTH ** (bucket - 0.5)
                 return round(min(middle, self.highest), 1)
         return 0.0
 
