@@ -24,6 +24,7 @@ from core.accounts.services import (
 )
 from core.admin_site import ScopedAdmin, ServiceForm, actor_of
 from core.data_sync import admin as data_sync_admin  # noqa: F401  (registers its own)
+from core.faults import admin as faults_admin  # noqa: F401  (registers its own)
 from core.history import admin as history_admin  # noqa: F401  (registers its own)
 from core.jobs import admin as jobs_admin  # noqa: F401  (registers its own)
 from core.jobs.services import enqueue

@@ -51,7 +51,7 @@ class CoreConfig(AppConfig):
         pre_migrate.connect(grant_defaults, sender=self)
         after_commit(cache.committed)
         subscribe_to_all(note_event)
-        if settings.EMBEDDED_POSTGRES and sys.argv[1:2] != ["db"]:  # `manage.py db stop` need not start it first
+        if settings.EMBEDDED_POSTGRES and sys.argv[1:2] not in (["db"], ["doctor"], ["analyse_logs"]):  # to stop it or look at it
             try:
                 settings.EMBEDDED_POSTGRES.ensure_running()
             except EmbeddedPostgresError as error:
@@ -87,6 +87,7 @@ def _keep_for_a_time() -> None:
     keep_for("core_outgoingmessage", "created_at", lambda: timedelta(days=settings.HMS_MESSAGE_DAYS))
     keep_for("core_notification", "created_at", lambda: timedelta(days=settings.HMS_NOTIFICATION_DAYS))
     keep_for("core_job", "finished_at", lambda: timedelta(days=settings.HMS_JOB_DAYS))
+    keep_for("core_fault", "last_seen", lambda: timedelta(days=settings.HMS_FAULT_DAYS))
     keep_for("core_backuprun", "finished_at", lambda: timedelta(days=400))
     keep_for("core_domainevent", "at", lambda: timedelta(days=settings.HMS_EVENT_DAYS))
     keep_for("core_webhookdelivery", "created_at", lambda: timedelta(days=settings.HMS_EVENT_DAYS))

@@ -19,6 +19,7 @@ from core.backup.keeping import keep_of
 from core.backup.stores import store_at
 from core.cdn.providers import PROVIDERS
 from core.health.access import SHORTEST, networks
+from core.logs import STYLES
 from core.outbound.addresses import Guard
 from core.outbound.registry import Malformed, from_environment
 from core.security.limiting.rates import RATE_VARIABLES, NotARate, rate_of
@@ -224,6 +225,16 @@ def watchers_are_well_formed(**_: Any) -> list[CheckMessage]:
         networks(tuple(settings.HMS_METRICS_ALLOW))
     except ValueError as error:
         found.append(Error(f"HMS_METRICS_ALLOW: {error}.", hint="For example 10.20.0.0/16,192.0.2.7.", id="hms.E071"))
+    return found
+
+
+@register(Tags.security)
+def logs_are_well_formed(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if settings.HMS_LOG_FORMAT and settings.HMS_LOG_FORMAT not in STYLES:
+        found.append(Error("HMS_LOG_FORMAT is neither json nor console.", hint="Empty: as docs/logs.md says.", id="hms.E085"))
+    if settings.HMS_FAULT_DAYS < 1:
+        found.append(Error("HMS_FAULT_DAYS is less than a day.", id="hms.E086"))
     return found
 
 

@@ -27,6 +27,7 @@ from core.database.replica import ALIAS, COOKIE, HEADER, REMEMBERED, replica
 from core.database.retry import may_retry, retry
 from core.database.timeouts import limits_of
 from core.errors import PayloadTooLarge, Unavailable
+from core.logs import tell_request, telling_of
 from core.requests import HMSRequest, route_of
 from core.responses import error_response
 from core.security.proxies import client_address
@@ -45,12 +46,16 @@ WORTH_IT = 200  # bytes
 
 
 class RequestMiddleware:
-    """Gives the request an id (the caller's, if it is well-formed) and tells how long the answer took."""
+    """Gives the request an id (the caller's, if it is well-formed) and tells how long the answer took: the caller and the log."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HMSRequest) -> HttpResponse:
+        with telling_of(request):
+            return self._told(request)
+
+    def _told(self, request: HMSRequest) -> HttpResponse:
         sent = request.META.get("HTTP_X_REQUEST_ID", "")  # request.headers would be made of all of them: 10 us
         request.request_id = sent if REQUEST_ID.fullmatch(sent) else str(new_id())
         request.peer = str(request.META.get("REMOTE_ADDR") or "")
@@ -66,6 +71,8 @@ class RequestMiddleware:
         if tally.summary:
             response["Server-Timing"] += f", cache;desc={tally.summary}"
         detector.finished(statements)
+        if settings.HMS_REQUEST_LOG:
+            tell_request(request, response.status_code, total)
         return response
 
 

@@ -12,6 +12,7 @@ from core.backup.models import BackupRun
 from core.data_sync.models import DataSync
 from core.drafts.models import Draft
 from core.events.models import DomainEvent
+from core.faults.models import Fault
 from core.history.models import Change, Seal
 from core.idempotency.models import IdempotencyRecord
 from core.jobs.models import Job, ScheduleMark
@@ -43,6 +44,7 @@ __all__ = [
     "DomainEvent",
     "Draft",
     "ExternalSystem",
+    "Fault",
     "IdempotencyRecord",
     "Job",
     "Membership",

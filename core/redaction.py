@@ -52,8 +52,17 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _kind_of(error: BaseException) -> str:
-    kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
-    return ": ".join([kind, *_facts(error)])
+    return ": ".join([kind_name(error), *_facts(error)])
+
+
+def kind_name(error: BaseException) -> str:
+    """The type with its module, but for the interpreter's own."""
+    return f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+
+
+def facts(error: BaseException) -> str:
+    """What an exception says of the code or the schema: names, states of PostgreSQL, our codes. Empty for most."""
+    return " ".join(_facts(error))
 
 
 def _facts(error: BaseException) -> Iterator[str]:

@@ -7,13 +7,14 @@ from uuid import UUID
 
 import django
 from celery import Celery
-from celery.signals import setup_logging, worker_init, worker_ready
+from celery.signals import setup_logging, worker_init, worker_process_init, worker_process_shutdown, worker_ready
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 
 django.setup()  # the models below need it
 
 from core.errors import DomainError  # noqa: E402
+from core.faults.writing import writer  # noqa: E402
 from core.jobs.broker import TASK  # noqa: E402
 from core.jobs.execution import execute  # noqa: E402
 from core.jobs.parents import end_with_parent  # noqa: E402
@@ -50,6 +51,17 @@ def keep_our_logging(**_: Any) -> None:
 @worker_init.connect  # type: ignore[untyped-decorator]
 def leave_with_parent(**_: Any) -> None:
     end_with_parent()
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def write_faults_down(**_: Any) -> None:
+    """In each process that does jobs, after the fork."""
+    writer.start()
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def write_the_last_faults(**_: Any) -> None:
+    writer.stop()
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

@@ -9,6 +9,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
+from core.logs import formatter, style_of
 from core.redaction import RedactingFilter
 
 environ.Env.read_env(Path(__file__).resolve().parent.parent / ".env")
@@ -26,15 +27,22 @@ websocket_max_message_size = 64 * 1024  # bytes; a frame of ours has at most 4 k
 accesslog = None  # paths may carry search terms; nothing of ours logs them
 errorlog = "-"
 loglevel = os.environ.get("LOG_LEVEL", "info").lower()
+_env = environ.Env()
+_style = style_of(
+    _env.str("HMS_LOG_FORMAT", default=""),
+    development=_env.bool("DEBUG", default=False) or _env.bool("HMS_DEMO", default=False),
+    is_command=False,
+)
 
 
 class RedactedLog(Logger):  # type: ignore[misc]
-    """The server's own lines pass where ours do: an access log, if somebody turns it on, has no query strings either."""
+    """The server's own lines pass where ours do, in the same form: an access log, if somebody turns it on, has no query strings."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
         for handler in (*self.error_log.handlers, *self.access_log.handlers):
             handler.addFilter(RedactingFilter())
+            handler.setFormatter(formatter(_style))
 
 
 logger_class = RedactedLog
@@ -61,6 +69,7 @@ def child_exit(server: Arbiter, worker: Worker) -> None:
 def post_worker_init(worker: Worker) -> None:
     """The application is loaded, the fork is behind us: now threads and connections of its own may begin."""
     from core.audit.draining import drainer
+    from core.faults.writing import writer
     from core.listening import listener
     from core.messaging.courier import courier
     from core.metrics.process import publisher
@@ -75,15 +84,18 @@ def post_worker_init(worker: Worker) -> None:
     courier.start()
     drainer.start()
     publisher.start()
+    writer.start()
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:
     from core.audit.draining import drainer
+    from core.faults.writing import writer
     from core.listening import listener
     from core.messaging.courier import courier
     from core.metrics.process import publisher
     from core.realtime import process as live
 
+    writer.stop()
     publisher.stop()
     courier.stop()
     live.stop()

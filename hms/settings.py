@@ -1,5 +1,6 @@
 """Everything HMS can be told, read from the environment. Each variable is explained in `.env.example`."""
 
+import logging
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -10,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from whitenoise.compress import Compressor
 
 from core.database.embedded import EmbeddedPostgres
+from core.logs import style_of
 from core.security.local_secrets import local_secrets
 from core.static_files.headers import add_headers
 from core.tenancy.limits import Limits
@@ -65,6 +67,7 @@ HMS_TIME_LIMITS = {
 }
 
 
+HMS_POOL_MAX = env.int("DB_POOL_MAX", default=env.int("HMS_CONNECTION_POOL_MAX", default=10))  # of a web process, for each alias
 PREPARE_AFTER = 2  # times that a statement comes on one connection before it is prepared: those with lists of ids seldom do
 
 
@@ -90,7 +93,7 @@ def _database(url: str, *, embedded: bool = bool(EMBEDDED_POSTGRES)) -> dict[str
     if HMS_PROCESS == "web":
         config["OPTIONS"]["pool"] = {
             "min_size": env.int("DB_POOL_MIN", default=1),
-            "max_size": env.int("DB_POOL_MAX", default=env.int("HMS_CONNECTION_POOL_MAX", default=10)),
+            "max_size": HMS_POOL_MAX,
             "timeout": env.int("DB_CONNECTION_TIMEOUT", default=5000) / 1000,
             "max_lifetime": env.int("DB_POOL_LIFETIME", default=3600),
             "max_idle": env.int("DB_POOL_IDLE", default=600),
@@ -454,24 +457,27 @@ MEDIA_ROOT = VAR_DIR / "media"
 # --- API -----------------------------------------------------------------------------------------------------------------
 HMS_API_V1_SUNSET = env.str("HMS_API_V1_SUNSET", default="2027-12-31")
 
-# --- Logs: one line a record, no query strings, no bodies ------------------------------------------------------------------
+# --- Logs (docs/logs.md): one line a record, no query strings, no bodies ----------------------------------------------------
+HMS_LOG_FORMAT = env.str("HMS_LOG_FORMAT", default="")
+HMS_FAULT_DAYS = env.int("HMS_FAULT_DAYS", default=90)
+HMS_REQUEST_LOG = env.bool("HMS_REQUEST_LOG", default=HMS_PROCESS == "web" and not DEBUG)
 DEFAULT_EXCEPTION_REPORTER = "core.redaction.BareReporter"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {
-        "request": {"()": "core.logs.RequestFilter"},
+        "faults": {"()": "core.faults.noticing.FaultFilter"},
         "redact": {"()": "core.redaction.RedactingFilter"},
         "trouble": {"()": "core.database.trouble.TroubleFilter"},
     },
     "formatters": {
         "line": {
-            "()": "core.logs.LineFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s",
+            "()": "core.logs.formatter",
+            "style": style_of(HMS_LOG_FORMAT, development=DEBUG or HMS_DEMO, is_command=HMS_PROCESS == "command"),
         },
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request", "redact"]},
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["faults", "redact"]},
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
@@ -484,3 +490,4 @@ LOGGING = {
         "httpcore": {"handlers": [], "level": "WARNING", "propagate": True},
     },
 }
+logging.captureWarnings(HMS_PROCESS != "command")  # a server's warnings are lines like all others

@@ -61,6 +61,10 @@ MATRIX: dict[str, dict[str, frozenset[Role]]] = {
         "create": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN}),
         "change": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN}),
     },
+    "fault": {
+        "view": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN, Role.SUPPORT}),
+        "change": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN}),
+    },
     "membership": {"view": _operators | _oversight | {Role.SUPPORT}, "create": _operators, "change": _operators},
     "api_key": {"view": _admins | _oversight, "create": _admins, "end": _admins},
     "data_sync": {"view": _admins | _oversight, "create": _admins, "change": _admins, "send": _admins},

@@ -35,7 +35,7 @@ def _existing(folder: Path) -> Path:
 def memory() -> dict[str, float]:
     """Of the container's limit if there is one below the machine's memory, else of the machine's memory."""
     machine = psutil.virtual_memory()
-    limit, used = _container()
+    limit, used = container()
     if limit and limit < machine.total:
         percent = used / limit * 100
     else:
@@ -45,7 +45,7 @@ def memory() -> dict[str, float]:
     return figures
 
 
-def _container() -> tuple[int, int]:
+def container() -> tuple[int, int]:
     """Limit and use in bytes by control group, version 2 or 1; (0, 0) without a limit. What can be dropped from the page cache at
     once is not counted as used."""
     for limit_file, used_file, stat_file, dropped in (

@@ -16,10 +16,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connections, router, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, router, transaction
 from django.db.models.functions import Now
+from structlog.contextvars import bound_contextvars
 
 from core.errors import DomainError
+from core.faults.collecting import collector
+from core.faults.noticing import surroundings
 from core.jobs.broker import Parcel, hand_over
 from core.jobs.kinds import ClaimLost, GiveUp, JobKind, UnknownKind, Within, kind_of
 from core.jobs.models import Job, State
@@ -89,7 +92,7 @@ def execute(job_id: UUID) -> State | None:
     if job is None:
         return None
     began = time.monotonic()
-    with entered(job.scope):
+    with entered(job.scope), bound_contextvars(job_id=str(job.id), job_kind=job.kind):  # on each of its log lines
         try:
             kind = kind_of(job.kind)
         except UnknownKind as error:
@@ -102,7 +105,7 @@ def execute(job_id: UUID) -> State | None:
                 return None
             except Exception as error:  # a boundary: whatever a kind raises is the job's failure
                 return _failed(job, kind, error)
-    logger.info("Job %s (%s) succeeded at attempt %d in %.3f s.", job.id, job.kind, job.attempt, time.monotonic() - began)
+        logger.info("Job %s (%s) succeeded at attempt %d in %.3f s.", job.id, job.kind, job.attempt, time.monotonic() - began)
     return State.SUCCEEDED
 
 
@@ -178,12 +181,19 @@ def _failed(job: Claimed, kind: JobKind | None, error: Exception) -> State | Non
     else:
         assert kind is not None  # noqa: S101  (else it is hopeless)
         changes |= {"state": State.RETRYING, "run_at": Now() + kind.pause_after(job.attempt)}
-    logger.warning("Job %s (%s) failed at attempt %d: %s", job.id, job.kind, job.attempt, changes["cause"])
+    fault = {} if _is_expected(error, kind) else {"fault": collector.note(error, surroundings())}
+    logger.warning("Job %s (%s) failed at attempt %d: %s", job.id, job.kind, job.attempt, changes["cause"], extra=fault)
     with unit_of_work(job.scope):
         held = job.row.update(**changes)
         if held:
             tell_who_began([job.ended(changes["state"])])
     return changes["state"] if held else None
+
+
+def _is_expected(error: Exception, kind: JobKind | None) -> bool:
+    """What a kind gives up on, rules that refuse and a database that is away are no faults of the code."""
+    given_up = kind.gives_up_on if kind else ()
+    return isinstance(error, (GiveUp, DomainError, OperationalError, InterfaceError, *given_up))
 
 
 def cause_of(error: BaseException) -> str:

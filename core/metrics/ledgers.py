@@ -1,9 +1,10 @@
-"""Figures of the foundation's own tables: jobs, messages, sessions."""
+"""Figures of the foundation's own tables: jobs, messages, faults."""
 
 from typing import Any
 
 from django.db import connections
 
+from core.faults.models import Fault
 from core.jobs.statistics import QueueStatistics, queue_statistics
 from core.messaging.models import State
 from core.metrics.sources import Figure, add_source
@@ -34,6 +35,7 @@ def register() -> None:
     """At start."""
     add_source("jobs", jobs, kept=JOBS_KEPT)
     add_source("messages", messages)
+    add_source("faults", faults)
 
 
 def jobs() -> list[Figure]:
@@ -66,6 +68,18 @@ def messages() -> list[Figure]:
             {(state,): float(by_state.get(state, 0)) for state in State.values},
         ),
     ]  # fmt: skip
+
+
+def faults() -> list[Figure]:
+    """Errors of HMS itself, of all processes. One query."""
+    with unit_of_work(Scope(reason="metrics")), connections["default"].cursor() as cursor:
+        cursor.execute("SELECT kind, sum(count), count(*) FILTER (WHERE state = 'open') FROM core_fault GROUP BY kind")
+        found = {kind: (float(total), float(still)) for kind, total, still in cursor.fetchall()}
+    zero, words = (0.0, 0.0), ("Errors of HMS itself that are remembered.", "Different ones that are open.")
+    return [
+        Figure(name, text, ("kind",), {(kind,): found.get(kind, zero)[place] for kind in Fault.Kind.values})
+        for place, (name, text) in enumerate(zip(("hms_faults_total", "hms_faults_open"), words, strict=True))
+    ]
 
 
 def _row(cursor: Any, sql: str) -> Any:

@@ -68,6 +68,8 @@ def test_a_right_configuration_is_not_scolded(production: Any) -> None:
         ("hms.E041", {"HMS_RATE_PROCESSES": 0}),
         ("hms.W040", {"HMS_RATE_SEARCH": "5/m", "HMS_RATE_PROCESSES": 8, "REDIS_URL": ""}),
         ("hms.W040", {"HMS_RATE_UPLOAD": "5/m", "HMS_RATE_PROCESSES": 8, "REDIS_URL": ""}),
+        ("hms.E085", {"HMS_LOG_FORMAT": "xml"}),
+        ("hms.E086", {"HMS_FAULT_DAYS": 0}),
         ("hms.W002", {"HMS_BASE_URL": "http://hms.example.org"}),
     ],
 )

@@ -12,7 +12,6 @@ from django.test import RequestFactory
 from django.utils.log import AdminEmailHandler
 
 from core.errors import Conflict
-from core.logs import LineFormatter
 from core.redaction import HIDDEN, BareReporter, RedactingFilter, redacted, told
 from patients.models import Patient
 from tests.architecture.catalogue import connected
@@ -25,7 +24,7 @@ NAME, PHONE, EMAIL = "Quetzalwin", "+447700900987", "quetzalwin@example.org"
 def logged(emit: Any) -> str:
     stream = StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(LineFormatter("%(levelname)s %(message)s"))
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     handler.addFilter(RedactingFilter())
     logger = logging.Logger("apart")
     logger.addHandler(handler)

@@ -38,6 +38,7 @@ from core.audit.break_glass import BreakGlass, Category
 from core.data_sync.models import DataSync
 from core.database.roles import connection_apart
 from core.events.models import DomainEvent
+from core.faults.models import Fault
 from core.history.models import Seal
 from core.history.sealed import SealedTable
 from core.history.sealing import FIRST, Block, Chain, write
@@ -323,6 +324,13 @@ def _domain_event(place: Place) -> DomainEvent:
     )
 
 
+def _fault(place: Place) -> Fault:
+    now = timezone.now()
+    return Fault.objects.create(
+        fingerprint="0123456789abcdef", kind="web", error="ValueError", place="core/x.py:run", first_seen=now, last_seen=now
+    )
+
+
 def _external_system(place: Place) -> ExternalSystem:
     return ExternalSystem.objects.create(name="lab", kind="lab", endpoints=["https://lab.example.org/api"])
 
@@ -356,6 +364,7 @@ MAKERS: dict[Any, Callable[[Place], Any]] = {
     WebhookDelivery: _webhook_delivery,
     DomainEvent: _domain_event,
     ExternalSystem: _external_system,
+    Fault: _fault,
 }
 
 

@@ -29,6 +29,7 @@ from core.accounts.models import Membership, SignInThrottle, User
 from core.accounts.roles import Role
 from core.audit.break_glass import BreakGlass, Category
 from core.events.models import DomainEvent
+from core.faults.models import Fault
 from core.jobs.services import enqueue
 from core.notifications.writing import notify
 from core.outbound.models import ExternalSystem
@@ -127,6 +128,10 @@ def _webhook(place: Place, n: int) -> None:
     )
     WebhookDelivery.objects.create(
         endpoint=system, event_id=event.pk, about_id=event.about_id, name=event.name, seq=n, happened_at=event.at
+    )
+    now = timezone.now()
+    Fault.objects.create(
+        fingerprint=f"{n:016}", kind="web", error="ValueError", place="core/x.py:run", first_seen=now, last_seen=now, count=n + 1
     )
     ExternalSystem.objects.create(name=f"{place.clinic.slug}-{n}", kind="lab", endpoints=["https://lab.example.org/api"])
 

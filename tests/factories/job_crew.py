@@ -222,7 +222,7 @@ def crew(name: str, *, with_redis: bool, own_postgres: bool = False, variables: 
         redis = stack.enter_context(redis_server()) if with_redis else None
         postgres = None
         if own_postgres:
-            environment, admin, postgres = stack.enter_context(_postgres_of_its_own(folder))
+            environment, admin, postgres = stack.enter_context(postgres_of_its_own(folder))
         else:
             database = f"{name}_{'redis' if redis else 'folder'}"
             shutil.rmtree(settings.VAR_DIR / "broker" / f"hms_{database}", ignore_errors=True)  # what an earlier crew left
@@ -240,7 +240,7 @@ def crew(name: str, *, with_redis: bool, own_postgres: bool = False, variables: 
 
 
 @contextmanager
-def _postgres_of_its_own(folder: Path) -> Iterator[tuple[dict[str, str], str, EmbeddedPostgres]]:
+def postgres_of_its_own(folder: Path) -> Iterator[tuple[dict[str, str], str, EmbeddedPostgres]]:
     folder.chmod(0o755)  # the server may run as another user
     postgres = EmbeddedPostgres(folder / "postgres", os.environ.get("HMS_POSTGRES_BIN", ""))
     nowhere = dict.fromkeys(("DATABASE_URL", *URL_NAMES.values()), "")

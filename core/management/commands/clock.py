@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from core.faults.writing import writer
 from core.jobs.clock import run
 from core.jobs.parents import end_with_parent
 
@@ -18,4 +19,6 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         end_with_parent()
+        writer.start()
         run(stop)
+        writer.stop()

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from core.faults.writing import writer
 from core.listening import Listener
 
 
@@ -23,7 +24,9 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: over.set())
         listener.join(Publisher())
         listener.start()
+        writer.start()
         self.stdout.write("The relay listens.")
         self.stdout.flush()
         over.wait()
         listener.stop()
+        writer.stop()

@@ -17,6 +17,7 @@ NEVER_CACHED = {
     "clinics_invitation": "read rarely, and as it is",
     "core_change": "read rarely, and as it is",
     "core_seal": "read by the verification alone",
+    "core_fault": "counted all the time while something fails; read in the administration alone",
     "core_backuprun": "read once a minute, by health",
     "core_accessevent": "written by every read; who reads it wants the newest",
     "core_accessedpatient": "the same",

@@ -117,7 +117,7 @@ def test_memory_is_judged_by_the_containers_limit(tmp_path: Path, monkeypatch: p
     limited(tmp_path, used=96, limit="100", droppable=50)
     assert machine.memory() == {"usage_percent": 46.0, "limit_bytes": 100.0}
     limited(tmp_path, used=96, limit="max")
-    assert machine._container() == (0, 0)
+    assert machine.container() == (0, 0)
 
 
 def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:

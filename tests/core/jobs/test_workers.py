@@ -1,5 +1,6 @@
 """Jobs with real workers: done once, whatever dies. Both brokers."""
 
+import json
 import os
 import signal
 from typing import Any
@@ -98,12 +99,20 @@ def _in_transaction(at_work: Crew) -> bool:
     return found.fetchone() is not None
 
 
+def _faults(at_work: Crew) -> list[Any]:
+    sql = "SELECT kind, error, names, count FROM core_fault WHERE place LIKE '%job_kinds%'"
+    return [tuple(row.values()) for row in at_work.connection.execute(sql).fetchall()]
+
+
 def test_it_is_tried_again_and_then_dead(at_work: Crew) -> None:
     at_work.connection.execute("INSERT INTO test_broken VALUES ('weekly')")
     key = at_work.enqueue("test.fails", payload={"word": "weekly"})
     job = at_work.ends(key, "dead")
     assert (job["attempts"], at_work.effects(key)) == (3, 0)
     assert job["cause"].startswith("ValueError at tests/factories/job_kinds.py:") and "Haddad" not in at_work.log.read_text()
+    at_work.until(lambda: _faults(at_work) == [("job", "ValueError", ["test.fails"], 3)], "its fault")
+    lines = [json.loads(line) for line in at_work.log.read_text().splitlines() if line.startswith("{")]
+    assert [line["job_id"] for line in lines if line.get("job_kind") == "test.fails" and line.get("fault")] == [key] * 3
     at_work.connection.execute("DELETE FROM test_broken")
     assert key in at_work.manage("jobs", "dead")
     at_work.manage("jobs", "retry", key)
