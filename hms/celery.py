@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from core.jobs.broker import TASK  # noqa: E402
 from core.jobs.execution import execute  # noqa: E402
 from core.jobs.parents import end_with_parent  # noqa: E402
 from core.jobs.queues import WorkerClass  # noqa: E402
+from core.workers.celery_processes import process  # noqa: E402
 
 logger = logging.getLogger(__name__)
 app = Celery("hms")
@@ -60,9 +62,9 @@ def end_when_a_process_is_killed(sender: Any, **_: Any) -> None:
         sender.pool._pool.on_process_down = _end_unless_it_ended_by_itself
 
 
-def _end_unless_it_ended_by_itself(process: Any) -> None:
-    if (process.exitcode or 0) < 0:
-        logger.error("A process was killed (signal %d): all of its class begin anew.", -process.exitcode)
+def _end_unless_it_ended_by_itself(ended: Any) -> None:
+    if (ended.exitcode or 0) < 0:
+        logger.error("A process was killed (signal %d): all of its class begin anew.", -ended.exitcode)
         os._exit(os.EX_SOFTWARE)  # the other processes end with this one, and their jobs are taken back
 
 
@@ -70,8 +72,11 @@ def _end_unless_it_ended_by_itself(process: Any) -> None:
 def run(job_id: str) -> str:
     """Do one job. Delivered twice it is done once; what goes wrong stands in the ledger, not here."""
     close_old_connections()  # those that broke or are old; the others serve job after job
+    began = time.monotonic()
     try:
-        return str(execute(UUID(job_id)) or "nothing to do")
+        state = execute(UUID(job_id))
+        process.count(state, time.monotonic() - began)
+        return str(state or "nothing to do")
     except (DatabaseError, InterfaceError, DomainError) as error:
         connections.close_all()
         logger.warning("Job %s waits: the database is in trouble (%s).", job_id, type(error).__name__)
