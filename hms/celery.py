@@ -8,7 +8,7 @@ from uuid import UUID
 
 import django
 from celery import Celery
-from celery.signals import setup_logging, worker_init, worker_ready
+from celery.signals import setup_logging, worker_init, worker_process_init, worker_ready
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 
@@ -20,6 +20,7 @@ from core.jobs.execution import execute  # noqa: E402
 from core.jobs.parents import end_with_parent  # noqa: E402
 from core.jobs.queues import WorkerClass  # noqa: E402
 from core.workers.celery_processes import process  # noqa: E402
+from hms.memory import watch_worker  # noqa: E402
 
 logger = logging.getLogger(__name__)
 app = Celery("hms")
@@ -52,6 +53,11 @@ def keep_our_logging(**_: Any) -> None:
 @worker_init.connect  # type: ignore[untyped-decorator]
 def leave_with_parent(**_: Any) -> None:
     end_with_parent()
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def look_after_memory(**_: Any) -> None:
+    watch_worker()
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]

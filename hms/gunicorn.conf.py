@@ -21,6 +21,8 @@ raw_env = ["HMS_PROCESS=web"]
 preload_app = False  # a pool opened before the fork would be shared by processes
 graceful_timeout = 30
 timeout = 60
+max_requests = int(os.environ.get("HMS_MAX_REQUESTS", "0"))
+max_requests_jitter = max_requests // 10  # so that they don't end at the same time
 keepalive = 5  # seconds; a stop waits for idle connections no longer than this
 websocket_max_message_size = 64 * 1024  # bytes; a frame of ours has at most 4 kB, and larger ones are told so
 accesslog = None  # paths may carry search terms; nothing of ours logs them
@@ -66,9 +68,10 @@ def post_worker_init(worker: Worker) -> None:
     from core.metrics.process import publisher
     from core.realtime import process as live
     from core.realtime.hub import hub
-    from hms.memory import settle
+    from hms.memory import settle, watch_web
 
     settle()
+    watch_web(worker)
     hub.stopping = lambda: not worker.alive
     listener.start()
     live.start()

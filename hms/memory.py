@@ -1,10 +1,19 @@
-"""What a web process does about its memory before its first request."""
+"""What web and worker processes do about their memory: before their first work, and while they live."""
 
 import ctypes
 import gc
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from core.memory.asking import Desk
+from core.memory.watch import begin_watch
+
+if TYPE_CHECKING:
+    from gunicorn.workers.base import Worker
 
 ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
 ARENAS = 2
+BEYOND = 1 << 40  # kB
 
 
 def settle() -> None:
@@ -17,3 +26,31 @@ def settle() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
     if mallopt is not None:
         mallopt(ARENA_MAX, ARENAS)
+
+
+def watch_web(worker: "Worker") -> None:
+    """Leaving is what gunicorn does after `max_requests`: no new connections, the requests under way end, streams are told to
+    come back, the arbiter starts another process."""
+
+    def leave() -> None:
+        worker.alive = False
+
+    _begin("web", leave)
+
+
+def watch_worker() -> None:
+    """Leaving is what Celery does when a process has used more than HMS_WORKER_MAX_MB: it is replaced after its job. Celery asks
+    `mem_rss` after each job, so it is told a number that is beyond every limit."""
+    from billiard import pool  # type: ignore[import-untyped]
+
+    def leave() -> None:
+        pool.mem_rss = lambda: BEYOND
+
+    _begin("worker", leave)
+
+
+def _begin(kind: str, leave: Callable[[], None]) -> None:
+    desk = Desk(kind)
+    watch = begin_watch(leave)
+    watch.also(desk.look)
+    watch.start()

@@ -396,6 +396,7 @@ elif HMS_BROKER_URL.startswith("redis"):
 HMS_JOB_LEASE = env.float("HMS_JOB_LEASE", default=30)
 HMS_JOB_MODULES = env.list("HMS_JOB_MODULES", default=[])
 HMS_WORKER_MAX_MB = env.int("HMS_WORKER_MAX_MB", default=400)
+HMS_MEMORY_LIMIT_MB = env.int("HMS_MEMORY_LIMIT_MB", default=0)
 HMS_WORKER_BEAT = env.float("HMS_WORKER_BEAT", default=15)
 HMS_JOB_DAYS = env.int("HMS_JOB_DAYS", default=30)
 HMS_NOTIFICATION_DAYS = env.int("HMS_NOTIFICATION_DAYS", default=90)

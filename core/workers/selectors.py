@@ -12,8 +12,8 @@ from core.workers.models import WorkerProcess
 FORGOTTEN = timedelta(hours=1)  # a process that was silent for so long is nobody's concern any more
 
 PROCESSES = """
-SELECT name, machine, pid, classes, version, started_at, extract(epoch FROM statement_timestamp() - beat_at), idle_parent, resident,
-    parent_resident, succeeded, failed, busy
+SELECT name, machine, pid, classes, version, started_at, extract(epoch FROM statement_timestamp() - beat_at)::float8, idle_parent,
+    resident, parent_resident, succeeded, failed, busy
 FROM core_workerprocess WHERE beat_at > statement_timestamp() - %s ORDER BY name, pid
 """
 
@@ -73,4 +73,4 @@ def seen_processes() -> list[Seen]:
     with connections[router.db_for_read(WorkerProcess)].cursor() as cursor:
         forgotten: list[Any] = [FORGOTTEN]
         cursor.execute(PROCESSES, forgotten)
-        return [Seen(*row[:6], float(row[6]), *row[7:]) for row in cursor.fetchall()]
+        return [Seen(*row) for row in cursor.fetchall()]
