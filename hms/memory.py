@@ -2,11 +2,13 @@
 
 import ctypes
 import gc
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from core.memory.asking import Desk
 from core.memory.watch import begin_watch
+from hms.farewell import Farewell
 
 if TYPE_CHECKING:
     from gunicorn.workers.base import Worker
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
 ARENAS = 2
 BEYOND = 1 << 40  # kB
+FAREWELL = 3.0  # seconds
 
 
 def settle() -> None:
@@ -30,9 +33,14 @@ def settle() -> None:
 
 def watch_web(worker: "Worker") -> None:
     """Leaving is what gunicorn does after `max_requests`: no new connections, the requests under way end, streams are told to
-    come back, the arbiter starts another process."""
+    come back, the arbiter starts another process. Before that each answer says for a while that it is its connection's last one."""
 
     def leave() -> None:
+        if isinstance(worker.asgi, Farewell):
+            worker.asgi.leaving = True
+        threading.Timer(FAREWELL, end).start()
+
+    def end() -> None:
         worker.alive = False
 
     _begin("web", leave)

@@ -42,7 +42,7 @@ def add_job(workers: str, state: str, *, due_seconds_ago: float, began: bool = F
 
 
 def test_nobody_takes_jobs() -> None:
-    assert work.workers() == {}
+    assert work.workers() == {"not_well": 0, "processes": []}
     add_job("urgent", "queued", due_seconds_ago=work.SILENT - 30)
     assert work.workers()["urgent_oldest_seconds"] >= work.SILENT - 30
     add_job("urgent", "retrying", due_seconds_ago=work.SILENT + 30)
