@@ -18,7 +18,8 @@ workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "asgi"
 asgi_loop = "auto"  # uvloop where it is installed
 raw_env = ["HMS_PROCESS=web"]
-preload_app = False  # a pool opened before the fork would be shared by processes
+# Loaded once, before the fork, processes share what nobody changes; new code is then taken up by USR2 alone, not by HUP.
+preload_app = os.environ.get("HMS_PRELOAD", "0") in ("1", "true")
 graceful_timeout = 30
 timeout = 60
 max_requests = int(os.environ.get("HMS_MAX_REQUESTS", "0"))
@@ -43,14 +44,20 @@ logger_class = RedactedLog
 # Where its processes count together what /metrics tells: one folder for each server of this installation, emptied as it starts.
 _var = Path(__file__).resolve().parent.parent / os.environ.get("HMS_VAR_DIR", "var")
 os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(_var / "run" / f"metrics-{os.environ.get('PORT', '8000')}"))
+Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(mode=0o700, parents=True, exist_ok=True)  # counters open files in it when loaded
 control_socket_disable = True  # its default path is shared by every installation of one user
 
 
 def on_starting(server: Arbiter) -> None:
-    folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for file in folder.glob("*.db"):
+    for file in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).glob("*.db"):
         file.unlink()
+
+
+def when_ready(server: Arbiter) -> None:
+    if server.cfg.preload_app:
+        from hms.memory import freeze_before_forks
+
+        freeze_before_forks()
 
 
 def child_exit(server: Arbiter, worker: Worker) -> None:

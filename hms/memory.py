@@ -6,6 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from django.db import connections
+
+from core.database.backend.base import DatabaseWrapper
 from core.memory.asking import Desk
 from core.memory.watch import begin_watch
 from hms.farewell import Farewell
@@ -29,6 +32,18 @@ def settle() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
     if mallopt is not None:
         mallopt(ARENA_MAX, ARENAS)
+
+
+def freeze_before_forks() -> None:
+    """In the process that forks all others, once the application is loaded. Raises RuntimeError where something has begun that must
+    not be shared: a thread would be missing in the others, and two processes can't speak on one connection."""
+    begun = [one.name for one in threading.enumerate() if one is not threading.main_thread()]
+    begun += [f"pool of {alias}" for alias in DatabaseWrapper._connection_pools]
+    begun += [f"connection of {one.alias}" for one in connections.all(initialized_only=True) if one.connection is not None]
+    if begun:
+        raise RuntimeError(f"Begun before the fork: {', '.join(begun)}.")
+    gc.collect()
+    gc.freeze()
 
 
 def watch_web(worker: "Worker") -> None:
