@@ -3,22 +3,25 @@
 import logging
 import os
 import time
+from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
 import django
 from celery import Celery
-from celery.signals import setup_logging, worker_init, worker_process_init, worker_ready
+from celery.signals import setup_logging, worker_init, worker_process_init, worker_process_shutdown, worker_ready
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 
 django.setup()  # the models below need it
 
+from core.database.detector import Detector  # noqa: E402
 from core.errors import DomainError  # noqa: E402
 from core.jobs.broker import TASK  # noqa: E402
 from core.jobs.execution import execute  # noqa: E402
 from core.jobs.parents import end_with_parent  # noqa: E402
 from core.jobs.queues import WorkerClass  # noqa: E402
+from core.tracing import hooks  # noqa: E402
 from core.workers.celery_processes import process  # noqa: E402
 from hms.memory import watch_worker  # noqa: E402
 
@@ -58,6 +61,18 @@ def leave_with_parent(**_: Any) -> None:
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def look_after_memory(**_: Any) -> None:
     watch_worker()
+    if settings.HMS_TRACES:
+        from core.tracing import sending
+
+        sending.begin("worker")
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def send_last_traces(**_: Any) -> None:
+    if settings.HMS_TRACES:
+        from core.tracing import sending
+
+        sending.end()
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
@@ -80,7 +95,8 @@ def run(job_id: str) -> str:
     close_old_connections()  # those that broke or are old; the others serve job after job
     began = time.monotonic()
     try:
-        state = execute(UUID(job_id))
+        with Detector(str).on() if hooks.tracing else nullcontext():  # it tells traces of the statements
+            state = execute(UUID(job_id))
         process.count(state, time.monotonic() - began)
         return str(state or "nothing to do")
     except (DatabaseError, InterfaceError, DomainError) as error:

@@ -69,6 +69,8 @@ def child_exit(server: Arbiter, worker: Worker) -> None:
 
 def post_worker_init(worker: Worker) -> None:
     """The application is loaded, the fork is behind us: now threads and connections of its own may begin."""
+    from django.conf import settings
+
     from core.audit.draining import drainer
     from core.listening import listener
     from core.messaging.courier import courier
@@ -79,6 +81,10 @@ def post_worker_init(worker: Worker) -> None:
 
     settle()
     watch_web(worker)
+    if settings.HMS_TRACES:
+        from core.tracing import sending
+
+        sending.begin("web")
     hub.stopping = lambda: not worker.alive
     listener.start()
     live.start()
@@ -88,12 +94,18 @@ def post_worker_init(worker: Worker) -> None:
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:
+    from django.conf import settings
+
     from core.audit.draining import drainer
     from core.listening import listener
     from core.messaging.courier import courier
     from core.metrics.process import publisher
     from core.realtime import process as live
 
+    if settings.HMS_TRACES:
+        from core.tracing import sending
+
+        sending.end()
     publisher.stop()
     courier.stop()
     live.stop()

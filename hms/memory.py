@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from django.db import connections
 
-from core.database.backend.base import DatabaseWrapper
+from core.database.pool import pool_statistics
 from core.memory.asking import Desk
 from core.memory.watch import begin_watch
 from hms.farewell import Farewell
@@ -38,7 +38,7 @@ def freeze_before_forks() -> None:
     """In the process that forks all others, once the application is loaded. Raises RuntimeError where something has begun that must
     not be shared: a thread would be missing in the others, and two processes can't speak on one connection."""
     begun = [one.name for one in threading.enumerate() if one is not threading.main_thread()]
-    begun += [f"pool of {alias}" for alias in DatabaseWrapper._connection_pools]
+    begun += [f"pool of {alias}" for alias in pool_statistics()]
     begun += [f"connection of {one.alias}" for one in connections.all(initialized_only=True) if one.connection is not None]
     if begun:
         raise RuntimeError(f"Begun before the fork: {', '.join(begun)}.")

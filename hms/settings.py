@@ -186,6 +186,9 @@ MIDDLEWARE = [
     "core.api.ready.ReadyAnswerMiddleware",
     "core.pages.ready.ReadyPageMiddleware",
 ]
+HMS_TRACES = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
+if HMS_TRACES:
+    MIDDLEWARE.insert(0, "core.tracing.middleware.TracingMiddleware")
 HMS_METRICS = env.bool("HMS_PERFORMANCE_MONITORING_ENABLED", default=True)
 if not HMS_METRICS:
     MIDDLEWARE.remove("core.metrics.middleware.MetricsMiddleware")
