@@ -75,6 +75,7 @@ def _keep_for_a_time() -> None:
     from core.idempotency.middleware import KEPT_FOR as ANSWERS_KEPT_FOR
     from core.jobs.forgetting import succeeded_often
     from core.security.blocking import KNOWN_FOR
+    from core.workers.selectors import FORGOTTEN
 
     keep_for("core_securityevent", "minute", lambda: timedelta(days=settings.HMS_SECURITY_EVENT_DAYS))
     keep_for("core_addressstanding", "points_at", lambda: KNOWN_FOR)
@@ -88,6 +89,7 @@ def _keep_for_a_time() -> None:
     keep_for("core_notification", "created_at", lambda: timedelta(days=settings.HMS_NOTIFICATION_DAYS))
     keep_for("core_job", "finished_at", lambda: timedelta(days=settings.HMS_JOB_DAYS))
     keep_for("core_fault", "last_seen", lambda: timedelta(days=settings.HMS_FAULT_DAYS))
+    keep_for("core_workerprocess", "beat_at", lambda: FORGOTTEN)
     keep_for("core_backuprun", "finished_at", lambda: timedelta(days=400))
     keep_for("core_domainevent", "at", lambda: timedelta(days=settings.HMS_EVENT_DAYS))
     keep_for("core_webhookdelivery", "created_at", lambda: timedelta(days=settings.HMS_EVENT_DAYS))

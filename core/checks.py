@@ -113,6 +113,24 @@ def proxies_are_a_number(**_: Any) -> list[CheckMessage]:
     return [Error("HMS_TRUSTED_PROXIES is not a number from 0 to 10.", id="hms.E011")]
 
 
+@register(Tags.security)
+def traces_go_to_an_address(**_: Any) -> list[CheckMessage]:
+    address = urlsplit(settings.HMS_TRACES)
+    if not settings.HMS_TRACES or (address.scheme in ("http", "https") and address.hostname):
+        return []
+    return [Error("OTEL_EXPORTER_OTLP_ENDPOINT is no address.", hint="For example http://127.0.0.1:4318.", id="hms.E090")]
+
+
+@register(Tags.security)
+def limits_are_numbers_that_help(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if settings.HMS_MEMORY_LIMIT_MB and settings.HMS_MEMORY_LIMIT_MB < 200:
+        found.append(Error("HMS_MEMORY_LIMIT_MB is less than 200: no process of HMS fits in it.", id="hms.E091"))
+    if not 0 < settings.HMS_WORKER_BEAT <= 600:
+        found.append(Error("HMS_WORKER_BEAT is not between 0 and 600 seconds.", id="hms.E092"))
+    return found
+
+
 def _is_day(text: str) -> bool:
     try:
         return date.fromisoformat(text).isoformat() == text

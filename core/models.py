@@ -25,6 +25,7 @@ from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.announcements import announces
 from core.tenancy.models import Clinic
 from core.webhooks.models import WebhookDelivery, WebhookEndpoint
+from core.workers.models import WorkerProcess
 
 announces(session=["sha256(session_key)"])(Session)
 
@@ -62,4 +63,5 @@ __all__ = [
     "User",
     "WebhookDelivery",
     "WebhookEndpoint",
+    "WorkerProcess",
 ]

@@ -20,8 +20,9 @@ from core.realtime.front import Streams
 from core.realtime.process import join
 from core.uploads.limits import body_limit
 from hms.bodies import Application, WholeBody
+from hms.farewell import Farewell
 
 _threads = WSGIMiddleware(cast(WSGIApp, wsgi_application), workers=int(os.environ.get("HMS_WEB_THREADS", "8")))
 bodies = WholeBody(cast(Application, _threads), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, larger=body_limit)
-application = Streams(bodies)
+application = Farewell(Streams(bodies))
 join()

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import time
+from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +15,16 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 
 django.setup()  # the models below need it
 
+from core.database.detector import Detector  # noqa: E402
 from core.errors import DomainError  # noqa: E402
 from core.faults.writing import writer  # noqa: E402
 from core.jobs.broker import TASK  # noqa: E402
 from core.jobs.execution import execute  # noqa: E402
 from core.jobs.parents import end_with_parent  # noqa: E402
 from core.jobs.queues import WorkerClass  # noqa: E402
+from core.tracing import hooks  # noqa: E402
+from core.workers.celery_processes import process  # noqa: E402
+from hms.memory import watch_worker  # noqa: E402
 
 logger = logging.getLogger(__name__)
 app = Celery("hms")
@@ -64,6 +70,23 @@ def write_the_last_faults(**_: Any) -> None:
     writer.stop()
 
 
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def look_after_memory(**_: Any) -> None:
+    watch_worker()
+    if settings.HMS_TRACES:
+        from core.tracing import sending
+
+        sending.begin("worker")
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def send_last_traces(**_: Any) -> None:
+    if settings.HMS_TRACES:
+        from core.tracing import sending
+
+        sending.end()
+
+
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def end_when_a_process_is_killed(sender: Any, **_: Any) -> None:
     """Through a folder the processes of a class read from one pipe, by turns. One that is killed may take its turn with it, and
@@ -72,9 +95,9 @@ def end_when_a_process_is_killed(sender: Any, **_: Any) -> None:
         sender.pool._pool.on_process_down = _end_unless_it_ended_by_itself
 
 
-def _end_unless_it_ended_by_itself(process: Any) -> None:
-    if (process.exitcode or 0) < 0:
-        logger.error("A process was killed (signal %d): all of its class begin anew.", -process.exitcode)
+def _end_unless_it_ended_by_itself(ended: Any) -> None:
+    if (ended.exitcode or 0) < 0:
+        logger.error("A process was killed (signal %d): all of its class begin anew.", -ended.exitcode)
         os._exit(os.EX_SOFTWARE)  # the other processes end with this one, and their jobs are taken back
 
 
@@ -82,8 +105,12 @@ def _end_unless_it_ended_by_itself(process: Any) -> None:
 def run(job_id: str) -> str:
     """Do one job. Delivered twice it is done once; what goes wrong stands in the ledger, not here."""
     close_old_connections()  # those that broke or are old; the others serve job after job
+    began = time.monotonic()
     try:
-        return str(execute(UUID(job_id)) or "nothing to do")
+        with Detector(str).on() if hooks.tracing else nullcontext():  # it tells traces of the statements
+            state = execute(UUID(job_id))
+        process.count(state, time.monotonic() - began)
+        return str(state or "nothing to do")
     except (DatabaseError, InterfaceError, DomainError) as error:
         connections.close_all()
         logger.warning("Job %s waits: the database is in trouble (%s).", job_id, type(error).__name__)

@@ -19,9 +19,12 @@ workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "asgi"
 asgi_loop = "auto"  # uvloop where it is installed
 raw_env = ["HMS_PROCESS=web"]
-preload_app = False  # a pool opened before the fork would be shared by processes
+# Loaded once, before the fork, processes share what nobody changes; new code is then taken up by USR2 alone, not by HUP.
+preload_app = os.environ.get("HMS_PRELOAD", "0") in ("1", "true")
 graceful_timeout = 30
 timeout = 60
+max_requests = int(os.environ.get("HMS_MAX_REQUESTS", "0"))
+max_requests_jitter = max_requests // 10  # so that they don't end at the same time
 keepalive = 5  # seconds; a stop waits for idle connections no longer than this
 websocket_max_message_size = 64 * 1024  # bytes; a frame of ours has at most 4 kB, and larger ones are told so
 accesslog = None  # paths may carry search terms; nothing of ours logs them
@@ -49,14 +52,20 @@ logger_class = RedactedLog
 # Where its processes count together what /metrics tells: one folder for each server of this installation, emptied as it starts.
 _var = Path(__file__).resolve().parent.parent / os.environ.get("HMS_VAR_DIR", "var")
 os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(_var / "run" / f"metrics-{os.environ.get('PORT', '8000')}"))
+Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(mode=0o700, parents=True, exist_ok=True)  # counters open files in it when loaded
 control_socket_disable = True  # its default path is shared by every installation of one user
 
 
 def on_starting(server: Arbiter) -> None:
-    folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for file in folder.glob("*.db"):
+    for file in Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).glob("*.db"):
         file.unlink()
+
+
+def when_ready(server: Arbiter) -> None:
+    if server.cfg.preload_app:
+        from hms.memory import freeze_before_forks
+
+        freeze_before_forks()
 
 
 def child_exit(server: Arbiter, worker: Worker) -> None:
@@ -68,6 +77,8 @@ def child_exit(server: Arbiter, worker: Worker) -> None:
 
 def post_worker_init(worker: Worker) -> None:
     """The application is loaded, the fork is behind us: now threads and connections of its own may begin."""
+    from django.conf import settings
+
     from core.audit.draining import drainer
     from core.faults.writing import writer
     from core.listening import listener
@@ -75,9 +86,14 @@ def post_worker_init(worker: Worker) -> None:
     from core.metrics.process import publisher
     from core.realtime import process as live
     from core.realtime.hub import hub
-    from hms.memory import settle
+    from hms.memory import settle, watch_web
 
     settle()
+    watch_web(worker)
+    if settings.HMS_TRACES:
+        from core.tracing import sending
+
+        sending.begin("web")
     hub.stopping = lambda: not worker.alive
     listener.start()
     live.start()
@@ -88,6 +104,8 @@ def post_worker_init(worker: Worker) -> None:
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:
+    from django.conf import settings
+
     from core.audit.draining import drainer
     from core.faults.writing import writer
     from core.listening import listener
@@ -96,6 +114,10 @@ def worker_exit(server: Arbiter, worker: Worker) -> None:
     from core.realtime import process as live
 
     writer.stop()
+    if settings.HMS_TRACES:
+        from core.tracing import sending
+
+        sending.end()
     publisher.stop()
     courier.stop()
     live.stop()

@@ -189,6 +189,9 @@ MIDDLEWARE = [
     "core.api.ready.ReadyAnswerMiddleware",
     "core.pages.ready.ReadyPageMiddleware",
 ]
+HMS_TRACES = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")
+if HMS_TRACES:
+    MIDDLEWARE.insert(0, "core.tracing.middleware.TracingMiddleware")
 HMS_METRICS = env.bool("HMS_PERFORMANCE_MONITORING_ENABLED", default=True)
 if not HMS_METRICS:
     MIDDLEWARE.remove("core.metrics.middleware.MetricsMiddleware")
@@ -399,6 +402,8 @@ elif HMS_BROKER_URL.startswith("redis"):
 HMS_JOB_LEASE = env.float("HMS_JOB_LEASE", default=30)
 HMS_JOB_MODULES = env.list("HMS_JOB_MODULES", default=[])
 HMS_WORKER_MAX_MB = env.int("HMS_WORKER_MAX_MB", default=400)
+HMS_MEMORY_LIMIT_MB = env.int("HMS_MEMORY_LIMIT_MB", default=0)
+HMS_WORKER_BEAT = env.float("HMS_WORKER_BEAT", default=15)
 HMS_JOB_DAYS = env.int("HMS_JOB_DAYS", default=30)
 HMS_NOTIFICATION_DAYS = env.int("HMS_NOTIFICATION_DAYS", default=90)
 

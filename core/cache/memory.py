@@ -60,6 +60,13 @@ class Memory:
                 _, dropped = self._entries.popitem(last=False)
                 self.weight -= dropped.weight
 
+    def trim(self, weight: int) -> None:
+        """Down to this many bytes, the longest unused first."""
+        with self._lock:
+            while self._entries and self.weight > weight:
+                _, dropped = self._entries.popitem(last=False)
+                self.weight -= dropped.weight
+
     def clear(self) -> None:
         with self._lock:
             self._entries.clear()

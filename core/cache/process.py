@@ -13,12 +13,14 @@ from core.cache.seen import Heard
 from core.cache.statistics import summed
 from core.cache.store import Cache, LocalLevel
 from core.listening import listener
+from core.memory.trimming import add_trimmer
 from core.redis import RedisLink, link
 from core.tenancy.announcements import CHANNEL
 
 if TYPE_CHECKING:
     from core.cache.shared import SharedLevel
 
+TRIMMED = 4  # to a quarter, when the process is short of memory
 PUBLISH_SECONDS = 5.0  # between two times that a process tells the others its figures
 
 
@@ -70,6 +72,7 @@ def _database() -> str:
 
 generations = Generations(settings.VAR_DIR / "run" / f"cache-generations-{settings.DATABASES['default']['NAME']}")
 memory = Memory(settings.HMS_CACHE_BYTES)
+add_trimmer("core.cache", lambda: memory.weight, lambda: memory.trim(memory.weight // TRIMMED))
 secrecy = Secrecy(_database)
 
 

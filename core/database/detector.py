@@ -20,6 +20,7 @@ from django.db import connections
 
 from core.database.fingerprint import NOT_COUNTED, Fingerprint, fingerprint, text_of
 from core.database.slow import slow_log
+from core.tracing import hooks
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,8 @@ class Detector:
         finally:
             milliseconds = (time.perf_counter() - started) * 1000
             mark = self._note(sql, milliseconds)
+            if hooks.tracing is not None:
+                hooks.tracing.statement(mark.kind, mark.text, milliseconds / 1000, ran=ran)
             if milliseconds >= settings.HMS_SLOW_QUERY_MS > 0:
                 place = f"{self.label()} from {call_site(sys._getframe(1))}"
                 slow_log.note(context["connection"], sql, params, mark, milliseconds, place, ran=ran and not many)

@@ -102,9 +102,9 @@ def _same_disk(one: Path, other: Path) -> bool:
 
 def memory() -> Iterator[Finding]:
     """Is there room for one worker process as large as it may become?"""
-    from core.health.machine import container
+    from core.memory.limits import control_groups
 
-    limit, _ = container()
+    limit = min((one.limit for one in control_groups()), default=0)
     if limit and limit < settings.HMS_WORKER_MAX_MB * MB:
         sentence = (
             f"The limit is {limit // MB} MB, and one worker process may take {settings.HMS_WORKER_MAX_MB} (HMS_WORKER_MAX_MB)."

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from core.health.watched import Answer, Watched, ask_all
 
@@ -29,7 +30,7 @@ class Weight(StrEnum):
 class Unwell(Exception):
     """Raised by a check. The sentence is for operators: never an address, a password or anything of a patient."""
 
-    def __init__(self, sentence: str, status: Status = Status.UNHEALTHY, figures: dict[str, float] | None = None) -> None:
+    def __init__(self, sentence: str, status: Status = Status.UNHEALTHY, figures: dict[str, Any] | None = None) -> None:
         super().__init__(sentence)
         self.sentence, self.status, self.figures = sentence, status, figures or {}
 
@@ -40,7 +41,7 @@ class Found:
 
     status: Status = Status.HEALTHY
     note: str = ""
-    figures: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Finding:
     status: Status
     note: str
     seconds: float
-    figures: dict[str, float]
+    figures: dict[str, Any]
 
 
 def _always() -> bool:
@@ -69,7 +70,7 @@ class Check:
     def __init__(
         self,
         name: str,
-        look: Callable[[], dict[str, float]],
+        look: Callable[[], dict[str, Any]],
         weight: Weight,
         *,
         limit: float = LIMIT,

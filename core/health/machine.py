@@ -4,18 +4,16 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
 from django.conf import settings
 
 from core.audit.draining import spool
 from core.audit.spool import trouble_with
 from core.health.checks import Status, Unwell
+from core.memory.limits import memory_share
 
 DISK = 85.0, 95.0  # percent of a disk in use: degraded, unhealthy
 MEMORY = 90.0, 95.0  # percent of the memory that may be used
 CERTIFICATE = 14.0, 3.0  # days that it is still good for
-CGROUP = Path("/sys/fs/cgroup")
-NO_LIMIT = 1 << 60  # bytes; older kernels write "no limit" as a number beyond this
 
 
 def disk() -> dict[str, float]:
@@ -33,34 +31,12 @@ def _existing(folder: Path) -> Path:
 
 
 def memory() -> dict[str, float]:
-    """Of the container's limit if there is one below the machine's memory, else of the machine's memory."""
-    machine = psutil.virtual_memory()
-    limit, used = container()
-    if limit and limit < machine.total:
-        percent = used / limit * 100
-    else:
-        limit, percent = machine.total, (machine.total - machine.available) / machine.total * 100
-    figures = {"usage_percent": round(percent, 1), "limit_bytes": float(limit)}
-    _judge("The memory", percent, MEMORY, figures)
+    """Of the container's limit if there is one below the machine's memory, else of the machine's memory; or of the limit of the
+    process that is asked, when that is nearer."""
+    share = memory_share()
+    figures = {"usage_percent": round(share.percent, 1), "limit_bytes": float(share.limit)}
+    _judge(f"The memory of the {share.of}", share.percent, MEMORY, figures)
     return figures
-
-
-def container() -> tuple[int, int]:
-    """Limit and use in bytes by control group, version 2 or 1; (0, 0) without a limit. What can be dropped from the page cache at
-    once is not counted as used."""
-    for limit_file, used_file, stat_file, dropped in (
-        ("memory.max", "memory.current", "memory.stat", "inactive_file"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
-    ):
-        try:
-            limit = (CGROUP / limit_file).read_text().strip()
-            used = int((CGROUP / used_file).read_text())
-            stat = dict(line.split() for line in (CGROUP / stat_file).read_text().splitlines())
-        except OSError:
-            continue
-        if limit.isdigit() and int(limit) < NO_LIMIT:
-            return int(limit), max(0, used - int(stat.get(dropped, 0)))
-    return 0, 0
 
 
 def _judge(what: str, percent: float, limits: tuple[float, float], figures: dict[str, float]) -> None:

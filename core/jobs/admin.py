@@ -14,6 +14,7 @@ from core.admin_site import ScopedAdmin, actor_of
 from core.jobs.models import Job
 from core.jobs.services import cancel, requeue
 from core.jobs.statistics import queue_statistics
+from core.workers.selectors import seen_processes
 
 
 @admin.register(Job)
@@ -40,9 +41,11 @@ class JobAdmin(ScopedAdmin):
         return rows if actor.is_platform else rows.filter(in_clinic=actor.clinic_id)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """With how the queues stand above the list."""
-        queues = [one for one in queue_statistics(_whole(request).clinic_id) if one.is_used]
-        return super().changelist_view(request, {**(extra_context or {}), "queues": queues})
+        """With how the queues stand above the list, and for the platform's roles the processes that work on them."""
+        actor = _whole(request)
+        queues = [one for one in queue_statistics(actor.clinic_id) if one.is_used]
+        processes = seen_processes() if actor.is_platform else []
+        return super().changelist_view(request, {**(extra_context or {}), "queues": queues, "processes": processes})
 
     @admin.display(description=gettext_lazy("progress"))
     def done(self, obj: Job) -> str:

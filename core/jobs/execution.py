@@ -29,6 +29,7 @@ from core.jobs.models import Job, State
 from core.jobs.queues import QUEUES
 from core.jobs.telling import Ended, tell_who_began
 from core.tenancy.context import Scope, clinic_scope, entered, platform_scope, unit_of_work
+from core.tracing import hooks
 
 logger = logging.getLogger(__name__)
 
@@ -92,21 +93,14 @@ def execute(job_id: UUID) -> State | None:
     if job is None:
         return None
     began = time.monotonic()
+    told: dict[str, str | int] = {"hms.job_id": str(job.id), "hms.attempt": job.attempt, "hms.request_id": job.request_id}
     with entered(job.scope), bound_contextvars(job_id=str(job.id), job_kind=job.kind):  # on each of its log lines
-        try:
-            kind = kind_of(job.kind)
-        except UnknownKind as error:
-            return _failed(job, None, error)
-        with Attempt(job) as attempt:
-            try:
-                _do(job, kind, attempt)
-            except ClaimLost:
-                logger.warning("Job %s was taken from this worker: nothing of the attempt is saved.", job.id)
-                return None
-            except Exception as error:  # a boundary: whatever a kind raises is the job's failure
-                return _failed(job, kind, error)
-        logger.info("Job %s (%s) succeeded at attempt %d in %.3f s.", job.id, job.kind, job.attempt, time.monotonic() - began)
-    return State.SUCCEEDED
+        with hooks.job(job.kind, **told) as said:
+            state = _tried(job)
+            said.ended(failed=state is not State.SUCCEEDED)
+        if state is State.SUCCEEDED:
+            logger.info("Job %s (%s) succeeded at attempt %d in %.3f s.", job.id, job.kind, job.attempt, time.monotonic() - began)
+    return state
 
 
 def worker_name() -> str:
@@ -124,6 +118,23 @@ def _claimed(job_id: UUID) -> Claimed | None:
         return None
     kind, queue, clinic_id, payload, *others = row
     return Claimed(job_id, claim, kind, queue, clinic_id, json.loads(payload), *others)
+
+
+def _tried(job: Claimed) -> State | None:
+    """The state that the attempt left the job in; None when it was taken from this worker."""
+    try:
+        kind = kind_of(job.kind)
+    except UnknownKind as error:
+        return _failed(job, None, error)
+    with Attempt(job) as attempt:
+        try:
+            _do(job, kind, attempt)
+        except ClaimLost:
+            logger.warning("Job %s was taken from this worker: nothing of the attempt is saved.", job.id)
+            return None
+        except Exception as error:  # a boundary: whatever a kind raises is the job's failure
+            return _failed(job, kind, error)
+    return State.SUCCEEDED
 
 
 def _lease() -> timedelta:

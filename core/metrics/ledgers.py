@@ -1,5 +1,6 @@
 """Figures of the foundation's own tables: jobs, messages, faults."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db import connections
@@ -9,6 +10,7 @@ from core.jobs.statistics import QueueStatistics, queue_statistics
 from core.messaging.models import State
 from core.metrics.sources import Figure, add_source
 from core.tenancy.context import Scope, platform_scope, unit_of_work
+from core.workers.selectors import Seen, seen_processes
 
 JOBS_KEPT = 10.0  # seconds
 JOBS = {  # of core.jobs.statistics: what is said of each queue, in words
@@ -31,11 +33,29 @@ SELECT state, count(*) FROM core_outgoingmessage WHERE created_at > statement_ti
 """
 
 
+type Count = Callable[[list[Seen]], float]
+WORKERS: tuple[tuple[str, str, Count], ...] = (
+    ("processes", "Processes that work on jobs and live.", lambda those: sum(one.is_well for one in those)),
+    (
+        "processes_not_well",
+        "Processes that are silent, or are handed nothing.",
+        lambda those: sum(not one.is_well for one in those),
+    ),
+    ("silent_seconds", "The longest that one has been silent.", lambda those: max(one.silent_s for one in those)),
+    ("resident_bytes", "Their memory.", lambda those: sum(one.resident for one in those)),
+    ("resident_bytes_max", "Memory of the largest.", lambda those: max(one.resident for one in those)),
+    ("jobs_succeeded", "Jobs that those that live have done.", lambda those: sum(one.succeeded for one in those)),
+    ("jobs_failed", "Attempts that failed in those that live.", lambda those: sum(one.failed for one in those)),
+    ("busy_seconds", "Seconds that those that live have spent in jobs.", lambda those: sum(one.busy_s for one in those)),
+)
+
+
 def register() -> None:
     """At start."""
     add_source("jobs", jobs, kept=JOBS_KEPT)
     add_source("messages", messages)
     add_source("faults", faults)
+    add_source("workers", workers, kept=JOBS_KEPT)
 
 
 def jobs() -> list[Figure]:
@@ -79,6 +99,19 @@ def faults() -> list[Figure]:
     return [
         Figure(name, text, ("kind",), {(kind,): found.get(kind, zero)[place] for kind in Fault.Kind.values})
         for place, (name, text) in enumerate(zip(("hms_faults_total", "hms_faults_open"), words, strict=True))
+    ]
+
+
+def workers() -> list[Figure]:
+    """What the processes that work on jobs have last said, by the classes that they serve ("clock" for none). One query."""
+    with unit_of_work(Scope(reason="metrics")):
+        seen = seen_processes()
+    groups: dict[tuple[str, ...], list[Seen]] = {}
+    for one in seen:
+        groups.setdefault(("+".join(one.classes) or "clock",), []).append(one)
+    return [
+        Figure(f"hms_worker_{name}", text, ("classes",), {label: float(count(those)) for label, those in groups.items()})
+        for name, text, count in WORKERS
     ]
 
 

@@ -12,6 +12,7 @@ from core.cache import cache
 from core.database import detector
 from core.database.pool import breaker_statistics, pool_statistics
 from core.listening import listener
+from core.memory.watch import watch_counts
 from core.metrics.instruments import counter, gauge
 from core.outbound.registry import registry as systems
 from core.realtime.hub import hub
@@ -28,6 +29,9 @@ files = gauge("hms_process_open_files", "File descriptors.")
 cpu = counter("hms_process_cpu_seconds", "Processor time.", ("mode",))
 collections = counter("hms_python_gc_collections", "Runs of the garbage collector.", ("generation",))
 uncollectable = counter("hms_python_gc_uncollectable", "Objects that could not be collected.", ("generation",))
+memory_percent = gauge("hms_memory_used_percent", "Of the limit that is nearest to a web process, as it last looked.", highest=True)
+memory_actions = counter("hms_memory_actions", "What web processes did because memory was short.", ("action",))
+memory_freed = counter("hms_memory_freed_bytes", "What caches gave up.")
 
 pool_connections = gauge("hms_pool_connections", "Connections of the pools.", ("alias", "state"))
 pool_queue = gauge("hms_pool_requests_waiting", "Who waits for a connection at this moment.", ("alias",))
@@ -90,6 +94,7 @@ class Publisher:
         """Tell everything now. No query."""
         with self._lock:
             self._runtime()
+            self._memory()
             self._databases()
             self._caches()
             self._live()
@@ -126,6 +131,13 @@ class Publisher:
         for generation, stats in enumerate(gc.get_stats()):
             self._grown(collections, stats["collections"], str(generation))
             self._grown(uncollectable, stats["uncollectable"], str(generation))
+
+    def _memory(self) -> None:
+        counts = watch_counts()
+        memory_percent.set(counts.percent)
+        for action in ("trimmed", "collected", "left"):
+            self._grown(memory_actions, getattr(counts, action), action)
+        self._grown(memory_freed, counts.freed)
 
     def _databases(self) -> None:
         for alias, said in pool_statistics().items():

@@ -22,6 +22,7 @@ from core.outbound.errors import CIRCUIT_OPEN, AddressRefused, OutboundTrouble
 from core.outbound.figures import EndpointFigures, Meter
 from core.outbound.systems import LEAST_CONNECTIONS, System
 from core.outbound.transport import deadline, http_client
+from core.tracing.hooks import outbound
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds before the same endpoint is asked again; doubled, with jitter
@@ -108,8 +109,11 @@ class Client:
         given = self._headers(headers, is_json=json is not None, idempotency_key=idempotency_key)
         until = time.monotonic() + min(total_seconds or self.system.total_seconds, self.system.total_seconds)
         self.budget.earn()
-        with deadline(until):
-            return self._asked(Sent(method.upper(), path, body, given, bool(idempotency_key)), until)
+        with deadline(until), outbound(self.system.name, method.upper()) as said:
+            sent = Sent(method.upper(), path, body, {**said.headers, **given}, bool(idempotency_key))
+            answer = self._asked(sent, until)
+            said.ended(failed=answer.status >= 400, **{"http.response.status_code": answer.status})
+            return answer
 
     def check(self, *, seconds: float = 3.0) -> dict[str, str]:
         """Look at every endpoint at once, by its health path; returns "" or the cause for each. The breakers learn from it."""

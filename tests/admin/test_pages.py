@@ -33,6 +33,7 @@ NOT_REGISTERED = {
     "core.BackupRun": "written by backups and drills alone; core.backup.status tells the newest",
     "core.RateCounter": "counts under keyed digests, gone after an hour",
     "core.ScheduleMark": "moved by the clock; by hand it would begin jobs twice or never",
+    "core.WorkerProcess": "says of itself that it lives; shown above the list of jobs",
     "patients.Anonymisation": "told on the record's page; only the service makes one, and nobody changes one",
     "patients.PatientToken": "keyed hashes that say nothing to a reader",
     "patients.MrnSequence": "a counter; changing it by hand would give numbers out twice",

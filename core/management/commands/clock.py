@@ -1,6 +1,7 @@
 """`manage.py clock`: follows the schedule and hands over what was not taken. `manage.py worker` starts one of its own."""
 
 import signal
+import socket
 import threading
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.core.management.base import BaseCommand
 from core.faults.writing import writer
 from core.jobs.clock import run
 from core.jobs.parents import end_with_parent
+from core.workers.beating import Beats
 
 
 class Command(BaseCommand):
@@ -19,6 +21,9 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         end_with_parent()
+        beats = Beats(f"clock@{socket.gethostname()}", [])
         writer.start()
+        beats.start()
         run(stop)
+        beats.stop()
         writer.stop()

@@ -13,6 +13,7 @@ from core.jobs.queues import QUEUES
 from core.jobs.services import cancel, requeue, requeue_all
 from core.jobs.statistics import queue_statistics
 from core.tenancy.context import Scope, unit_of_work
+from core.workers.selectors import seen_processes
 
 SHOWN = (
     *("id", "kind", "queue", "state", "priority", "in_clinic", "payload", "attempts", "attempts_allowed", "progress", "sentence"),
@@ -37,7 +38,8 @@ class Command(BaseCommand):
         every = actions.add_parser("retry-all", help="Try every dead letter again.")
         every.add_argument("--kind", default="")
         every.add_argument("--queue", choices=QUEUES, default="")
-        actions.add_parser("stats", help="How the queues stand.").add_argument("--json", action="store_true")
+        for name, words in (("stats", "How the queues stand."), ("workers", "The processes that work on jobs.")):
+            actions.add_parser(name, help=words).add_argument("--json", action="store_true")
 
     def _filters(self, parser: CommandParser) -> None:
         parser.add_argument("--kind")
@@ -105,6 +107,17 @@ class Command(BaseCommand):
             counts = (one.waiting, one.later, one.running, one.dead_letters, f"{one.oldest_s:.0f}", one.per_minute)
             waits = (_seconds(one.wait_p50_s), _seconds(one.wait_p95_s), f"{100 * one.failure_rate:.1f}")
             self.stdout.write(f"{one.queue:17}" + "".join(f"{value:>11}" for value in (*counts, *waits)))
+
+    def _workers(self, options: dict[str, Any]) -> None:
+        found = seen_processes()
+        if options["json"]:
+            self._write_json([one.as_dict() for one in found])
+            return
+        for one in found:
+            words = f"{one.condition:13}  {one.silent_s:5.0f} s  {one.megabytes:5} MB  {one.succeeded} done, {one.failed} failed"
+            self.stdout.write(f"{one.label:40}  {one.machine}  {words}  {one.started_at:%Y-%m-%d %H:%M}  {one.version}")
+        if not found:
+            self.stdout.write("There are none.")
 
     def _write_json(self, data: Any) -> None:
         self.stdout.write(json.dumps(data, default=str))

@@ -28,6 +28,7 @@ NEVER_CACHED = {
     "core_onetimecode": "tried once, under a lock",
     "core_outgoingmessage": "hms_app may only add to it",
     "core_job": "workers write to it all the time; read as it is",
+    "core_workerprocess": "workers write to it all the time; read as it is",
     "core_schedulemark": "read and written by the clock alone",
     "core_externalsystem": "the registry of each process reads it every ten seconds",
     "core_domainevent": "read by what sends it, and in the administration",

@@ -17,6 +17,7 @@ from django.utils import timezone
 from core.backup.models import BackupRun
 from core.health import databases, machine, neighbours, work
 from core.health.checks import Status, Unwell
+from core.memory import limits
 from core.outbound.registry import registry
 from tests.factories.databases import another
 from tests.factories.endpoints import Told, endpoints
@@ -41,7 +42,7 @@ def add_job(workers: str, state: str, *, due_seconds_ago: float, began: bool = F
 
 
 def test_nobody_takes_jobs() -> None:
-    assert work.workers() == {}
+    assert work.workers() == {"not_well": 0, "processes": []}
     add_job("urgent", "queued", due_seconds_ago=work.SILENT - 30)
     assert work.workers()["urgent_oldest_seconds"] >= work.SILENT - 30
     add_job("urgent", "retrying", due_seconds_ago=work.SILENT + 30)
@@ -109,7 +110,7 @@ def limited(folder: Path, *, used: int, limit: str, droppable: int = 0) -> None:
 
 
 def test_memory_is_judged_by_the_containers_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "CGROUP", tmp_path)
+    monkeypatch.setattr(limits, "CGROUP", tmp_path)
     limited(tmp_path, used=96, limit="100")
     assert trouble(machine.memory).status is Status.UNHEALTHY
     limited(tmp_path, used=92, limit="100")
@@ -117,7 +118,7 @@ def test_memory_is_judged_by_the_containers_limit(tmp_path: Path, monkeypatch: p
     limited(tmp_path, used=96, limit="100", droppable=50)
     assert machine.memory() == {"usage_percent": 46.0, "limit_bytes": 100.0}
     limited(tmp_path, used=96, limit="max")
-    assert machine.container() == (0, 0)
+    assert list(limits.control_groups()) == []
 
 
 def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
