@@ -17,6 +17,7 @@ from core.idempotency.models import IdempotencyRecord
 from core.jobs.models import Job, ScheduleMark
 from core.keys.models import ClinicKey
 from core.messaging.models import OutgoingMessage, PatientMessage, Suppression
+from core.monitoring.models import Alert, AlertRule, MetricSample
 from core.notifications.models import Notification
 from core.outbound.models import ExternalSystem
 from core.security.limiting.models import RateCounter
@@ -32,6 +33,8 @@ __all__ = [
     "AccessedPatient",
     "AddressBlock",
     "AddressStanding",
+    "Alert",
+    "AlertRule",
     "ApiKey",
     "AuthSession",
     "BackupRun",
@@ -46,6 +49,7 @@ __all__ = [
     "IdempotencyRecord",
     "Job",
     "Membership",
+    "MetricSample",
     "Notification",
     "OneTimeCode",
     "OutgoingMessage",
