@@ -64,6 +64,7 @@ def post_worker_init(worker: Worker) -> None:
     from core.listening import listener
     from core.messaging.courier import courier
     from core.metrics.process import publisher
+    from core.monitoring.watch import start as start_watching
     from core.realtime import process as live
     from core.realtime.hub import hub
     from hms.memory import settle
@@ -75,6 +76,7 @@ def post_worker_init(worker: Worker) -> None:
     courier.start()
     drainer.start()
     publisher.start()
+    start_watching()
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:
@@ -82,8 +84,10 @@ def worker_exit(server: Arbiter, worker: Worker) -> None:
     from core.listening import listener
     from core.messaging.courier import courier
     from core.metrics.process import publisher
+    from core.monitoring.watch import watcher
     from core.realtime import process as live
 
+    watcher.stop()
     publisher.stop()
     courier.stop()
     live.stop()

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.monitoring.series import Minute, counted, percent, quantile
 
-FEWEST = 20  # requests in a rule's time, below which neither their errors nor their slowness say anything
+FEWEST = 20  # requests in a rule's time; below that their errors and their slowness count as none
 HEALTH = "health"
 
 
@@ -49,15 +49,15 @@ def mean(name: str) -> Callable[[Minute], float | None]:
 
 
 def _slow(share: float) -> Callable[[Minute], float | None]:
-    def milliseconds(minutes: Minute) -> float | None:
-        found = quantile(minutes, share) if counted(minutes, "requests") >= FEWEST else None
-        return None if found is None else found * 1000
-
-    return milliseconds
+    return lambda minutes: 1000 * (quantile(minutes, share) or 0.0) if _are_enough(minutes) else 0.0
 
 
 def _errors(minutes: Minute) -> float | None:
-    return percent(minutes, "errors", "requests") if counted(minutes, "requests") >= FEWEST else 0.0
+    return percent(minutes, "errors", "requests") if _are_enough(minutes) else 0.0
+
+
+def _are_enough(minutes: Minute) -> bool:
+    return counted(minutes, "requests") >= FEWEST
 
 
 _METRICS = (
