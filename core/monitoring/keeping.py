@@ -4,6 +4,7 @@ they wait in memory."""
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import connections
 
@@ -34,6 +35,11 @@ THIN_OUT = """
 DELETE FROM core_metricsample WHERE
     (resolution = 1 AND moment < now() - %s * interval '1 second')
     OR (resolution = 15 AND moment < now() - %s * interval '1 second')
+"""
+READ = """
+SELECT series, date_bin(%(step)s * interval '1 minute', moment, 'epoch'), sum(count)::int, sum(total), min(low), max(high)
+FROM core_metricsample WHERE resolution = %(resolution)s AND series = ANY (%(names)s) AND moment >= %(since)s
+AND (%(until)s::timestamptz IS NULL OR moment < %(until)s) GROUP BY 1, 2 ORDER BY 2
 """
 
 
@@ -81,15 +87,20 @@ def quarter_of(moment: datetime) -> datetime:
     return datetime.fromtimestamp(int(moment.timestamp()) // (60 * QUARTER) * 60 * QUARTER, UTC)
 
 
-def samples(names: Sequence[str], since: datetime, *, resolution: int = MINUTE) -> dict[str, dict[datetime, Value]]:
-    """Series -> moment -> value, from `since` on (aware). One query."""
+def samples(
+    names: Sequence[str], since: datetime, *, resolution: int = MINUTE, step: int = 0, until: datetime | None = None
+) -> dict[str, dict[datetime, Value]]:
+    """Series -> moment -> value, from `since` on, before `until` (both aware); with `step`, so many minutes added up. One query."""
     found: dict[str, dict[datetime, Value]] = {name: {} for name in names}
     with connections["default"].cursor() as cursor:
-        cursor.execute(
-            "SELECT series, moment, count, total, low, high FROM core_metricsample "
-            "WHERE resolution = %s AND series = ANY (%s) AND moment >= %s ORDER BY moment",
-            [resolution, list(names), since],
-        )
+        values: dict[str, Any] = {
+            "step": max(step, resolution),
+            "resolution": resolution,
+            "names": list(names),
+            "since": since,
+            "until": until,
+        }
+        cursor.execute(READ, values)
         for series, moment, count, total, low, high in cursor.fetchall():
             found[series][moment] = Value(count, total, low, high)
     return found

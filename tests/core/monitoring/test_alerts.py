@@ -49,8 +49,8 @@ class Server:
         self.now += 60 * minutes
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE core_alert SET raised_at = raised_at - %(gone)s, seen_at = seen_at - %(gone)s, told_at = told_at - %(gone)s",
-                {"gone": timedelta(minutes=minutes)},
+                "UPDATE core_alert SET raised_at = raised_at - %(by)s, seen_at = seen_at - %(by)s, told_at = told_at - %(by)s",
+                {"by": timedelta(minutes=minutes)},
             )
 
 

@@ -1,4 +1,4 @@
-"""A real server that watches itself: its database, broker and workers are away, and people are told by mail and webhook all the same."""
+"""A real server that watches itself: its database or its workers are away, and people are told all the same."""
 
 import hashlib
 import hmac
