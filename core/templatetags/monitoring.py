@@ -5,6 +5,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 from core.health.checks import Status
+from core.monitoring.metrics import HEALTH
 from core.monitoring.models import Alert
 from core.monitoring.words import about, figure
 
@@ -13,9 +14,9 @@ register = template.Library()
 
 @register.filter
 def alert_words(alert: Alert) -> str:
-    """“81.5 %, web-1:8000”, and what was found."""
-    where = about(alert.subject, alert.server)
-    words = figure(alert.rule.metric, alert.value) + (f", {where}" if where else "")
+    """“81.5 %, web-1:8000”, of a check its name; and what was found."""
+    said = [] if alert.rule.metric == HEALTH else [figure(alert.rule.metric, alert.value)]
+    words = ", ".join([*said, *filter(None, [about(alert.subject, alert.server)])])
     return f"{words}: {alert.note}" if alert.note else words
 
 

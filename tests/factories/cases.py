@@ -46,6 +46,7 @@ from core.jobs.services import enqueue
 from core.messaging.models import PatientMessage, Suppression
 from core.notifications.models import Notification
 from core.notifications.writing import notify
+from core.monitoring.models import Alert, AlertRule
 from core.outbound.models import ExternalSystem
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.context import clinic_scope
@@ -327,7 +328,13 @@ def _external_system(place: Place) -> ExternalSystem:
     return ExternalSystem.objects.create(name="lab", kind="lab", endpoints=["https://lab.example.org/api"])
 
 
+def _alert(place: Place) -> Alert:
+    rule = AlertRule.objects.get(name="cpu")
+    return Alert.objects.create(rule=rule, server="web-1:8000", severity=rule.severity, value=85, worst=90)
+
+
 MAKERS: dict[Any, Callable[[Place], Any]] = {
+    Alert: _alert,
     AddressBlock: _block,
     AddressStanding: _standing,
     BreakGlass: _break_glass,
