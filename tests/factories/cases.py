@@ -44,9 +44,9 @@ from core.history.sealing import FIRST, Block, Chain, write
 from core.jobs.models import Job
 from core.jobs.services import enqueue
 from core.messaging.models import PatientMessage, Suppression
+from core.monitoring.models import Alert, AlertRule
 from core.notifications.models import Notification
 from core.notifications.writing import notify
-from core.monitoring.models import Alert, AlertRule
 from core.outbound.models import ExternalSystem
 from core.security.models import AddressBlock, AddressStanding, SecurityEvent
 from core.tenancy.context import clinic_scope

@@ -73,7 +73,7 @@ def test_a_chart_is_drawn_with_its_gaps() -> None:
     svg = Chart("Load <b>", "%", moments, [Line("all", [1, 2, None, 4, None, 3])], most=10).svg
     tree = ElementTree.fromstring(svg)  # noqa: S314  (our own)
     assert len(tree.findall("polyline")) == 1 and len(tree.findall("circle")) == 2
-    assert "Load <b>. all: now 3 %, highest 4 %." == tree.attrib["aria-label"]
+    assert tree.attrib["aria-label"] == "Load <b>. all: now 3 %, highest 4 %."
     assert "style" not in svg
     empty = Chart("Nothing", "", moments, [Line("all", [None] * 6)])
     assert empty.is_empty and ElementTree.fromstring(empty.svg).findall("polyline") == []  # noqa: S314
