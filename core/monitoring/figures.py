@@ -61,7 +61,7 @@ def _within(share: float) -> Make:
 def _by_request(name: str, *, times: float = 1.0) -> Make:
     def each(values: Minute, minutes: int) -> float | None:
         requests = counted(values, "requests")
-        return times * counted(values, name) / requests if requests else None
+        return times * values[name].total / requests if requests and name in values else None
 
     return each
 

@@ -117,7 +117,7 @@ class Ledger:
 def _raise(new: Sequence[Standing], now: float) -> None:
     rows = [
         (
-            new_id(), one.rule.name, one.subject, one.server, one.rule.severity, one.value, one.worst, one.note[:300],
+            new_id(), one.rule.name, one.subject, one.server, one.rule.severity, float(one.value), float(one.worst), one.note[:300],
             now - one.raised, None if one.told is None else now - one.told, None if one.resolved is None else now - one.resolved,
         )
         for one in new
@@ -133,7 +133,7 @@ def _resolved(ids: list[UUID]) -> dict[UUID, bool]:
 
 def _seen(pairs: Sequence[tuple[Standing, Row]]) -> None:
     if pairs:
-        rows = [(row.id, one.value, one.worst, one.note[:300], one.rule.severity) for one, row in pairs]
+        rows = [(row.id, float(one.value), float(one.worst), one.note[:300], one.rule.severity) for one, row in pairs]
         _change(SEEN, [list(column) for column in zip(*rows, strict=True)])
 
 

@@ -36,7 +36,7 @@ class Reader:
         psutil.cpu_percent()  # of the time until it is asked again
 
     def minute(self, moment: datetime, findings: Iterable[Finding]) -> Sampled:
-        """The minute that is over at `moment` (aware). Tens of milliseconds of processor time, and the queries of the sources."""
+        """The minute that is over at `moment` (aware). One reading of all counts, and the queries of the sources."""
         totals, now = counters()
         values = {name: Value.of(seen) for name, seen in (_machine(findings) | now | _asked()).items()}
         if self._before is not None:

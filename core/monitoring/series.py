@@ -51,6 +51,7 @@ class Value:
 
     @classmethod
     def of(cls, seen: float) -> "Value":
+        seen = float(seen)
         return cls(1, seen, seen, seen)
 
     def __add__(self, other: "Value") -> "Value":

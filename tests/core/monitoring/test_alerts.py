@@ -175,6 +175,21 @@ def test_while_the_table_is_away_people_are_told_and_it_is_written_later() -> No
     assert server.turn(False) == ["resolved cpu"]
 
 
+def test_many_at_once_in_every_state() -> None:
+    server = Server()
+    server.sees(True, 85)
+    server.board.without_table()
+    server.sees(True, 2, rule=UNHEALTHY, subject="broker")
+    server.sees(True, 2, rule=UNHEALTHY, subject="cache")
+    server.board.without_table()
+    server.sees(False, 0, rule=UNHEALTHY, subject="cache")
+    server.sees(True, 2, rule=UNHEALTHY, subject="events")
+    assert sorted(server.writes()) == [
+        *("raised cpu by the bell", "raised unhealthy", "raised unhealthy by the bell", "resolved unhealthy")
+    ]
+    assert {one.subject: one.is_open for one in Alert.objects.all()} == {"": True, "broker": True, "cache": False, "events": True}
+
+
 def test_what_came_and_went_while_the_table_was_away() -> None:
     server = Server()
     server.sees(True)

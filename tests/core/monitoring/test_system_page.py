@@ -97,14 +97,15 @@ def test_operators_see_the_page(open_system: Any, world: World) -> None:
         assert answer.status_code == 200
         for words in ("83.4 %, web-1:8000", "203.0.113.7", "A forecast needs samples of a day", "core_metricsample", "12 a minute"):
             assert words in text, words
-        assert text.count("<svg") == 2
+        assert text.count('<svg class="hms-chart"') == 2
     assert open_system(world.platform[Role.SUPER_ADMIN], "30d").context["overview"].period.name == "30d"
     assert open_system(world.platform[Role.SUPER_ADMIN], "nonsense").context["overview"].period.name == "1h"
 
 
 def test_nobody_else_does(open_system: Any, world: World) -> None:
+    """A doctor is sent away at the door, like from every page of the administration."""
     others = [world.platform[Role.SUPPORT], world.riverside.users[Role.CLINIC_ADMIN], world.riverside.users[Role.DOCTOR]]
-    assert [open_system(user).status_code for user in others] == [403, 403, 403]
+    assert [open_system(user).status_code for user in others] == [403, 403, 302]
 
 
 def test_the_report_says_the_same() -> None:
