@@ -99,7 +99,7 @@ class HMSAdminSite(admin.AdminSite):
         return TemplateResponse(request, "admin/message_preview.html", context)
 
     def system(self, request: HttpRequest) -> HttpResponse:
-        """How HMS stands: alerts, health, charts, what is slow. For operators. Seven queries, and those of the health checks."""
+        """How HMS stands: alerts, health, charts, what is slow. For operators. Four queries, and what is asked in threads."""
         if not actor_of(request).can("alert", "change"):
             raise PermissionDenied
         period = PERIODS.get(request.GET.get("period", ""), PERIODS["1h"])

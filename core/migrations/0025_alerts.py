@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                 ('metric', models.CharField(choices=core.monitoring.metrics.metric_choices, max_length=40, verbose_name='metric')),
                 ('subject', models.CharField(blank=True, help_text='The name of one check. Empty: all.', max_length=60, verbose_name='only')),
                 ('comparison', models.CharField(choices=[('at_least', 'at least'), ('at_most', 'at most'), ('is', 'exactly')], max_length=10, verbose_name='comparison')),
-                ('threshold', models.FloatField(verbose_name='threshold')),
+                ('threshold', models.FloatField(help_text='Of a check 1 is degraded, 2 is unhealthy.', verbose_name='threshold')),
                 ('seconds', models.PositiveIntegerField(help_text='It has to hold so long, at most an hour.', validators=[django.core.validators.MaxValueValidator(3600)], verbose_name='for (seconds)')),
                 ('severity', models.CharField(choices=[('warning', 'Warning'), ('critical', 'Critical')], max_length=10, verbose_name='severity')),
                 ('quiet_minutes', models.PositiveIntegerField(help_text='Nobody is told of the same again within that time.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(10080)], verbose_name='quiet (minutes)')),

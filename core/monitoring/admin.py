@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy
 
 from core.admin_site import ReasonActionForm, ScopedAdmin, ServiceForm, actor_of
 from core.monitoring.models import Alert, AlertRule
-from core.monitoring.services import acknowledge, create_rule, update_rule
-from core.monitoring.words import figure
+from core.monitoring.services import acknowledge, create_rule, rule_of, update_rule
+from core.monitoring.words import condition, figure
 
 
 class AlertRuleForm(ServiceForm):
@@ -29,12 +29,16 @@ class AlertRuleAdmin(ScopedAdmin):
 
     resource = "alert"
     form = AlertRuleForm
-    list_display = ("name", "metric", "subject", "comparison", "threshold", "seconds", "severity", "quiet_minutes", "is_active")
+    list_display = ("name", "when", "subject", "severity", "quiet_minutes", "is_active")
     list_filter = ("severity", "is_active")
     search_fields = ("name", "metric", "subject")
     ordering = ("name",)
     exclude = ("updated_at",)
     readonly_fields = ("updated_at",)
+
+    @admin.display(description=gettext_lazy("when"))
+    def when(self, obj: AlertRule) -> str:
+        return condition(rule_of(obj))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """What a rule is about stays: its alerts would tell of something else."""
@@ -49,7 +53,7 @@ class AlertAdmin(ScopedAdmin):
     read_only = True
     action_form = ReasonActionForm
     list_display = ("raised_at", "rule", "subject", "server", "severity", "now", "resolved_at", "acknowledged_by", "note")
-    list_filter = ("severity", "raised_at", "resolved_at", "rule")
+    list_filter = ("severity", "raised_at", ("resolved_at", admin.EmptyFieldListFilter), "rule")
     list_select_related = ("rule", "acknowledged_by")
     search_fields = ("subject", "server")
     ordering = ("-raised_at",)

@@ -61,7 +61,7 @@ def _are_enough(minutes: Minute) -> bool:
 
 
 _METRICS = (
-    Metric(HEALTH, _("Health of a check (1 degraded, 2 unhealthy)"), "", lambda minutes: None),
+    Metric(HEALTH, _("A check is"), "", lambda minutes: None),
     Metric("cpu_percent", _("Processor"), "%", mean("cpu_percent")),
     Metric("memory_percent", _("Memory"), "%", mean("memory_percent")),
     Metric("disk_percent", _("Disk"), "%", mean("disk_percent")),

@@ -51,7 +51,7 @@ class AlertRule(models.Model):
     metric = models.CharField(_("metric"), max_length=40, choices=metric_choices)
     subject = models.CharField(_("only"), max_length=60, blank=True, help_text=_("The name of one check. Empty: all."))
     comparison = models.CharField(_("comparison"), max_length=10, choices=Comparison)
-    threshold = models.FloatField(_("threshold"))
+    threshold = models.FloatField(_("threshold"), help_text=_("Of a check 1 is degraded, 2 is unhealthy."))
     seconds = models.PositiveIntegerField(
         _("for (seconds)"), validators=[MaxValueValidator(3600)], help_text=_("It has to hold so long, at most an hour.")
     )

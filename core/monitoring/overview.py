@@ -13,6 +13,7 @@ from core.cache import process as cache_process
 from core.database import detector
 from core.database.slow import Slow, slow_log
 from core.health.checks import Finding, Status, checks, look, status_of
+from core.health.watched import Watched
 from core.jobs.statistics import QueueStatistics, queue_statistics
 from core.metrics.instruments import registry_to_read
 from core.monitoring.charts import Chart
@@ -20,6 +21,7 @@ from core.monitoring.figures import Forecast, Period, charts, forecast
 from core.monitoring.models import Alert
 from core.monitoring.reading import FAILED
 from core.security.models import AddressBlock
+from core.tenancy.context import Scope, unit_of_work
 
 MOST = 15  # rows of a list
 MOST_ALERTS = 50
@@ -78,10 +80,29 @@ class Overview:
     tables: Sequence[tuple[str, int]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Ledgers:
+    """What takes the database longest to say."""
+
+    queues: Sequence[QueueStatistics] = ()
+    tables: Sequence[tuple[str, int]] = ()
+
+
+def _ledgers() -> Ledgers:
+    """Three queries, in a thread of their own."""
+    with unit_of_work(Scope(reason="system page")):
+        return Ledgers([one for one in queue_statistics() if one.is_used], _largest_tables())
+
+
+_known: Watched[Ledgers] = Watched("system-page", _ledgers, limit=3.0, kept=10.0)
+
+
 def overview(period: Period, now: datetime | None = None) -> Overview:
-    """All of it. Seven queries, those of the checks, and the time that the slowest check takes."""
+    """All of it. Four queries; those of the checks, and of queues and tables at most every ten seconds, in threads of their own."""
     at = now or timezone.now()
+    _known.begin()
     findings = look(checks())
+    ledgers = _known.answer().value or Ledgers()
     families, processes = cache_process.figures()
     repetitions = sorted(detector.statistics.snapshot()["repetitions"], key=lambda one: -one["statements"])
     blocks = AddressBlock.objects.filter(lifted_at=None, until__gt=at).order_by("-made_at")
@@ -97,10 +118,10 @@ def overview(period: Period, now: datetime | None = None) -> Overview:
         repetitions=repetitions[:MOST],
         processes=processes,
         families=[(name, with_percent(figures)) for name, figures in families.items()],
-        queues=[one for one in queue_statistics() if one.is_used],
+        queues=ledgers.queues,
         blocks=list(blocks[:MOST]),
         forecast=forecast(at),
-        tables=_largest_tables(),
+        tables=ledgers.tables,
     )
 
 

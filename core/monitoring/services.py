@@ -1,6 +1,7 @@
 """What operators do about alerts: change the rules, and say that they know of an alert."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from django.utils.translation import gettext as _
 from core.accounts.actor import Actor
 from core.errors import Conflict, NotFound
 from core.health.checks import checks
-from core.monitoring.metrics import HEALTH
+from core.monitoring.metrics import HEALTH, Rule
 from core.monitoring.models import Alert, AlertRule
 from core.validators import Problems
 from core.validators.problems import details_of
@@ -52,6 +53,11 @@ def acknowledge(*, actor: Actor, alert_id: UUID, note: str = "") -> Alert:
     alert.acknowledged_at, alert.acknowledged_by_id = timezone.now(), actor.user_id
     alert.save(update_fields=["acknowledged_at", "acknowledged_by", "acknowledgement"])
     return alert
+
+
+def rule_of(row: AlertRule) -> Rule:
+    """As it is worked with."""
+    return Rule(**{one.name: getattr(row, one.name) for one in fields(Rule)})
 
 
 def _saved(rule: AlertRule, given: Mapping[str, Any]) -> AlertRule:
