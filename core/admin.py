@@ -28,6 +28,7 @@ from core.faults import admin as faults_admin  # noqa: F401  (registers its own)
 from core.history import admin as history_admin  # noqa: F401  (registers its own)
 from core.jobs import admin as jobs_admin  # noqa: F401  (registers its own)
 from core.jobs.services import enqueue
+from core.monitoring import admin as monitoring_admin  # noqa: F401  (registers its own)
 from core.outbound import admin as outbound_admin  # noqa: F401  (registers its own)
 from core.security import admin as security_admin  # noqa: F401  (registers its own)
 from core.tenancy.models import Clinic

@@ -27,6 +27,8 @@ from core.errors import DomainError
 from core.forms import ReferenceSelect, TypedText, problem_of
 from core.messaging.catalogue import TemplateWrong, languages_of, render, template_of, templates
 from core.messaging.models import Channel
+from core.monitoring.figures import PERIODS
+from core.monitoring.overview import overview
 from core.pages.views import sign_out
 from core.tenancy.models import Clinic
 
@@ -60,6 +62,7 @@ class HMSAdminSite(admin.AdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         context = super().each_context(request)
+        context["operates"] = context["has_permission"] and actor_of(request).can("alert", "change")
         context["switchable_clinics"] = _switchable(request) if context["has_permission"] else []
         return context
 
@@ -67,9 +70,10 @@ class HMSAdminSite(admin.AdminSite):
         matrix = path("permission-matrix/", self.admin_view(self.permission_matrix), name="permission-matrix")
         figures = path("cache/", self.admin_view(self.cache_figures), name="cache")
         words = path("message-templates/", self.admin_view(self.message_templates), name="message-templates")
+        system = path("system/", self.admin_view(self.system), name="system")
         one = "message-templates/<slug:name>/<slug:language>/<slug:channel>/"
         preview = path(one, self.admin_view(self.message_preview), name="message-preview")
-        return [matrix, figures, words, preview, *super().get_urls()]
+        return [matrix, figures, system, words, preview, *super().get_urls()]
 
     def message_templates(self, request: HttpRequest) -> HttpResponse:
         """What HMS writes to patients, by template, language and channel. No query."""
@@ -93,6 +97,15 @@ class HMSAdminSite(admin.AdminSite):
             "characters": len(content.text),
         }
         return TemplateResponse(request, "admin/message_preview.html", context)
+
+    def system(self, request: HttpRequest) -> HttpResponse:
+        """How HMS stands: alerts, health, charts, what is slow. For operators. Four queries, and what is asked in threads."""
+        if not actor_of(request).can("alert", "change"):
+            raise PermissionDenied
+        period = PERIODS.get(request.GET.get("period", ""), PERIODS["1h"])
+        found = overview(period)
+        context = {**self.each_context(request), "title": _("System"), "overview": found, "periods": PERIODS.values()}
+        return TemplateResponse(request, "admin/system.html", context)
 
     def cache_figures(self, request: HttpRequest) -> HttpResponse:
         """What the cache did, by family of keys: counts that say nothing of anybody. No query."""

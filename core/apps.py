@@ -29,6 +29,7 @@ class CoreConfig(AppConfig):
         from core.health import everything
         from core.messaging.progress import when_refused
         from core.metrics import ledgers
+        from core.monitoring import installation
         from core.notifications import causes
         from core.tenancy.units import after_commit
         from core.webhooks.waking import note_event
@@ -37,6 +38,7 @@ class CoreConfig(AppConfig):
         operations.register()
         everything.register_all()
         ledgers.register()
+        installation.register()
         autodiscover_modules("tasks")
         for module in settings.HMS_JOB_MODULES:
             import_module(module)
@@ -74,6 +76,7 @@ def _keep_for_a_time() -> None:
     from core.drafts.services import KEPT_FOR as DRAFTS_KEPT_FOR
     from core.idempotency.middleware import KEPT_FOR as ANSWERS_KEPT_FOR
     from core.jobs.forgetting import succeeded_often
+    from core.monitoring.keeping import QUARTERS_KEPT
     from core.security.blocking import KNOWN_FOR
     from core.workers.selectors import FORGOTTEN
 
@@ -91,6 +94,8 @@ def _keep_for_a_time() -> None:
     keep_for("core_fault", "last_seen", lambda: timedelta(days=settings.HMS_FAULT_DAYS))
     keep_for("core_workerprocess", "beat_at", lambda: FORGOTTEN)
     keep_for("core_backuprun", "finished_at", lambda: timedelta(days=400))
+    keep_for("core_alert", "resolved_at", lambda: timedelta(days=400))
+    keep_for("core_metricsample", "moment", lambda: QUARTERS_KEPT)
     keep_for("core_domainevent", "at", lambda: timedelta(days=settings.HMS_EVENT_DAYS))
     keep_for("core_webhookdelivery", "created_at", lambda: timedelta(days=settings.HMS_EVENT_DAYS))
     keep_for("django_session", "expire_date", timedelta)

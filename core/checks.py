@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ValidationError
 
 from core.accounts.token_keys import TOKEN_KEY, TOKEN_KEY_BYTES
 from core.audit.draining import spool
@@ -20,9 +21,10 @@ from core.backup.stores import store_at
 from core.cdn.providers import PROVIDERS
 from core.health.access import SHORTEST, networks
 from core.logs import STYLES
-from core.outbound.addresses import Guard
+from core.outbound.addresses import ANYTHING, Guard
 from core.outbound.registry import Malformed, from_environment
 from core.security.limiting.rates import RATE_VARIABLES, NotARate, rate_of
+from core.validators.emails import clean_email
 
 VARIABLES = {
     "hms_app": "DATABASE_URL",
@@ -254,6 +256,29 @@ def logs_are_well_formed(**_: Any) -> list[CheckMessage]:
     if settings.HMS_FAULT_DAYS < 1:
         found.append(Error("HMS_FAULT_DAYS is less than a day.", id="hms.E086"))
     return found
+
+
+@register(Tags.security)
+def alerts_are_well_formed(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if not all(_is_address(one) for one in settings.HMS_OPERATORS):
+        found.append(Error("HMS_OPERATORS holds what is no address.", hint="ops@example.org,on-call@example.org", id="hms.E080"))
+    if settings.HMS_ALERT_WEBHOOK_URL:
+        try:
+            ANYTHING.checked_url(settings.HMS_ALERT_WEBHOOK_URL)
+        except ValueError:
+            found.append(Error("HMS_ALERT_WEBHOOK_URL is no address that can be called.", id="hms.E081"))
+        if len(settings.HMS_ALERT_WEBHOOK_SECRET) < SHORTEST:
+            hint = f"Take {SHORTEST} random characters or more: without it nobody can tell that an alert is HMS's."
+            found.append(Error("HMS_ALERT_WEBHOOK_SECRET is not set or too short.", hint=hint, id="hms.E082"))
+    return found
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(clean_email(text))
+    except ValidationError:
+        return False
 
 
 @register(Tags.security, deploy=True)

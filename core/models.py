@@ -18,6 +18,7 @@ from core.idempotency.models import IdempotencyRecord
 from core.jobs.models import Job, ScheduleMark
 from core.keys.models import ClinicKey
 from core.messaging.models import OutgoingMessage, PatientMessage, Suppression
+from core.monitoring.models import Alert, AlertRule, MetricSample
 from core.notifications.models import Notification
 from core.outbound.models import ExternalSystem
 from core.security.limiting.models import RateCounter
@@ -34,6 +35,8 @@ __all__ = [
     "AccessedPatient",
     "AddressBlock",
     "AddressStanding",
+    "Alert",
+    "AlertRule",
     "ApiKey",
     "AuthSession",
     "BackupRun",
@@ -49,6 +52,7 @@ __all__ = [
     "IdempotencyRecord",
     "Job",
     "Membership",
+    "MetricSample",
     "Notification",
     "OneTimeCode",
     "OutgoingMessage",

@@ -84,6 +84,7 @@ def post_worker_init(worker: Worker) -> None:
     from core.listening import listener
     from core.messaging.courier import courier
     from core.metrics.process import publisher
+    from core.monitoring.watch import start as start_watching
     from core.realtime import process as live
     from core.realtime.hub import hub
     from hms.memory import settle, watch_web
@@ -101,6 +102,7 @@ def post_worker_init(worker: Worker) -> None:
     drainer.start()
     publisher.start()
     writer.start()
+    start_watching()
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:
@@ -111,6 +113,7 @@ def worker_exit(server: Arbiter, worker: Worker) -> None:
     from core.listening import listener
     from core.messaging.courier import courier
     from core.metrics.process import publisher
+    from core.monitoring.watch import watcher
     from core.realtime import process as live
 
     writer.stop()
@@ -118,6 +121,7 @@ def worker_exit(server: Arbiter, worker: Worker) -> None:
         from core.tracing import sending
 
         sending.end()
+    watcher.stop()
     publisher.stop()
     courier.stop()
     live.stop()

@@ -416,6 +416,10 @@ HMS_MONITORING_TOKEN = env.str("HMS_MONITORING_TOKEN", default="")
 HMS_METRICS_ALLOW = env.list("HMS_METRICS_ALLOW", default=[])
 HMS_CERTIFICATE = env.str("HMS_CERTIFICATE", default="")
 HMS_BACKUP_HOURS = env.float("HMS_BACKUP_HOURS", default=26)
+HMS_ALERTS = env.bool("HMS_ALERTS", default=True)
+HMS_OPERATORS = env.list("HMS_OPERATORS", default=[])
+HMS_ALERT_WEBHOOK_URL = env.str("HMS_ALERT_WEBHOOK_URL", default="")
+HMS_ALERT_WEBHOOK_SECRET = env.str("HMS_ALERT_WEBHOOK_SECRET", default="")
 
 # --- Rate limits (docs/operators.md, "Rate limits") --------------------------------------------------------------------
 HMS_RATE_ANON = env.str("HMS_RATE_ANON", default="60/m,1000/h")

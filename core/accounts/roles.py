@@ -55,6 +55,12 @@ MATRIX: dict[str, dict[str, frozenset[Role]]] = {
         "create": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN}),
         "change": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN}),
     },
+    "alert": {
+        "view": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN, Role.SUPPORT}),
+        "create": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN}),
+        "change": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN}),
+        "acknowledge": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN}),
+    },
     "job": {"view": _operators | {Role.SUPPORT}, "cancel": _operators, "retry": _operators},
     "external_system": {
         "view": frozenset({Role.SUPER_ADMIN, Role.SYSTEM_ADMIN, Role.SUPPORT}),

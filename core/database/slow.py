@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -17,6 +18,18 @@ logger = logging.getLogger(__name__)
 
 MOST_A_MINUTE = 10  # lines of one process; and one for each statement
 MINUTE = 60.0
+MOST_KEPT = 200  # statements that a process remembers
+
+
+@dataclass(slots=True)
+class Slow:
+    """A statement that was slow, without any value: how often, for how long in all and at most (ms), and where it was last sent."""
+
+    text: str
+    place: str
+    count: int = 0
+    milliseconds: float = 0.0
+    longest: float = 0.0
 
 
 class SlowLog:
@@ -26,6 +39,7 @@ class SlowLog:
         self._clock = clock
         self._lock = threading.Lock()
         self._written: dict[str, float] = {}  # when each statement was last written, within the last minute
+        self._slowest: dict[str, Slow] = {}
         self.slow = 0
         self.unwritten = 0
 
@@ -36,10 +50,23 @@ class SlowLog:
 
         Costs the planning of the statement once more, at most ten times a minute.
         """
+        self._remember(mark, milliseconds, place)
         if not self._admitted(mark):
             return
         plan = self._plan(connection, sql, params) if ran and mark.kind in EXPLAINABLE else "it did not end" if not ran else "none"
         logger.warning("Slow statement %s: %.0f ms, %s: %s; plan: %s", mark.digest, milliseconds, place, mark.text, plan)
+
+    def _remember(self, mark: Fingerprint, milliseconds: float, place: str) -> None:
+        with self._lock:
+            if mark.digest in self._slowest or len(self._slowest) < MOST_KEPT:
+                one = self._slowest.setdefault(mark.digest, Slow(mark.text, place))
+                one.place, one.count, one.milliseconds = place, one.count + 1, one.milliseconds + milliseconds
+                one.longest = max(one.longest, milliseconds)
+
+    def slowest(self, most: int) -> list[Slow]:
+        """Of this process since it began, what took most time first."""
+        with self._lock:
+            return [replace(one) for one in sorted(self._slowest.values(), key=lambda one: -one.milliseconds)[:most]]
 
     def _admitted(self, mark: Fingerprint) -> bool:
         with self._lock:

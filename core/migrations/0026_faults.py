@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('core', '0024_positions'),
+        ('core', '0025_alerts'),
     ]
 
     operations = [

@@ -27,6 +27,7 @@ def register() -> None:
     register_notification(NotificationKind("job_failed", _failed, "alert", "bad", _dashboard))
     register_notification(NotificationKind("webhook_off", _off, "alert", "warn", _webhook))
     register_notification(NotificationKind("gateway_refuses", _refuses, "alert", "bad"))
+    register_notification(NotificationKind("alert", _alert, "alert", "bad", _alerts))
 
 
 def tell_of_webhook(endpoint: "WebhookEndpoint") -> None:
@@ -75,3 +76,11 @@ def _webhook(notification: Notification, actor: Actor) -> str:
 def _refuses(details: Details) -> str:
     names = ", ".join(str(Channel(name).label) for name in str(details["channels"]).split("-") if name in Channel.values)
     return _("A message to a patient could not be sent. Refused by: %(channels)s") % {"channels": names}
+
+
+def _alert(details: Details) -> str:
+    return _("Alert: %(rule)s") % {"rule": details["rule"]}
+
+
+def _alerts(notification: Notification, actor: Actor) -> str:
+    return reverse("admin:core_alert_changelist") if actor.can("alert", "view") else ""

@@ -24,12 +24,26 @@ def notify(
     `details` are ids, numbers, codes and dates, never a name: NotAPayload is raised for others, UnknownNotification for a kind
     that nobody registers. With `once`, a code, who has not read the last one of this kind and code is not told again.
     """
+    clinic_id = clinic.pk if isinstance(clinic, Clinic) else clinic
+    notify_in([clinic_id], people, kind, about=about, details=details, once=once)
+
+
+def notify_in(
+    clinics: Iterable[UUID],
+    people: Iterable[UUID],
+    kind: str,
+    *,
+    about: UUID | None = None,
+    details: Mapping[str, Any] | None = None,
+    once: str = "",
+) -> None:
+    """The same in each of several clinics. Across clinics, one statement."""
     stored = checked(details or {})
     checked({"once": once or None})
     notification_kind(kind)
-    clinic_id = clinic.pk if isinstance(clinic, Clinic) else clinic
     rows = [
         Notification(clinic_id=clinic_id, user_id=person, kind=kind, about_id=about, details=stored, once=once)
+        for clinic_id in sorted(set(clinics))
         for person in sorted(set(people))
     ]
     if rows:

@@ -30,6 +30,7 @@ NOT_REGISTERED = {
     "core.BreakGlass": "read and judged on the oversight pages, never written by hand",
     "core.PatientMessage": "read on the patient's page, moved on by hms_platform alone",
     "core.Suppression": "digests that say nothing to a reader; told and lifted on the patient's page",
+    "core.MetricSample": "figures of minutes; the system page draws them",
     "core.BackupRun": "written by backups and drills alone; core.backup.status tells the newest",
     "core.RateCounter": "counts under keyed digests, gone after an hour",
     "core.ScheduleMark": "moved by the clock; by hand it would begin jobs twice or never",

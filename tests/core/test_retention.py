@@ -24,6 +24,7 @@ STAYS = {
     "django_content_type": "grows with the models alone",
     "django_admin_log": "what administrators did is kept as evidence",
     "core_externalsystem": "made by administrators",
+    "core_alertrule": "made with the tables and by operators; alerts point at them",
     "core_schedulemark": "one row for each entry of the schedule and zone",
     "hms_demostate": "one row",
 }

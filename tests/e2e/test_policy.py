@@ -54,7 +54,7 @@ def test_the_administration_is_walked_and_nothing_is_refused(model: Any, page_as
 
 def test_its_own_pages_too(page_as: Callable[..., Page]) -> None:
     page = page_as(OPERATOR)
-    for name in ("index", "permission-matrix", "cache"):
+    for name in ("index", "permission-matrix", "cache", "system"):
         page.goto(reverse(f"admin:{name}"))
 
 

@@ -45,6 +45,7 @@ from core.history.sealing import FIRST, Block, Chain, write
 from core.jobs.models import Job
 from core.jobs.services import enqueue
 from core.messaging.models import PatientMessage, Suppression
+from core.monitoring.models import Alert, AlertRule
 from core.notifications.models import Notification
 from core.notifications.writing import notify
 from core.outbound.models import ExternalSystem
@@ -335,7 +336,13 @@ def _external_system(place: Place) -> ExternalSystem:
     return ExternalSystem.objects.create(name="lab", kind="lab", endpoints=["https://lab.example.org/api"])
 
 
+def _alert(place: Place) -> Alert:
+    rule = AlertRule.objects.get(name="cpu")
+    return Alert.objects.create(rule=rule, server="web-1:8000", severity=rule.severity, value=85, worst=90)
+
+
 MAKERS: dict[Any, Callable[[Place], Any]] = {
+    Alert: _alert,
     AddressBlock: _block,
     AddressStanding: _standing,
     BreakGlass: _break_glass,

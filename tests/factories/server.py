@@ -78,7 +78,8 @@ def serving(
 
     `seed` is a function of some module of the tests (it runs in the server's environment, not in ours); `commands` are
     arguments of manage.py, such as `[["seed_demo"]]`, run before it; `variables` are added to the environment; `static`
-    collects the static files, which only pages need; `host` is how browsers call it (passkeys need `localhost`).
+    collects the static files, which only pages need; `host` is how browsers call it (passkeys need `localhost`). It watches nothing
+    unless `variables` say so.
     At the end none of its patients may stand in what the server has written.
     """
     port, database = _free_port(), _own(name)
@@ -87,6 +88,7 @@ def serving(
         "HMS_BIND": "127.0.0.1",
         "HMS_BASE_URL": f"http://{host}:{port}",
         "DJANGO_SETTINGS_MODULE": "hms.settings",
+        "HMS_ALERTS": "0",
     }  # fmt: skip
     environment |= variables or {}
     log = Path(tempfile.mkdtemp(prefix="hms-server-")) / "log"

@@ -163,7 +163,7 @@ def test_every_part_is_told(riverside: Place) -> None:
     publisher.publish()
     found = set(read())
     assert set(EVERY_PART.split()) <= found
-    up = {"jobs": 1, "messages": 1, "faults": 1, "workers": 1, "day": 1}
+    up = {"jobs": 1, "messages": 1, "faults": 1, "workers": 1, "day": 1, "installation": 1}
     assert {one.labels["source"]: one.value for one in read()["hms_source_up"]} == up
 
 
@@ -174,7 +174,7 @@ def test_a_source_in_trouble_is_left_out_and_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sources._sources, "day", Watched("day", ask, limit=5, kept=0))
     found = read()
     assert "hms_visits_today" not in found
-    up = {"jobs": 1, "messages": 1, "faults": 1, "workers": 1, "day": 0}
+    up = {"jobs": 1, "messages": 1, "faults": 1, "workers": 1, "day": 0, "installation": 1}
     assert {one.labels["source"]: one.value for one in found["hms_source_up"]} == up
 
 

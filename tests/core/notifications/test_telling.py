@@ -47,6 +47,7 @@ DETAILS = {
     "job_done": {"kind": "keys.follow_marks"},
     "job_failed": {"kind": "keys.follow_marks"},
     "webhook_off": {},
+    "alert": {"rule": "database-away", "severity": "critical"},
 }
 
 
