@@ -46,8 +46,9 @@ def looks(without: frozenset[str] = frozenset({"database", "events"})) -> Iterat
         yield Finding(one.name.replace("_", " "), verdict, sentence + _figures(one.figures), remedy)
 
 
-def _figures(figures: dict[str, float]) -> str:
-    said = ", ".join(f"{name.replace('_', ' ')} {value:,.0f}" for name, value in figures.items())
+def _figures(figures: dict[str, Any]) -> str:
+    numbers = {name: value for name, value in figures.items() if isinstance(value, int | float)}
+    said = ", ".join(f"{name.replace('_', ' ')} {value:,.0f}" for name, value in numbers.items())
     return f" ({said})" if said else ""
 
 

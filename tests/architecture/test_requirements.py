@@ -71,7 +71,7 @@ def test_everything_that_runs_is_installed_by_the_requirements() -> None:
     allowed = installed_by(ROOT / "requirements.txt")
     owners = packages_distributions()
     others = {module for module, names in owners.items() if not {spelt(one) for one in names} & allowed}
-    assert {"pytest", "playwright", "requests"} <= others
+    assert {"pytest", "playwright", "locust"} <= others
     told = loaded_without(others)
     assert told.returncode == 0, told.stderr[-2000:]
 
