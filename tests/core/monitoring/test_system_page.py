@@ -95,9 +95,9 @@ def test_operators_see_the_page(open_system: Any, world: World) -> None:
         answer = open_system(world.platform[role])
         text = answer.content.decode()
         assert answer.status_code == 200
-        assert answer.context["overview"].tables
-        for words in ("83.4 %, web-1:8000", "203.0.113.7", "A forecast needs samples of a day", "core_metricsample", "12 a minute"):
+        for words in ("83.4 %, web-1:8000", "203.0.113.7", "A forecast needs samples of a day", "12 a minute"):
             assert words in text, words
+        assert answer.context["overview"].tables[0][0] in text
         assert text.count('<svg class="hms-chart"') == 2
     assert open_system(world.platform[Role.SUPER_ADMIN], "30d").context["overview"].period.name == "30d"
     assert open_system(world.platform[Role.SUPER_ADMIN], "nonsense").context["overview"].period.name == "1h"
