@@ -116,9 +116,11 @@ def test_who_finds_no_room_is_told_when_to_come_back() -> None:
 
 
 def test_the_front_knows_the_addresses_that_take_files() -> None:
+    from core.realtime.front import Streams
     from hms.asgi import application, bodies
 
-    assert application.application is bodies
+    streams = application.application
+    assert isinstance(streams, Streams) and streams.application is bodies
 
     def limit(path: str, content_type: bytes = b"multipart/form-data; boundary=x") -> int:
         return bodies.limit_for({"path": path, "headers": [(b"content-type", content_type)]})
