@@ -8,7 +8,6 @@ import importlib
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import environ
 from gunicorn.arbiter import Arbiter

@@ -1,5 +1,6 @@
 """The next release, with a migration, while 50 requests a second come in through nginx and jobs are done: none may fail."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.factories.databases import eventually
-from tests.factories.deployed import RATE, Load, Machine, variables_behind_nginx, machine, registered, reload
+from tests.factories.deployed import RATE, Load, Machine, machine, registered, reload, variables_behind_nginx
 from tests.factories.nginx import PROGRAM, Proxy, proxied
 from tests.factories.releases import first_release, next_release, put_in_place
 from tests.factories.server import collect_static_files, database_of_its_own
@@ -49,7 +50,7 @@ class Jobs:
         self.machine.manage(self.machine.app.resolve(), "shell", "--no-imports", "-c", code)
 
     def left(self) -> int:
-        row = self.connection.execute("SELECT count(*) FROM core_job WHERE state IN ('queued', 'running')").fetchone()
+        row = self.connection.execute("SELECT count(*) FROM core_job WHERE state IN ('queued', 'retrying', 'running')").fetchone()
         assert row
         return int(row[0])
 
@@ -84,7 +85,7 @@ def test_the_next_release_loses_no_request(
                 assert set(load.more(5 * RATE)) == {"next"}
                 eventually(lambda: not Jobs(hms, connection).left(), seconds=120)
             said = f"{load.total} requests in {load.seconds:.0f} s, latest {load.latest:.2f} s: {dict(load.answers)}"
-            print(said)
+            logging.getLogger(__name__).info(said)
             assert not load.failures, (load.failures[:10], said, hms.log.read_text()[-3000:])
             assert registered(connection) == sorted(load.names)
             row = connection.execute("SELECT count(*) FILTER (WHERE state = 'succeeded'), count(*) FROM core_job "

@@ -8,7 +8,7 @@ from tests.factories.server import ROOT
 
 # What the next release changes. The middleware takes its name from a module that is old and had no such name before.
 MARK = "X-Release"
-MIDDLEWARE = '''
+MIDDLEWARE = """
 
 class Released:
     def __init__(self, get_response):
@@ -19,7 +19,7 @@ class Released:
         response = self.get_response(request)
         response["X-Release"] = RELEASE
         return response
-'''
+"""
 MIGRATION = """
 from django.db import migrations, models
 
