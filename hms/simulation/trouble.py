@@ -162,6 +162,11 @@ def jobs_left(home: Home) -> list[str]:
     return [f"{kind}: {count} {state}" for kind, state, count in home.connection.execute(LEFT).fetchall()]
 
 
+def jobs_done(home: Home) -> int:
+    row = home.connection.execute(DONE).fetchone()
+    return int(row[0]) if row else 0
+
+
 def _redis_program() -> str:
     found = shutil.which("redis-server")
     if found is None:

@@ -18,7 +18,7 @@ from hms.simulation.home import Home, NoHome, own_home, running_home, stopped_in
 from hms.simulation.playing import Outcome, simulate
 from hms.simulation.report import as_text
 from hms.simulation.script import HOURS
-from hms.simulation.trouble import Trouble, jobs_left, troubled_home
+from hms.simulation.trouble import Trouble, jobs_done, jobs_left, troubled_home
 
 EXPECTED = (NoHome, NotSignedIn, NotServed, DatabaseNotFit, EmbeddedPostgresError, DatabaseError, psycopg.Error, OSError)
 
@@ -73,7 +73,9 @@ class Command(BaseCommand):
                 trouble.end()
             trouble.check()
             left = jobs_left(home)
-            outcome.told.update(trouble=around.done, jobs_left=left, true=not outcome.broken and not left)
+            outcome.told.update(
+                trouble=around.done, jobs_done=jobs_done(home), jobs_left=left, true=not outcome.broken and not left
+            )
             return outcome
 
     def _home(self, options: dict[str, Any]) -> AbstractContextManager[Home]:
