@@ -26,13 +26,10 @@ SETTLE_SECONDS = 120.0  # for the jobs that are left at the end of the day
 SEEN_SECONDS = 60.0  # for a worker to take its first job
 # At which part of the day what happens: it is the same at every speed.
 PLAN = (
-    (0.15, "kill_redis"),
-    (0.2, "start_redis"),
-    (0.35, "kill_worker"),
-    (0.5, "kill_redis"),
-    (0.58, "start_redis"),
-    (0.75, "kill_worker"),
-)
+    (0.15, "kill_redis"), (0.2, "start_redis"), (0.35, "kill_worker"),
+    (0.5, "kill_redis"), (0.58, "start_redis"), (0.75, "kill_worker"),
+)  # fmt: skip
+DONE = "SELECT count(*) FROM core_job WHERE state = 'succeeded'"
 LEFT = """
 SELECT kind, state, count(*) FROM core_job
 WHERE state IN ('running', 'failed', 'dead') OR (state IN ('queued', 'retrying') AND run_at <= now()) GROUP BY 1, 2 ORDER BY 1, 2

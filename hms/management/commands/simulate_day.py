@@ -36,7 +36,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--trouble",
             action="store_true",
-            help="On a server of its own: with a Redis and a worker, each killed twice on the way.",
+            help="With a Redis and a worker of its own, each of them killed twice on the way.",
         )
         parser.add_argument("--keep", action="store_true", help="Leave the server's own database there, to look into.")
         parser.add_argument("--json", action="store_true", help="Print the report as JSON.")
