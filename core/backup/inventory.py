@@ -72,7 +72,9 @@ def keys_in(connection: psycopg.Connection[Any]) -> set[bytes]:
 def documents_in(connection: psycopg.Connection[Any], clinic_id: UUID | None = None) -> list[tuple[UUID, UUID]]:
     """Clinic and name of each stored file that a row names, of all clinics or one, in order. One query a column."""
     found: set[tuple[UUID, UUID]] = set()
-    statement = sql.SQL("SELECT clinic_id, {1} FROM {0} WHERE {1} IS NOT NULL AND (%(clinic)s::uuid IS NULL OR clinic_id = %(clinic)s)")
+    statement = sql.SQL(
+        "SELECT clinic_id, {1} FROM {0} WHERE {1} IS NOT NULL AND (%(clinic)s::uuid IS NULL OR clinic_id = %(clinic)s)"
+    )
     for table, column in _columns():
         found.update(connection.execute(statement.format(table, column), {"clinic": clinic_id}).fetchall())
     return sorted(found)

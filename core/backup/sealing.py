@@ -39,7 +39,8 @@ def sealed(pieces: Iterable[bytes], *, ring: Sequence[str] = ()) -> Iterator[byt
 
 
 def opened(pieces: Iterable[bytes], *, ring: Sequence[str] = ()) -> Iterator[bytes]:
-    """What was given to `sealed`, under the installation's keys or that ring. Raises Damaged, also at the end of a file that was cut off; WrongKey.
+    """What was given to `sealed`, under the installation's keys or that ring. Raises WrongKey; Damaged, also at the end of a file
+    that was cut off.
 
     Each piece that comes out is as it was written; whether all came is only known at the end.
     """
@@ -74,7 +75,9 @@ def _unwrapped(header: bytes, ring: Sequence[str]) -> bytes:
         return decrypt(wrapped, context=CONTEXT, ring=ring or settings.HMS_BACKUP_KEYS)
     except Undecipherable as error:
         if ring:
-            raise WrongKey("This key does not open the file: it was made under another one, or its beginning is damaged.") from error
+            raise WrongKey(
+                "This key does not open the file: it was made under another one, or its beginning is damaged."
+            ) from error
         variable = "HMS_BACKUP_KEYS" if settings.HMS_BACKUP_KEYS else "HMS_ENCRYPTION_KEYS"
         words = f"No key of {variable} opens this backup: it was made under another key {wrapped[1]}, or its beginning is damaged."
         raise WrongKey(words) from error

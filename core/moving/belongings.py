@@ -63,7 +63,8 @@ REWRITTEN: dict[str, dict[str, LiteralString]] = {
 }
 ORDERED = {"core_change": "id", "core_accessevent": "seq", "core_accessedpatient": "seq", "core_domainevent": "position"}
 COLUMNS = """
-SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum
+SELECT attname FROM pg_attribute
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum
 """
 
 
@@ -112,13 +113,14 @@ def belongings(connection: psycopg.Connection[Any], clinic_id: UUID) -> list[Bel
 
 def _comes(model: type[Model]) -> bool:
     table = model._meta.db_table
-    return table in COME or getattr(model, "table_kind", "") == "clinic" and table not in STAY
+    return table in COME or (getattr(model, "table_kind", "") == "clinic" and table not in STAY)
 
 
 def _whose(table: str, models: list[type[Model]], clinic_id: UUID) -> sql.Composable:
     if table == USER:
+        select = sql.SQL("SELECT {} FROM {} WHERE clinic_id = {}")
         named = [
-            sql.SQL("SELECT {} FROM {} WHERE clinic_id = {}").format(sql.Identifier(column), sql.Identifier(other), sql.Literal(clinic_id))
+            select.format(sql.Identifier(column), sql.Identifier(other), sql.Literal(clinic_id))
             for other, column in references_to_users(models)
         ]
         return sql.SQL("id IN ({})").format(sql.SQL(" UNION ").join(named))

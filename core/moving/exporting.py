@@ -23,7 +23,7 @@ from core.keys.models import unwrapped
 from core.keys.places import Column, places_of_clinics
 from core.keys.sealing import CLINIC, HEADER
 from core.moving import archive
-from core.moving.belongings import Belonging, belongings
+from core.moving.belongings import STAY, Belonging, belongings
 from core.security.crypto import RING
 from core.tenancy.context import clinic_scope
 from core.uploads.store import place_of
@@ -78,17 +78,11 @@ def export_clinic(clinic_id: UUID, into: Folder, name: str, *, ring: Sequence[st
 
 def _refuse_values_of_the_installation(clinic_id: UUID) -> None:
     """What stands under the key ring itself could not be read elsewhere. One query a column."""
-    tables = {place.model._meta.db_table for place in places_of_clinics() if isinstance(place, Column)}
     for place in places_of_clinics():
-        if isinstance(place, Column) and any(label[:1] == bytes([RING]) for label in place.usage(clinic_id)):
-            if place.model._meta.db_table in tables - _staying():
-                raise BackupTrouble(f"{place.name} holds values that are not under the clinic's key: run rotate_encryption_keys first.")
-
-
-def _staying() -> set[str]:
-    from core.moving.belongings import STAY
-
-    return set(STAY)
+        if not isinstance(place, Column) or place.model._meta.db_table in STAY:
+            continue
+        if any(label[:1] == bytes([RING]) for label in place.usage(clinic_id)):
+            raise BackupTrouble(f"{place.name} holds values that are not under the clinic's key: run rotate_encryption_keys first.")
 
 
 class _Contents:
@@ -123,9 +117,8 @@ class _Contents:
     def _secrets(self) -> dict[str, str]:
         """The clinic's keys in clear: the file is encrypted, and nothing else opens the clinic's values elsewhere."""
         rows = self.connection.execute(KEYS, [self.clinic_id]).fetchall()
-        return {
-            str(key): base64.b64encode(unwrapped(wrapped, self.clinic_id, kind, number)).decode() for key, kind, number, wrapped in rows
-        }
+        opened = {str(key): unwrapped(wrapped, self.clinic_id, kind, number) for key, kind, number, wrapped in rows}
+        return {key: base64.b64encode(secret).decode() for key, secret in opened.items()}
 
     def _rows(self, one: Belonging) -> Iterator[bytes]:
         count, total = self.connection.execute(sql.SQL(inventory.ROWS).format(one.rows(one.kept))).fetchone() or (0, "0")
@@ -162,4 +155,10 @@ class _Contents:
         with connection_apart("hms_platform") as connection:
             findings = [str(one) for one in verify(connection, seen, clinic_id=self.clinic_id)]
         heads = {table: [number, hash_] for table, number, hash_ in self.connection.execute(HEADS, [self.clinic_id]).fetchall()}
-        return {"blocks": seen.blocks, "rows": seen.rows, "unsealed": seen.unsealed, "heads": heads, "findings": findings[:MOST_TOLD]}
+        return {
+            "blocks": seen.blocks,
+            "rows": seen.rows,
+            "unsealed": seen.unsealed,
+            "heads": heads,
+            "findings": findings[:MOST_TOLD],
+        }

@@ -1,0 +1,61 @@
+"""What other processes do for these tests, as HMS: documents and seals for the demo's clinics; a clinic that is there before."""
+
+import json
+import sys
+from typing import Any
+
+
+def add_documents() -> dict[str, Any]:
+    from django.conf import settings
+
+    from core.history.anchors import seal_and_anchor
+    from core.tenancy.context import clinic_scope
+    from core.tenancy.models import Clinic
+    from patients.models import Patient
+    from tests.core.backup.seed import add_document
+
+    for clinic in Clinic.objects.all():
+        with clinic_scope(clinic, reason="seed"):
+            for number in range(6):
+                add_document(Patient.objects.order_by("pk")[0], f"{clinic.slug} {number}")
+    seal_and_anchor(settings.HMS_AUDIT_ANCHORS_DIR)
+    return {}
+
+
+def another_clinic() -> dict[str, Any]:
+    from core.accounts.models import User
+    from core.tenancy.context import clinic_scope
+    from core.tenancy.models import Clinic
+    from tests.factories.visits import make_patient
+
+    own = {"name": "Elsewhere", "time_zone": "Europe/Paris", "country": "FR", "currency": "EUR", "mrn_prefix": "EL"}
+    clinic = Clinic.objects.create(slug="elsewhere", **own)
+    User.objects.create_user("somebody@elsewhere.test", "Correct-Horse-2026", full_name="Some Body")
+    with clinic_scope(clinic, reason="seed"):
+        make_patient(mrn="EL-000001", family_name="Durand")
+    return {"clinic": str(clinic.pk)}
+
+
+def read_the_clinic() -> dict[str, Any]:
+    """Activate it and work there: find somebody by name, open the documents, register one more."""
+    from core.tenancy.context import clinic_scope
+    from core.tenancy.models import Clinic
+    from core.uploads.store import content_of
+    from patients.models import Document, Patient
+    from tests.factories.visits import make_patient
+
+    clinic = Clinic.objects.get(slug="riverside")
+    was = clinic.state
+    clinic.state = Clinic.State.ACTIVE
+    clinic.save()
+    with clinic_scope(clinic, reason="test"):
+        known = Patient.objects.order_by("pk")[0]
+        found = known in Patient.objects.matching(known.family_name)
+        opened = [len(content_of(one.stored)) for one in Document.objects.exclude(stored=None)]
+        make_patient(mrn="RV-900001", family_name="Newcomer")
+        ids = [known.national_id for known in Patient.objects.all()]
+    return {"was": was, "found": found, "opened": opened, "national_ids": len([one for one in ids if one])}
+
+
+if __name__ == "__main__":
+    json.dump(another_clinic(), sys.stdout)
