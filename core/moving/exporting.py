@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -27,6 +28,8 @@ from core.moving.belongings import STAY, Belonging, belongings
 from core.security.crypto import RING
 from core.tenancy.context import clinic_scope
 from core.uploads.store import place_of
+
+logger = logging.getLogger(__name__)
 
 PIECE = 4 * 1024 * 1024  # bytes of rows
 EVERY = 200  # documents, between two words on how far it is
@@ -70,6 +73,7 @@ def export_clinic(clinic_id: UUID, into: Folder, name: str, *, ring: Sequence[st
         connection.execute("ROLLBACK")
     said, head = contents.manifest, contents.head
     say(100, f"{name}: {size} bytes.")
+    logger.info("The clinic %s was exported.", clinic_id)
     rows = {table: count for table, (count, _) in said.tables.items()}
     return Exported(
         name, head.slug, head.taken_at, size, rows, len(said.documents), said.missing, len(said.trail["findings"])

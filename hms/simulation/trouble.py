@@ -23,7 +23,7 @@ from hms.simulation.home import DATABASE, Home, NoHome, own_home
 START_SECONDS = 20.0  # for Redis to answer
 STOP_SECONDS = 60.0  # for workers to finish what they do
 SETTLE_SECONDS = 120.0  # for the jobs that are left at the end of the day
-SEEN_SECONDS = 60.0  # for a worker to take its first job
+SEEN_SECONDS = 150.0  # for a worker to take its first job: the schedule has some for every minute
 # At which part of the day what happens: it is the same at every speed.
 PLAN = (
     (0.15, "kill_redis"), (0.2, "start_redis"), (0.35, "kill_worker"),

@@ -1,7 +1,5 @@
 """What other processes do for these tests, as HMS: documents and seals for the demo's clinics; a clinic that is there before."""
 
-import json
-import sys
 from typing import Any
 
 
@@ -38,10 +36,12 @@ def another_clinic() -> dict[str, Any]:
 
 def read_the_clinic() -> dict[str, Any]:
     """Activate it and work there: find somebody by name, open the documents, register one more."""
+    from core.accounts.models import Membership
     from core.tenancy.context import clinic_scope
     from core.tenancy.models import Clinic
     from core.uploads.store import content_of
     from patients.models import Document, Patient
+    from patients.selectors import search_patients
     from tests.factories.visits import make_patient
 
     clinic = Clinic.objects.get(slug="riverside")
@@ -50,12 +50,10 @@ def read_the_clinic() -> dict[str, Any]:
     clinic.save()
     with clinic_scope(clinic, reason="test"):
         known = Patient.objects.order_by("pk")[0]
-        found = known in Patient.objects.matching(known.family_name)
+        member = Membership.objects.select_related("user").get(clinic=clinic, user__email="receptionist@riverside.demo")
+        matches = search_patients(actor=member.as_actor(member.user), text=known.family_name)
+        found = known.pk in [one.patient.pk for one in matches]
         opened = [len(content_of(one.stored)) for one in Document.objects.exclude(stored=None)]
         make_patient(mrn="RV-900001", family_name="Newcomer")
-        ids = [known.national_id for known in Patient.objects.all()]
+        ids = [one.national_id for one in Patient.objects.all()]
     return {"was": was, "found": found, "opened": opened, "national_ids": len([one for one in ids if one])}
-
-
-if __name__ == "__main__":
-    json.dump(another_clinic(), sys.stdout)
