@@ -5,9 +5,13 @@ from typing import Any
 
 def add_documents() -> dict[str, Any]:
     from django.conf import settings
+    from django.utils import timezone
 
+    from core.audit.events import AccessRecord, stored
+    from core.audit.subjects import Reading, Shown
     from core.history.anchors import seal_and_anchor
     from core.tenancy.context import clinic_scope
+    from core.tenancy.ids import new_id
     from core.tenancy.models import Clinic
     from patients.models import Patient
     from tests.core.backup.seed import add_document
@@ -16,6 +20,11 @@ def add_documents() -> dict[str, Any]:
         with clinic_scope(clinic, reason="seed"):
             for number in range(6):
                 add_document(Patient.objects.order_by("pk")[0], f"{clinic.slug} {number}")
+            looked_at = [one.pk.bytes for one in Patient.objects.all()[:3]]
+        shown = Shown()
+        shown.add(looked_at, Reading.VIEW)
+        request = ("patients:detail", "GET", 200, "203.0.113.7", "a-request")
+        stored([AccessRecord(new_id(), timezone.now(), new_id(), clinic.pk, *request, shown).packed()])
     seal_and_anchor(settings.HMS_AUDIT_ANCHORS_DIR)
     return {}
 

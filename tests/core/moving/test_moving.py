@@ -99,6 +99,7 @@ def test_every_row_and_every_document_comes(home: Installation, other: Installat
         assert told["rows"][table] == len(there), table
     assert sum(len(there) for there in before.values()) > 1000
     assert len([table for table, there in before.items() if there]) > 25
+    assert len(before["core_accessevent"]) == 1 and len(before["core_accessedpatient"]) == 3
     documents = {name: content for name, content in home.documents().items() if name.startswith(told["clinic"])}
     assert other.documents() == documents and len(documents) == told["documents"] > 6
     assert rows(other, "elsewhere") == elsewhere
