@@ -1,6 +1,12 @@
-"""How gunicorn serves HMS: `gunicorn -c hms/gunicorn.conf.py hms.asgi:application`."""
+"""How gunicorn serves HMS: `gunicorn -c hms/gunicorn.conf.py hms.asgi:application`.
 
+This file is read by the process that starts the others and lives through reloads. What it imports of HMS, for its own log lines,
+stays as it was; the processes that it starts forget it (post_fork), so that none of it stands beside new code.
+"""
+
+import importlib
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +59,7 @@ logger_class = RedactedLog
 _var = Path(__file__).resolve().parent.parent / os.environ.get("HMS_VAR_DIR", "var")
 os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(_var / "run" / f"metrics-{os.environ.get('PORT', '8000')}"))
 Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(mode=0o700, parents=True, exist_ok=True)  # counters open files in it when loaded
+OURS = ("core", "clinics", "patients", "appointments", "hms", "django", "environ")
 control_socket_disable = True  # its default path is shared by every installation of one user
 
 
@@ -73,6 +80,15 @@ def child_exit(server: Arbiter, worker: Worker) -> None:
     from prometheus_client.multiprocess import mark_process_dead
 
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def post_fork(server: Arbiter, worker: Worker) -> None:
+    """It takes up the code that lies on the disk now, all of it, unless it was to be shared: a part was imported above."""
+    if server.cfg.preload_app:
+        return
+    for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
 
 
 def post_worker_init(worker: Worker) -> None:

@@ -80,17 +80,18 @@ def call_next(
     about to call and holds it, so two who press at once call two tickets.
     """
     actor.require("queue", "call")
-    now, wrong = now or timezone.now(), list[Detail]()
+    asked, wrong = now or timezone.now(), list[Detail]()
     place = _place(actor, location_id, wrong)
     _check_exist(wrong, provider=(Provider, provider_id))
     _check_room(wrong, room_id, location_id)
     raise_if(wrong)
     assert place is not None  # noqa: S101  (else it was said above)
-    line = visible_tickets(actor).filter(location_id=place.id, day=place.day_at(now)).to_call()
-    first = line.filter(_may_call(location_id, provider_id, room_id)).in_order(now)
+    line = visible_tickets(actor).filter(location_id=place.id, day=place.day_at(asked)).to_call()
+    first = line.filter(_may_call(location_id, provider_id, room_id)).in_order(asked)
     ticket: Ticket | None = first.select_for_update(skip_locked=True, no_key=True).first()
     if ticket is None:
         raise QueueEmpty
+    now = now or timezone.now()  # with the row in hand: what was done to it before was earlier
     room_id = room_id or ticket.room_id or usual_room(location_id, provider_id)
     return _named(take_step(actor=actor, ticket=ticket, action="call", now=now, provider_id=provider_id, room_id=room_id))
 
@@ -124,9 +125,9 @@ def step_ticket(
     statements.
     """
     actor.require("queue", action)
-    now = now or timezone.now()
     wrong: list[Detail] = []
     ticket, visit = _locked(actor, ticket_id, expected_version)
+    now = now or timezone.now()
     _check_exist(wrong, provider=(Provider, provider_id))
     _check_room(wrong, room_id, ticket.location_id)
     raise_if(wrong)

@@ -187,12 +187,13 @@ def follow_visit(*, actor: Actor, visit: Appointment, undone: bool = False, now:
     """Take the visit's ticket to where the visit is now. Nothing where nobody waits by tickets. At most eight statements."""
     if queue_place(visit.location_id) is None:
         return
-    now, status = now or timezone.now(), Status(visit.status)
+    status = Status(visit.status)
     if status == Status.CHECKED_IN and not undone:
-        ticket_for_arrival(actor=actor, visit=visit, now=now)
+        ticket_for_arrival(actor=actor, visit=visit, now=now or timezone.now())
         return
     action = OF_UNDONE_VISIT.get(status, "leave") if undone else OF_VISIT.get(status)
     ticket = last_ticket_of(visit.pk) if action else None
+    now = now or timezone.now()
     if action and ticket and ticket.status in TICKET_STEPS[action].sources:
         provider_id, room_id = ticket.provider_id or visit.provider_id, ticket.room_id or visit.room_id
         take_step(actor=actor, ticket=ticket, action=action, now=now, provider_id=provider_id, room_id=room_id)

@@ -13,8 +13,9 @@ from core.uploads.sweeping import stored_columns
 # A row's text is the same everywhere only if these are.
 AS_TEXT = """
 SET LOCAL DateStyle = 'ISO'; SET LOCAL TimeZone = 'UTC'; SET LOCAL IntervalStyle = 'postgres';
-SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = 'hex'; SET LOCAL row_security = off
+SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = 'hex'
 """
+WHOLE = "SET LOCAL row_security = off"  # an error, and not less, for a role that policies show less to
 TABLES = """
 SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity,
     (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid),
@@ -43,6 +44,7 @@ def tables_of(connection: psycopg.Connection[Any]) -> Iterator[tuple[str, TableS
     Raises psycopg.errors.InsufficientPrivilege for a role that row-level security would show less to.
     """
     connection.execute(AS_TEXT)
+    connection.execute(WHOLE)
     for name, secured, forced, policies, triggers in connection.execute(TABLES).fetchall():
         rows, total = connection.execute(sql.SQL(ROWS).format(sql.Identifier(name))).fetchone() or (0, "0")
         yield name, TableState(rows, total, secured, forced, policies, triggers)
@@ -67,11 +69,14 @@ def keys_in(connection: psycopg.Connection[Any]) -> set[bytes]:
     return {one.bytes for (one,) in connection.execute(KEYS).fetchall()}
 
 
-def documents_in(connection: psycopg.Connection[Any]) -> list[tuple[UUID, UUID]]:
-    """Clinic and name of each stored file that a row names, in order. One query a column."""
+def documents_in(connection: psycopg.Connection[Any], clinic_id: UUID | None = None) -> list[tuple[UUID, UUID]]:
+    """Clinic and name of each stored file that a row names, of all clinics or one, in order. One query a column."""
     found: set[tuple[UUID, UUID]] = set()
+    statement = sql.SQL(
+        "SELECT clinic_id, {1} FROM {0} WHERE {1} IS NOT NULL AND (%(clinic)s::uuid IS NULL OR clinic_id = %(clinic)s)"
+    )
     for table, column in _columns():
-        found.update(connection.execute(sql.SQL("SELECT clinic_id, {1} FROM {0} WHERE {1} IS NOT NULL").format(table, column)))
+        found.update(connection.execute(statement.format(table, column), {"clinic": clinic_id}).fetchall())
     return sorted(found)
 
 

@@ -118,7 +118,7 @@ class _Contents:
         keys, named = inventory.keys_in(self.connection), inventory.documents_in(self.connection)
         for number, (clinic_id, stored) in enumerate(named, 1):
             place = place_of(clinic_id, stored)
-            content = _content_of(place)
+            content = content_of_place(place)
             if content is None:
                 self._note_absent(clinic_id, stored, place)
                 continue
@@ -136,7 +136,7 @@ class _Contents:
         (self.manifest.missing if still_named else self.manifest.destroyed).append(place)
 
 
-def _content_of(place: str) -> bytes | None:
+def content_of_place(place: str) -> bytes | None:
     """As it lies in the store, encrypted; None when there is no such file."""
     try:
         with folder().open(place) as file:

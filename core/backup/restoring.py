@@ -85,7 +85,7 @@ def restore(
         state = scratch.state_of(home, database)
         if state == "used" and not replace:
             raise BackupTrouble(f"The database {database} is in use: it holds clinics or accounts. Say --replace to set it aside.")
-        with scratch.scratch_database("restoring") as loaded, _staging(documents) as staged:
+        with scratch.scratch_database("restoring") as loaded, staging_beside(documents) as staged:
             manifest = _load(store, name, loaded, say, staged.keep if staged else _keep_nothing)
             restored = _report(name, database, manifest, verified=verify)
             if verify:
@@ -228,7 +228,7 @@ def _keep_nothing(place: str, content: bytes) -> None:
     """They were compared; that is all a drill wants of them."""
 
 
-class _Staged:
+class Staged:
     """Documents in a folder beside their places, on the same disk."""
 
     def __init__(self, folder: Path, staging: Path) -> None:
@@ -249,7 +249,7 @@ class _Staged:
 
 
 @contextmanager
-def _staging(folder: Path | None) -> Iterator[_Staged | None]:
+def staging_beside(folder: Path | None) -> Iterator[Staged | None]:
     """Gone after the block, also what a killed restore has left: whoever is at work holds its lock."""
     if folder is None:
         yield None
@@ -264,6 +264,6 @@ def _staging(folder: Path | None) -> Iterator[_Staged | None]:
     try:
         with (staging / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield _Staged(folder, staging)
+            yield Staged(folder, staging)
     finally:
         shutil.rmtree(staging)

@@ -5,7 +5,7 @@ its nonce is its number and whether it is the last one, and the header is bound 
 """
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,10 +22,13 @@ PIECE = 1024 * 1024  # bytes in clear
 TAG = 16
 
 
-def sealed(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The header, then what the pieces hold, encrypted. Holds two pieces in memory. Raises Undecipherable without any key."""
+def sealed(pieces: Iterable[bytes], *, ring: Sequence[str] = ()) -> Iterator[bytes]:
+    """The header, then what the pieces hold, encrypted. Holds two pieces in memory. Raises Undecipherable without any key.
+
+    `ring`: other keys than the installation's, written like HMS_BACKUP_KEYS.
+    """
     key = secrets.token_bytes(32)
-    header = MAGIC + encrypt(key, context=CONTEXT, ring=settings.HMS_BACKUP_KEYS)
+    header = MAGIC + encrypt(key, context=CONTEXT, ring=ring or settings.HMS_BACKUP_KEYS)
     yield header
     cipher, number, source = AESGCM(key), 0, _Bytes(pieces)
     held = source.take(PIECE)
@@ -35,14 +38,15 @@ def sealed(pieces: Iterable[bytes]) -> Iterator[bytes]:
     yield cipher.encrypt(_nonce(number, last=True), held, header)
 
 
-def opened(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """What was given to `sealed`. Raises Damaged, also at the end of a file that was cut off; WrongKey.
+def opened(pieces: Iterable[bytes], *, ring: Sequence[str] = ()) -> Iterator[bytes]:
+    """What was given to `sealed`, under the installation's keys or that ring. Raises WrongKey; Damaged, also at the end of a file
+    that was cut off.
 
     Each piece that comes out is as it was written; whether all came is only known at the end.
     """
     source = _Bytes(pieces)
     header = source.take(HEADER)
-    cipher, number = AESGCM(_unwrapped(header)), 0
+    cipher, number = AESGCM(_unwrapped(header, ring)), 0
     held = source.take(PIECE + TAG)
     while following := source.take(PIECE + TAG):
         yield _open(cipher, number, held, header, last=False)
@@ -63,13 +67,17 @@ def _open(cipher: AESGCM, number: int, piece: bytes, header: bytes, *, last: boo
         raise Damaged(words) from error
 
 
-def _unwrapped(header: bytes) -> bytes:
+def _unwrapped(header: bytes, ring: Sequence[str]) -> bytes:
     if len(header) < HEADER or not header.startswith(MAGIC):
         raise Damaged("This is no backup of HMS, or its beginning is damaged.")
     wrapped = header[len(MAGIC) :]
     try:
-        return decrypt(wrapped, context=CONTEXT, ring=settings.HMS_BACKUP_KEYS)
+        return decrypt(wrapped, context=CONTEXT, ring=ring or settings.HMS_BACKUP_KEYS)
     except Undecipherable as error:
+        if ring:
+            raise WrongKey(
+                "This key does not open the file: it was made under another one, or its beginning is damaged."
+            ) from error
         variable = "HMS_BACKUP_KEYS" if settings.HMS_BACKUP_KEYS else "HMS_ENCRYPTION_KEYS"
         words = f"No key of {variable} opens this backup: it was made under another key {wrapped[1]}, or its beginning is damaged."
         raise WrongKey(words) from error

@@ -45,6 +45,11 @@ class Served:
         return [_resident(pid) for pid in children.read_text().split()]
 
 
+def environment_of(database: str, **more: str) -> dict[str, str]:
+    """For a process of HMS beside the server that has this database."""
+    return os.environ | _database_variables(database) | {"DJANGO_SETTINGS_MODULE": "hms.settings"} | more
+
+
 @contextmanager
 def hms_served(database: str, **more: str) -> Iterator[Served]:
     """HMS as it is installed, its static files too; with another database, tokens that outlive the run, and limits that one

@@ -43,6 +43,10 @@ def as_text(told: dict[str, Any]) -> list[str]:
         lines.append(f"{act:<14}{told['acts'].get(act, 0):>8}{told['nothing_to_do'].get(act, 0):>8}")
     lines += ["", "Refused", *(f"{count:>8}  {what}" for what, count in told["refusals"].items())]
     lines += ["", f"Streams: {sum(told['events_told'].values())} events told", ""]
+    if "trouble" in told:
+        was = ", ".join(one.replace("_", " ") for one in told["trouble"])
+        lines.append(f"{'NOT TRUE' if told['jobs_left'] else 'true':<9} All jobs are done ({told['jobs_done']}), after: {was}")
+        lines += [f"{'':<10}{line}" for line in told["jobs_left"]]
     for name, findings in told["invariants"].items():
         lines.append(f"{'NOT TRUE' if findings else 'true':<9} {INVARIANTS[name].sentence}")
         lines += [f"{'':<10}{line}" for line in findings[:MOST_TOLD]]

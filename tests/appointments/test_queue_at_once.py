@@ -1,19 +1,23 @@
 """Several desks at the same moment, on connections of their own that really commit: each number and each ticket once."""
 
+import threading
 from collections.abc import Iterator
+from uuid import UUID
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from appointments.choices import TicketSource, TicketStatus
 from appointments.errors import QueueEmpty
-from appointments.models import QueueSeries, Ticket
+from appointments.models import QueueSeries, Ticket, TicketChange
 from appointments.selectors.queue_places import queue_place
-from appointments.services import call_next, take_ticket
+from appointments.services import call_next, step_ticket, take_ticket
 from appointments.services.queue_setup import set_up_place
 from core.accounts.actor import system_actor
 from core.accounts.roles import Role
 from core.tenancy.context import clinic_scope
+from tests.factories.databases import eventually
 from tests.factories.threads import apart
 from tests.factories.world import Place
 
@@ -87,3 +91,38 @@ def test_five_hundred_double_presses_call_each_ticket_once(committed: Place) -> 
         return True
 
     assert apart(empty) == [True]
+
+
+BLOCKED = (
+    "SELECT pg_stat_clear_snapshot(), EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
+)
+
+
+def test_steps_stand_in_the_order_in_which_they_were_taken(committed: Place) -> None:
+    """Whoever waits for somebody else's step of the same ticket has taken theirs after it."""
+    desk, location, held = committed.actor(Role.RECEPTIONIST), committed.locations[0].pk, threading.Event()
+
+    def take() -> UUID:
+        with clinic_scope(committed.clinic, reason="test"):
+            return take_ticket(actor=desk, location_id=location).pk
+
+    [ticket] = apart(take)
+
+    def skip() -> None:
+        with clinic_scope(committed.clinic, reason="test"), connection.cursor() as cursor:
+            Ticket.objects.select_for_update(no_key=True).get(pk=ticket)
+            held.set()
+            eventually(lambda: (cursor.execute(BLOCKED), cursor.fetchone()[1])[1])
+            step_ticket(actor=desk, ticket_id=ticket, action="skip")
+
+    def recall() -> None:
+        assert held.wait(20)
+        with clinic_scope(committed.clinic, reason="test"):
+            step_ticket(actor=desk, ticket_id=ticket, action="recall")
+
+    def steps() -> list[str]:
+        with clinic_scope(committed.clinic, reason="test"):
+            return list(TicketChange.objects.filter(ticket=ticket).values_list("action", flat=True))
+
+    apart(skip, recall)
+    assert apart(steps) == [["create", "skip", "recall"]]

@@ -7,7 +7,7 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ class Proxy:
         return f"127.0.0.1:{self.port}"
 
 
-def written(folder: Path, *, upstream: str = "127.0.0.1:8000", port: int = 443, plain_port: int = 80) -> Path:
+def written(folder: Path, *, upstreams: Sequence[str] = ("127.0.0.1:8000",), port: int = 443, plain_port: int = 80) -> Path:
     """The files of deploy/nginx in this folder, where what an operator would change is changed; returns nginx.conf."""
     changes = {
         "/etc/nginx/tls/certificate.pem": str(folder / "certificate.pem"),
@@ -44,7 +44,7 @@ def written(folder: Path, *, upstream: str = "127.0.0.1:8000", port: int = 443, 
         "/dev/stderr": str(folder / "error.log"),
         "/tmp/": f"{folder}/",  # noqa: S108
         "root /srv/hms;": f"root {settings.STATIC_ROOT.parent};",
-        "server 127.0.0.1:8000": f"server {upstream}",
+        "server 127.0.0.1:8000 max_fails=0;": "\n".join(f"server {one} max_fails=0;" for one in upstreams),
         "listen 443 ": f"listen 127.0.0.1:{port} ",
         "listen 80 ": f"listen 127.0.0.1:{plain_port} ",
     }
@@ -59,10 +59,10 @@ def written(folder: Path, *, upstream: str = "127.0.0.1:8000", port: int = 443, 
 
 
 @contextmanager
-def proxied(folder: Path, upstream: str) -> Iterator[Proxy]:
+def proxied(folder: Path, *upstreams: str) -> Iterator[Proxy]:
     assert PROGRAM
     port, plain_port = _free_port(), _free_port()
-    file = written(folder, upstream=upstream, port=port, plain_port=plain_port)
+    file = written(folder, upstreams=upstreams, port=port, plain_port=plain_port)
     process = subprocess.Popen([PROGRAM, "-c", str(file), "-p", str(folder), "-g", globals_of_nginx()])
     proxy = Proxy(port, plain_port, ssl.create_default_context(cafile=folder / "certificate.pem"), folder / "access.log")
     try:

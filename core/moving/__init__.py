@@ -1,0 +1,1 @@
+"""One clinic out of an installation and into another: everything that is its own, in one encrypted file (docs/moving.md)."""
