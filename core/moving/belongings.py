@@ -35,6 +35,11 @@ STAY = {
     "core_outgoingmessage": "what was not sent yet is sent by the installation that posted it",
     "core_externalsystem": "the installation's own",
     "core_backuprun": "the installation's own",
+    "core_fault": "the installation's own",
+    "core_alert": "the installation's own",
+    "core_alertrule": "the installation's own",
+    "core_metricsample": "the installation's own",
+    "core_workerprocess": "the installation's own",
     "hms_demostate": "the installation's own",
 }
 # Columns that can't be what they were: numbers of the old server's transactions and sequences, and what would reach outside.
