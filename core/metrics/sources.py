@@ -23,9 +23,9 @@ type Ask = Callable[[], list[Figure]]
 _sources: dict[str, Watched[list[Figure]]] = {}
 
 
-def add_source(name: str, ask: Ask, *, kept: float = MINUTE) -> None:
+def add_source(name: str, ask: Ask, *, kept: float = MINUTE, limit: float = LIMIT) -> None:
     """`ask` runs in a thread of its own, outside of any scope, at most once in `kept` seconds of a process that is read."""
-    _sources[name] = Watched(f"figures-{name}", ask, limit=LIMIT, kept=kept)
+    _sources[name] = Watched(f"figures-{name}", ask, limit=limit, kept=kept)
 
 
 def sources() -> dict[str, Watched[list[Figure]]]:

@@ -98,7 +98,7 @@ class Migration(migrations.Migration):
                 ('acknowledged_at', models.DateTimeField(null=True, verbose_name='acknowledged')),
                 ('acknowledgement', models.CharField(blank=True, max_length=300, verbose_name='said about it')),
                 ('acknowledged_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='acknowledged by')),
-                ('rule', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='core.alertrule', verbose_name='rule')),
+                ('rule', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='core.alertrule', verbose_name='rule')),
             ],
             options={
                 'verbose_name': 'alert',

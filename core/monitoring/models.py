@@ -1,5 +1,6 @@
 """Figures of minutes and quarters of an hour; rules about them; alerts that these have raised. Nothing of anybody stands here."""
 
+from functools import partial
 from typing import ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -8,8 +9,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.history.keeping import keeps_history
-from core.monitoring.metrics import Comparison, Severity, metric_choices
+from core.monitoring.metrics import METRICS, Comparison, Severity, metric_choices
 from core.tenancy.ids import new_id
+from core.validators import Rules, clean_name
+from core.validators.choices import clean_choice
+from core.validators.codes import clean_slug
+from core.validators.models import RuledModel
+from core.validators.numbers import clean_number, clean_whole_number
 
 
 class MetricSample(models.Model):
@@ -38,7 +44,7 @@ class MetricSample(models.Model):
 
 
 @keeps_history()
-class AlertRule(models.Model):
+class AlertRule(RuledModel):
     """When people are told. Rules are made with HMS's tables; operators change them and switch them off.
 
     A rule that names a subject (a check) takes the place of those about the same metric that name none, also while it is off.
@@ -71,6 +77,18 @@ class AlertRule(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def field_rules(self) -> Rules:
+        return {
+            "name": clean_slug,
+            "metric": partial(clean_choice, choices=METRICS),
+            "subject": partial(clean_name, max_length=60),
+            "comparison": partial(clean_choice, choices=Comparison.values),
+            "threshold": lambda value: float(clean_number(value, places=3)),
+            "seconds": partial(clean_whole_number, least=0, most=3600),
+            "severity": partial(clean_choice, choices=Severity.values),
+            "quiet_minutes": partial(clean_whole_number, least=1, most=10_080),
+        }
+
 
 class AlertQuerySet(models.QuerySet["Alert"]):
     def open(self) -> "AlertQuerySet":
@@ -86,7 +104,7 @@ class Alert(models.Model):
     table_kind = "platform"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    rule = models.ForeignKey(AlertRule, models.PROTECT, related_name="+", verbose_name=_("rule"))
+    rule = models.ForeignKey(AlertRule, models.PROTECT, db_index=False, related_name="+", verbose_name=_("rule"))
     subject = models.CharField(_("about"), max_length=60, blank=True)
     server = models.CharField(_("server"), max_length=100, blank=True)
     severity = models.CharField(_("severity"), max_length=10, choices=Severity)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from core.cache import process as cache_process
 from core.database import detector
 from core.database.slow import Slow, slow_log
+from core.faults.models import Fault
 from core.health.checks import Finding, Status, checks, look, status_of
 from core.health.watched import Watched
 from core.jobs.statistics import QueueStatistics, queue_statistics
@@ -67,6 +68,7 @@ class Overview:
     period: Period
     status: Status
     alerts: Sequence[Alert]
+    faults: Sequence[Fault]
     findings: Sequence[Finding]
     charts: Sequence[Chart]
     routes: Sequence[Route]
@@ -98,7 +100,7 @@ _known: Watched[Ledgers] = Watched("system-page", _ledgers, limit=3.0, kept=10.0
 
 
 def overview(period: Period, now: datetime | None = None) -> Overview:
-    """All of it. Four queries; those of the checks, and of queues and tables at most every ten seconds, in threads of their own."""
+    """All of it. Five queries; those of the checks, and of queues and tables at most every ten seconds, in threads of their own."""
     at = now or timezone.now()
     _known.begin()
     findings = look(checks())
@@ -111,6 +113,7 @@ def overview(period: Period, now: datetime | None = None) -> Overview:
         period=period,
         status=status_of(findings),
         alerts=list(Alert.objects.open().select_related("rule", "acknowledged_by")[:MOST_ALERTS]),
+        faults=list(Fault.objects.filter(state=Fault.State.OPEN).order_by("-last_seen")[:MOST]),
         findings=findings,
         charts=charts(period, at),
         routes=slowest_routes(),

@@ -1,6 +1,8 @@
-"""The overview as data, and as text."""
+"""The overview as data, as text, and as PDF."""
 
 from collections.abc import Iterable, Sequence
+from html import escape
+from io import BytesIO
 from typing import Any
 
 from core.monitoring.charts import Chart, Line
@@ -22,6 +24,14 @@ def as_data(found: Overview) -> dict[str, Any]:
                 "raised": one.raised_at.isoformat(timespec="seconds"), "acknowledged": one.acknowledged_at is not None,
             }
             for one in found.alerts
+        ],
+        "faults": [
+            {
+                "fault": one.fingerprint, "error": one.error, "place": one.place,
+                "times": one.count, "clinics": len(one.in_clinics),
+                "first": one.first_seen.isoformat(timespec="seconds"), "last": one.last_seen.isoformat(timespec="seconds"),
+            }
+            for one in found.faults
         ],
         "health": [{"check": one.name, "status": one.status.value, "note": one.note, **one.figures} for one in found.findings],
         "figures": [
@@ -49,14 +59,48 @@ def _ahead(one: Forecast) -> dict[str, float]:
 
 def as_text(data: dict[str, Any]) -> str:
     """The same to be read."""
-    parts: list[str] = [f"HMS at {data['at']}: {data['status']}"]
-    parts += _section("Open alerts", (_alert(one) for one in data["alerts"]))
-    parts += _section("Health", (f"{one['check']:<18} {one['status']:<10} {one['note']}".rstrip() for one in data["health"]))
-    parts += _section(f"Figures of {data['period']}: now, mean, highest", _figures(data["figures"]))
-    parts += _section("Queues", (_queue(one) for one in data["queues"]))
-    parts += _section("Blocked addresses", [str(data["blocked_addresses"])])
-    parts += _section("Storage", [_forecast(data["storage"]["forecast"]), *map(_table, data["storage"]["tables"])])
+    parts = [_title(data)]
+    for heading, lines in _sections(data):
+        parts += ["", heading, "-" * len(heading), *lines]
     return "\n".join(parts)
+
+
+def as_pdf(data: dict[str, Any]) -> bytes:
+    """The text on A4 pages."""
+    from reportlab.lib.pagesizes import A4  # the package takes megabytes of processes that print nothing
+    from reportlab.lib.styles import getSampleStyleSheet
+    from reportlab.lib.units import mm
+    from reportlab.platypus import Paragraph, Preformatted, SimpleDocTemplate, Spacer
+
+    styles, written = getSampleStyleSheet(), BytesIO()
+    styles["Code"].leftIndent = 0
+    parts: list[Any] = [Paragraph(escape(_title(data)), styles["Title"])]
+    for heading, lines in _sections(data):
+        parts += [Paragraph(escape(heading), styles["Heading2"]), Preformatted("\n".join(lines), styles["Code"], maxLineLength=105)]
+        parts.append(Spacer(0, 3 * mm))
+    SimpleDocTemplate(written, pagesize=A4, title=_title(data), margin=15 * mm, leftMargin=15 * mm, rightMargin=15 * mm).build(
+        parts
+    )
+    return written.getvalue()
+
+
+def _title(data: dict[str, Any]) -> str:
+    return f"HMS at {data['at']}: {data['status']}"
+
+
+def _sections(data: dict[str, Any]) -> Iterable[tuple[str, list[str]]]:
+    """Heading and lines; "none" where there are none."""
+    storage = data["storage"]
+    for heading, lines in (
+        ("Open alerts", map(_alert, data["alerts"])),
+        ("Open faults", map(_fault, data["faults"])),
+        ("Health", (f"{one['check']:<18} {one['status']:<10} {one['note']}".rstrip() for one in data["health"])),
+        (f"Figures of {data['period']}: now, mean, highest", _figures(data["figures"])),
+        ("Queues", map(_queue, data["queues"])),
+        ("Blocked addresses", [str(data["blocked_addresses"])]),
+        ("Storage", [_forecast(storage["forecast"]), *map(_table, storage["tables"])]),
+    ):
+        yield heading, list(lines) or ["none"]
 
 
 def _filled(charts: Iterable[Chart]) -> list[Chart]:
@@ -70,13 +114,14 @@ def _line(line: Line) -> dict[str, Any]:
     return {"line": line.label, "now": known[-1], "mean": sum(known) / len(known), "highest": max(known)}
 
 
-def _section(title: str, lines: Iterable[str]) -> list[str]:
-    return ["", title, "-" * len(title), *(list(lines) or ["none"])]
-
-
 def _alert(one: dict[str, Any]) -> str:
     known = ", acknowledged" if one["acknowledged"] else ""
     return f"{one['severity']:<9} {one['rule']} ({one['about'] or 'installation'}): {one['value']}, since {one['raised']}{known}"
+
+
+def _fault(one: dict[str, Any]) -> str:
+    said = f"{one['times']:>6} times in {one['clinics']} clinics, last {one['last']}"
+    return f"{said}: {one['error']} at {one['place']} ({one['fault']})"
 
 
 def _figures(charts: Sequence[dict[str, Any]]) -> Iterable[str]:

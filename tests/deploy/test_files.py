@@ -39,10 +39,14 @@ def test_every_file_is_known_to_a_test() -> None:
     kinds = {(path.parent.relative_to(DEPLOY).parts[0], path.suffix) for path in DEPLOY.rglob("*") if path.is_file()}
     assert kinds <= {
         ("nginx", ".conf"), ("docker", ".yaml"), ("docker", ".conf"), ("kubernetes", ".yaml"), ("systemd", ".service"),
-        ("systemd", ".target"), ("systemd", ".example"), ("monitoring", ".yaml"), ("monitoring", ".json"),
+        ("systemd", ".target"), ("systemd", ".example"), ("systemd", ""), ("monitoring", ".yaml"), ("monitoring", ".json"),
     }  # fmt: skip
     for path in DEPLOY.rglob("*.yaml"):
         assert documents(path), path
+    for script in (DEPLOY / "systemd").iterdir():
+        if not script.suffix:
+            assert os.access(script, os.X_OK)
+            assert subprocess.run(["sh", "-n", str(script)], check=False).returncode == 0, script
 
 
 def variables() -> dict[str, set[str]]:
@@ -266,7 +270,8 @@ def asked_for() -> dict[str, set[str]]:
 
 
 def test_rules_and_dashboards_ask_for_series_that_hms_tells() -> None:
-    sources = [*(settings.BASE_DIR / "core" / "metrics").glob("*.py"), *settings.BASE_DIR.glob("*/selectors/figures.py")]
+    parts = (settings.BASE_DIR / "core" / name for name in ("metrics", "monitoring", "memory"))
+    sources = [*(file for part in parts for file in part.glob("*.py")), *settings.BASE_DIR.glob("*/selectors/figures.py")]
     if not sources:
         pytest.skip("HMS tells no figures yet")
     told = set(re.findall(r'"(hms_[a-z0-9_]+)"', "".join(path.read_text() for path in sources)))

@@ -106,6 +106,7 @@ def _faults(at_work: Crew) -> list[Any]:
 
 def test_it_is_tried_again_and_then_dead(at_work: Crew) -> None:
     at_work.connection.execute("INSERT INTO test_broken VALUES ('weekly')")
+    at_work.connection.execute("DELETE FROM core_fault")  # of other tests of these workers
     key = at_work.enqueue("test.fails", payload={"word": "weekly"})
     job = at_work.ends(key, "dead")
     assert (job["attempts"], at_work.effects(key)) == (3, 0)

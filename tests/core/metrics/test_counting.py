@@ -28,7 +28,7 @@ EVERY_PART = """
 hms_process_resident_bytes hms_process_cpu_seconds_total hms_python_gc_collections_total hms_database_statements_total
 hms_database_breakers_open hms_cache_reads_total hms_bus_listening hms_streams_open hms_stream_events_total hms_jobs_waiting
 hms_jobs_oldest_seconds hms_messages_waiting hms_messages hms_faults_total hms_faults_open
-hms_visits_today hms_tickets_today
+hms_visits_today hms_tickets_today hms_check_status hms_database_bytes hms_memory_used_percent
 """
 VALUE = re.compile(r"[a-z0-9_./\- ]{1,60}", re.I)  # families of the cache are named after templates
 
@@ -163,7 +163,7 @@ def test_every_part_is_told(riverside: Place) -> None:
     publisher.publish()
     found = set(read())
     assert set(EVERY_PART.split()) <= found
-    up = {"jobs": 1, "messages": 1, "faults": 1, "workers": 1, "day": 1, "installation": 1}
+    up = {"jobs": 1, "messages": 1, "faults": 1, "workers": 1, "day": 1, "installation": 1, "checks": 1}
     assert {one.labels["source"]: one.value for one in read()["hms_source_up"]} == up
 
 
@@ -174,7 +174,7 @@ def test_a_source_in_trouble_is_left_out_and_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sources._sources, "day", Watched("day", ask, limit=5, kept=0))
     found = read()
     assert "hms_visits_today" not in found
-    up = {"jobs": 1, "messages": 1, "faults": 1, "workers": 1, "day": 0, "installation": 1}
+    up = {"jobs": 1, "messages": 1, "faults": 1, "workers": 1, "day": 0, "installation": 1, "checks": 1}
     assert {one.labels["source"]: one.value for one in found["hms_source_up"]} == up
 
 

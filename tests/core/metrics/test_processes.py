@@ -90,4 +90,4 @@ def test_they_add_up_and_one_that_is_killed_has_not_counted_in_vain(two: Server)
     assert value(two, "hms_requests_total", route=ROUTE) == asked
     get(two, "/sign-in/")
     assert value(two, "hms_requests_total", route=ROUTE) == asked + 1
-    assert not list(folder_of(two).glob(f"gauge_live*_{killed}.db"))
+    eventually(lambda: not list(folder_of(two).glob(f"gauge_live*_{killed}.db")), PATIENCE)

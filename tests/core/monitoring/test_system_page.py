@@ -3,14 +3,17 @@
 import json
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.urls import reverse
+from pypdf import PdfReader
 
 from core.accounts.roles import Role
+from core.faults.models import Fault
 from core.monitoring.charts import Chart, Line, ceiling, short
 from core.monitoring.figures import PERIODS, charts, forecast
 from core.monitoring.keeping import Keeper
@@ -109,7 +112,7 @@ def test_nobody_else_does(open_system: Any, world: World) -> None:
     assert [open_system(user).status_code for user in others] == [403, 403, 302]
 
 
-def test_the_report_says_the_same() -> None:
+def test_the_report_says_the_same(tmp_path: Path) -> None:
     sampled(60, back=timedelta(minutes=NOW.minute % 15), requests=30)
     Alert.objects.create(rule=AlertRule.objects.get(name="errors"), server="web-1:8000", severity="critical", value=7, worst=9)
     written = StringIO()
@@ -124,6 +127,23 @@ def test_the_report_says_the_same() -> None:
     call_command("system_report", stdout=text)
     assert "critical  errors (web-1:8000): 7 %" in text.getvalue()
     assert "Requests, all: 30.0  30.0  30.0 a minute" in text.getvalue()
+    with pytest.raises(CommandError, match="--output"):
+        call_command("system_report", "--format", "pdf")
+    call_command("system_report", "--format", "pdf", "--output", str(tmp_path / "report.pdf"))
+    printed = " ".join(page.extract_text() for page in PdfReader(tmp_path / "report.pdf").pages)
+    assert "critical errors (web-1:8000): 7 %" in " ".join(printed.split())
+
+
+def test_open_faults_stand_on_the_page_and_in_the_report(open_system: Any, world: World) -> None:
+    seen = {"first_seen": NOW - timedelta(days=2), "last_seen": NOW, "kind": "web", "in_clinics": [world.riverside.clinic.pk]}
+    Fault.objects.create(fingerprint="f" * 16, error="ZeroDivisionError", place="core.pages.home.show", count=41, **seen)
+    Fault.objects.create(fingerprint="e" * 16, error="KeyError", place="core.pages.gone.show", state=Fault.State.RESOLVED, **seen)
+    text = open_system(world.platform[Role.SUPER_ADMIN]).content.decode()
+    assert "ZeroDivisionError" in text and "core.pages.home.show" in text and "core.pages.gone.show" not in text
+    written = StringIO()
+    call_command("system_report", "--format", "json", stdout=written)
+    (said,) = json.loads(written.getvalue())["faults"]
+    assert (said["error"], said["times"], said["clinics"]) == ("ZeroDivisionError", 41, 1)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from core.realtime.opening import OPENING, Opening
 from core.realtime.reading import Told
 from core.realtime.sockets import Socket
 from core.realtime.subscribers import MOST, Subscriber
+from tests.factories.threads import apart
 from tests.factories.world import Place
 
 HERE, THERE = uuid4(), uuid4()
@@ -35,7 +36,10 @@ def told(position: int, *places: UUID, name: str = "appointment.changed") -> Tol
 
 
 def run[Result](coroutine: Coroutine[Any, Any, Result]) -> Result:
-    return asyncio.run(coroutine)
+    """In a thread: a browser of other tests of this process keeps a loop in this one."""
+    (result,) = apart(lambda: asyncio.run(coroutine))
+    found: Result = result
+    return found
 
 
 def test_what_waits_is_bounded_and_the_rest_looked_up() -> None:
