@@ -205,7 +205,7 @@ def test_signing_out_clears_the_browser(riverside: Place) -> None:
 
 def test_log_lines_say_when_in_utc() -> None:
     configured = logging.config.DictConfigurator(settings.LOGGING)  # type: ignore[attr-defined]
-    line = configured.configure_formatter(settings.LOGGING["formatters"]["line"])
+    line = configured.configure_formatter(dict(settings.LOGGING["formatters"]["line"]))  # it takes things out of what it is given
     record = logging.LogRecord("hms", logging.INFO, "", 1, "said", None, None)
     record.created, record.request_id = 1_769_855_400.123, "-"
     assert "2026-01-31T10:30:00.123Z" in line.format(record)

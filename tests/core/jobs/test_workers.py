@@ -113,7 +113,7 @@ def test_it_is_tried_again_and_then_dead(at_work: Crew) -> None:
     assert job["cause"].startswith("ValueError at tests/factories/job_kinds.py:") and "Haddad" not in at_work.log.read_text()
     at_work.until(lambda: _faults(at_work) == [("job", "ValueError", ["test.fails"], 3)], "its fault")
     lines = [json.loads(line) for line in at_work.log.read_text().splitlines() if line.startswith("{")]
-    assert [line["job_id"] for line in lines if line.get("job_kind") == "test.fails" and line.get("fault")] == [key] * 3
+    assert [line["job_kind"] for line in lines if line.get("job_id") == key and line.get("fault")] == ["test.fails"] * 3
     at_work.connection.execute("DELETE FROM test_broken")
     assert key in at_work.manage("jobs", "dead")
     at_work.manage("jobs", "retry", key)
