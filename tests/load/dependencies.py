@@ -333,6 +333,7 @@ def staged() -> Iterator[Stage]:
                 "HMS_ALERT_WEBHOOK_SECRET": "s" * 40,
                 "HMS_EXTERNAL_SYSTEMS": json.dumps(systems),
                 "HMS_RATE_USER": "100000/m",
+                "HMS_RATE_SEARCH": "100000/m",
             }
             with serving("dependencies", seed=seed, static=False, variables=variables) as server:
                 stage = Stage(server, postgres, redis, hook, system, folder)
