@@ -159,7 +159,8 @@ def test_a_run_that_ended_in_the_middle_goes_on_with_its_key(riverside_in_platfo
 def test_what_nobody_can_read_is_named_and_the_old_key_stays(riverside_in_platform: Place) -> None:
     place = riverside_in_platform
     bad, good = add(place, 1), add(place, 2)
-    broken = raw("patients_patient", "national_id", bad.pk)[:-1] + b"\0"
+    whole = raw("patients_patient", "national_id", bad.pk)
+    broken = whole[:-1] + bytes([whole[-1] ^ 1])
     Patient.objects.filter(pk=bad.pk).update(national_id=broken)
     with pytest.raises(CommandError, match=f"{COLUMN} {bad.pk}"):
         run("--clinic", "riverside")
