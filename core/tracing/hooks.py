@@ -1,4 +1,4 @@
-"""Where parts of HMS say what they do, for traces. Without traces nothing is imported, and saying so takes well under 1 us."""
+"""Where parts of HMS say what they do, for traces. Without traces nothing is imported, and saying so is one look at a name."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext

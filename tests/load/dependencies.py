@@ -15,8 +15,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -169,12 +170,11 @@ class Stage:
                 cwd=ROOT, env=self.server.environment, stdout=output, stderr=output,
             )  # fmt: skip
 
-    def crew(self, *named: str) -> list[int]:
-        """The worker's processes; with names those whose command line has one of them."""
+    def crew(self) -> list[int]:
+        """The worker's processes."""
         assert self.worker is not None
         parent = psutil.Process(self.worker.pid)
-        found = [parent, *parent.children(recursive=True)]
-        return [one.pid for one in found if not named or any(name in " ".join(one.cmdline()) for name in named)]
+        return [parent.pid, *(one.pid for one in parent.children(recursive=True))]
 
 
 def until(true: Callable[[], Any], seconds: float = PATIENCE) -> float:
@@ -193,95 +193,61 @@ def signalled(pids: list[int], number: signal.Signals) -> None:
 
 
 @contextmanager
-def killed_database(stage: Stage) -> Iterator[None]:
-    signalled(pids_of(stage.postgres), signal.SIGKILL)
+def hurt(begin: Callable[[], Any], end: Callable[[], Any]) -> Iterator[None]:
+    begin()
     try:
         yield
     finally:
-        stage.postgres.ensure_running()
+        end()
 
 
-@contextmanager
-def stalled_database(stage: Stage) -> Iterator[None]:
-    pids = pids_of(stage.postgres)
-    signalled(pids, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        signalled(pids, signal.SIGCONT)
+def stalled(pids: list[int]) -> AbstractContextManager[None]:
+    return hurt(partial(signalled, pids, signal.SIGSTOP), partial(signalled, pids, signal.SIGCONT))
 
 
-@contextmanager
-def killed_redis(stage: Stage) -> Iterator[None]:
-    stage.redis.kill()
-    try:
-        yield
-    finally:
-        stage.redis.start()
+def killed_database(stage: Stage) -> AbstractContextManager[None]:
+    return hurt(partial(signalled, pids_of(stage.postgres), signal.SIGKILL), stage.postgres.ensure_running)
 
 
-@contextmanager
-def stalled_redis(stage: Stage) -> Iterator[None]:
-    stage.redis.stall()
-    try:
-        yield
-    finally:
-        stage.redis.resume()
+def killed_redis(stage: Stage) -> AbstractContextManager[None]:
+    return hurt(stage.redis.kill, stage.redis.start)
 
 
-@contextmanager
-def killed_worker(stage: Stage) -> Iterator[None]:
-    assert stage.worker is not None
-    signalled(stage.crew(), signal.SIGKILL)
-    stage.worker.wait()
-    try:
-        yield
-    finally:
-        stage.start_worker()
+def killed_worker(stage: Stage) -> AbstractContextManager[None]:
+    def kill() -> None:
+        assert stage.worker is not None
+        signalled(stage.crew(), signal.SIGKILL)
+        stage.worker.wait()
+
+    return hurt(kill, stage.start_worker)
 
 
-@contextmanager
-def stalled_worker(stage: Stage) -> Iterator[None]:
-    pids = stage.crew()
-    signalled(pids, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        signalled(pids, signal.SIGCONT)
-
-
-@contextmanager
-def closed_spool(stage: Stage) -> Iterator[None]:
+def closed_spool(stage: Stage) -> AbstractContextManager[None]:
     spool, aside = stage.folder / "spool", stage.folder / "spool-aside"
-    spool.rename(aside)
-    spool.touch()
-    try:
-        yield
-    finally:
+
+    def close() -> None:
+        spool.rename(aside)
+        spool.touch()
+
+    def open_again() -> None:
         spool.unlink()
         aside.rename(spool)
 
-
-@contextmanager
-def killed_system(stage: Stage) -> Iterator[None]:
-    stage.system.kill()
-    try:
-        yield
-    finally:
-        stage.system.revive()
+    return hurt(close, open_again)
 
 
-# What, how, which check says so, whether HMS may serve meanwhile.
-TROUBLES: tuple[tuple[str, str, str, int, Callable[[Stage], Any]], ...] = (
+type Trouble = Callable[[Stage], AbstractContextManager[None]]
+# What, how, which check says so, how /health/ready answers meanwhile.
+TROUBLES: tuple[tuple[str, str, str, int, Trouble], ...] = (
     ("PostgreSQL", "killed", "database", 503, killed_database),
-    ("PostgreSQL", "stalled", "database", 503, stalled_database),
+    ("PostgreSQL", "stalled", "database", 503, lambda stage: stalled(pids_of(stage.postgres))),
     ("Redis", "killed", "broker", 200, killed_redis),
-    ("Redis", "stalled", "broker", 200, stalled_redis),
+    ("Redis", "stalled", "broker", 200, lambda stage: hurt(stage.redis.stall, stage.redis.resume)),
     ("Redis", "killed", "cache", 200, killed_redis),
     ("workers and clock", "killed", "clock", 200, killed_worker),
-    ("workers and clock", "stalled", "workers", 200, stalled_worker),
+    ("workers and clock", "stalled", "workers", 200, lambda stage: stalled(stage.crew())),
     ("spool of the access log", "can't be written", "access_log", 503, closed_spool),
-    ("external system", "killed", "external_systems", 200, killed_system),
+    ("external system", "killed", "external_systems", 200, lambda stage: hurt(stage.system.kill, stage.system.revive)),
 )
 
 
@@ -291,7 +257,7 @@ def has_level(found: Outcome, level: int | None) -> bool:
     return found.level > 0
 
 
-def happens(stage: Stage, what: str, how: str, check: str, trouble: Callable[[Stage], Any]) -> Outcome:
+def happens(stage: Stage, what: str, how: str, check: str, trouble: Trouble) -> Outcome:
     """One row of the table. Raises TimeoutError with the name of the check."""
     found = Outcome(what, how, check)
     before = stage.told("alert.raised", check)
