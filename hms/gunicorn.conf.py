@@ -28,6 +28,7 @@ raw_env = ["HMS_PROCESS=web"]
 # Loaded once, before the fork, processes share what nobody changes; new code is then taken up by USR2 alone, not by HUP.
 preload_app = os.environ.get("HMS_PRELOAD", "0") in ("1", "true")
 graceful_timeout = 30
+ENDING = 10.0  # seconds of them for threads to finish what they write, when the requests have ended
 timeout = 60
 max_requests = int(os.environ.get("HMS_MAX_REQUESTS", "0"))
 max_requests_jitter = max_requests // 10  # so that they don't end at the same time
@@ -131,15 +132,11 @@ def worker_exit(server: Arbiter, worker: Worker) -> None:
     from core.metrics.process import publisher
     from core.monitoring.watch import watcher
     from core.realtime import process as live
+    from hms.farewell import end_together
 
-    writer.stop()
+    stops = [writer.stop, watcher.stop, publisher.stop, courier.stop, live.stop, listener.stop, drainer.stop]
     if settings.HMS_TRACES:
         from core.tracing import sending
 
-        sending.end()
-    watcher.stop()
-    publisher.stop()
-    courier.stop()
-    live.stop()
-    listener.stop()
-    drainer.stop()
+        stops.append(sending.end)
+    end_together(stops, within=ENDING)

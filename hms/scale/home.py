@@ -46,6 +46,7 @@ GRANT USAGE ON SCHEMA scale TO hms_maintenance;
 GRANT ALL ON ALL TABLES IN SCHEMA scale TO hms_maintenance;
 GRANT ALL ON ALL SEQUENCES IN SCHEMA scale TO hms_maintenance;
 """
+MIGRATED_BY_OTHERS = "SELECT WHERE to_regnamespace('scale') IS NULL AND to_regclass('core_clinic') IS NOT NULL"
 
 
 class OtherData(RuntimeError):
@@ -66,10 +67,10 @@ def make_home(database: str, size: Size) -> None:
     url = admin_url()
     if not url:
         raise OtherData("Set HMS_DATABASE_ADMIN_URL: somebody has to create the database.")
+    if what := what_is_in_the_way(url, database):
+        raise OtherData(f"{what} {database} is left as it is.")
     setup_database(url, database)
     with at_home(database, "hms_owner"):
-        if what := what_is_in_the_way():
-            raise OtherData(f"{what} {database} is left as it is.")
         call_command("migrate", verbosity=0)
         with connection.cursor() as cursor:
             cursor.execute("SELECT to_regnamespace('scale') IS NOT NULL")
@@ -80,15 +81,19 @@ def make_home(database: str, size: Size) -> None:
         raise OtherData(f"{database} was begun as {planned}. Continue with that size, or remove it first (--remove).")
 
 
-def what_is_in_the_way() -> str:
-    """A sentence when the database holds something that seeding didn't make; "" when it is empty or ours. Runs at home."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regnamespace('scale') IS NOT NULL, to_regclass('core_clinic') IS NOT NULL")
-        ours, migrated = cursor.fetchone()
-        if ours or not migrated:
+def what_is_in_the_way(url: str, database: str) -> str:
+    """A sentence when the database holds something that seeding didn't make; "" when it is not there, empty or ours.
+
+    `url` is a superuser's. Nothing is changed: not even who may connect.
+    """
+    with psycopg.connect(url) as admin:
+        if admin.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchone() is None:
             return ""
-        cursor.execute("SELECT EXISTS (SELECT FROM core_clinic), EXISTS (SELECT FROM core_user)")
-        return "It holds clinics or accounts that this command did not make." if any(cursor.fetchone()) else ""
+    with psycopg.connect(url, dbname=database) as admin:
+        if admin.execute(MIGRATED_BY_OTHERS).fetchone() is None:
+            return ""
+        held = admin.execute("SELECT FROM core_clinic UNION ALL SELECT FROM core_user LIMIT 1").fetchone()
+    return "It holds clinics or accounts that this command did not make." if held is not None else ""
 
 
 def size_of(database: str) -> Size | None:

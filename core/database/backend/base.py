@@ -5,6 +5,7 @@
 - A COMMIT that could only roll back raises instead of succeeding.
 """
 
+import atexit
 import time
 from typing import Any
 
@@ -141,3 +142,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
             with self.wrap_database_errors:
                 raise psycopg.errors.InFailedSqlTransaction("A statement of this transaction failed: nothing is saved.")
         super()._commit()  # type: ignore[misc]
+
+
+@atexit.register
+def close_pools() -> None:
+    """Before the interpreter is taken apart: psycopg waits 5 s for each thread of a pool that is found open then."""
+    for pool in DatabaseWrapper._connection_pools.values():  # type: ignore[attr-defined]
+        pool.close(timeout=0.1)

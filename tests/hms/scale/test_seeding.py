@@ -165,6 +165,7 @@ def test_what_is_switched_off_is_noticed(scale: str) -> None:
 
 
 def test_other_data_is_left_alone(scale: str, world: World) -> None:
+    rights = rights_of(connection.settings_dict["NAME"])
     with pytest.raises(RuntimeError, match="was begun as"):
         seed_scale(scale, "--patients", "130")
     with pytest.raises(RuntimeError, match="clinics or accounts that this command did not make"):
@@ -173,6 +174,14 @@ def test_other_data_is_left_alone(scale: str, world: World) -> None:
         seed_scale(connection.settings_dict["NAME"], "--remove")
     with pytest.raises(CommandError, match="own database"):
         call_command("seed_scale", database=own_database())
+    assert rights_of(connection.settings_dict["NAME"]) == rights
+
+
+def rights_of(database: str) -> Any:
+    """Whose it is, and who may do what there."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT datdba, datacl::text FROM pg_database WHERE datname = %s", [database])
+        return cursor.fetchone()
 
 
 def test_a_size_says_what_a_clinic_gets() -> None:
