@@ -8,18 +8,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 
 import psutil
+from django.conf import settings
 
 from core.memory.limits import Share, memory_share
 from core.memory.trimming import trim_all
-from core.memory.turns import Turn
+from core.turns import Turn
 
 logger = logging.getLogger(__name__)
 
 EVERY = 2.0  # seconds
 AGAIN = 60.0  # seconds after which what helped is done again, while memory stays short
 SLACK = 5  # percent below a level at which it is over
+REST = 30.0  # seconds between two processes that leave: a successor needs some to begin
 GROWN, GROWN_BYTES = 1.2, 32 * 2**20  # a process that is hardly larger than at its start would be followed by one as large
 
 
@@ -54,7 +57,7 @@ class Watch:
     """
 
     def __init__(self, leave: Callable[[], None] | None, share: Callable[[], Share] = memory_share) -> None:
-        self.level, self.counts, self.turn = Level.CALM, Counts(), Turn()
+        self.level, self.counts, self.turn = Level.CALM, Counts(), Turn(Path(settings.VAR_DIR) / "run" / "leaving", rest=REST)
         self._leave, self._share = leave, share
         self._process = psutil.Process()
         self._at_start = self._process.memory_info().rss

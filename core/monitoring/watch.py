@@ -1,7 +1,6 @@
 """Watching: a thread in each web process, of which one in each server works. It needs neither workers nor the broker, and goes on
 without the database: what it finds is told at once and written when the database is back."""
 
-import fcntl
 import logging
 import os
 import socket
@@ -11,7 +10,6 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connections
@@ -27,6 +25,7 @@ from core.monitoring.reading import Reader, minute_before
 from core.monitoring.series import Sampled
 from core.monitoring.standing import Board
 from core.monitoring.telling import Recipients, Teller
+from core.turns import Turn
 
 logger = logging.getLogger(__name__)
 
@@ -38,32 +37,6 @@ MINUTES = 62  # of this server's own, for rules that look an hour back
 def server_name() -> str:
     """By which operators know this server: its machine's name and the port."""
     return f"{socket.gethostname()}:{os.environ.get('PORT', '8000')}"[:100]
-
-
-class Turn:
-    """Whose turn it is among the processes of a server: a lock on a file, which the kernel lets go when its holder ends."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: IO[bytes] | None = None
-
-    def mine(self) -> bool:
-        if self._file is not None:
-            return True
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = self._path.open("ab")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            return False
-        self._file = file
-        return True
-
-    def pass_on(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
 
 
 def turn_file() -> Path:
@@ -136,7 +109,7 @@ class Watcher:
 
     def _run(self) -> None:
         turn = Turn(turn_file())
-        while not self._stop.is_set() and not turn.mine():
+        while not self._stop.is_set() and not turn.take():
             self._stop.wait(EVERY)
         if self._stop.is_set():
             return
@@ -151,7 +124,7 @@ class Watcher:
                 connections.close_all()
             self._stop.wait(EVERY)
         watch.teller.stop()
-        turn.pass_on()
+        turn.give_back()
 
 
 watcher = Watcher()

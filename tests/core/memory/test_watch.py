@@ -11,7 +11,6 @@ from core.cache.memory import Entry, Memory
 from core.memory import watch as watching
 from core.memory.limits import Share, control_groups, memory_share
 from core.memory.trimming import sizes, trim_all
-from core.memory.turns import Turn
 from core.memory.watch import Level, Watch
 
 KEPT: list[bytearray] = []
@@ -67,16 +66,6 @@ def test_collecting_may_be_enough(var: Path) -> None:
     grow(watch)
     watch.look()
     assert (watch.counts.collected, watch.counts.percent) == (1, 90)
-
-
-def test_one_leaves_at_a_time_and_the_next_a_while_later(var: Path) -> None:
-    first, second = Turn(), Turn()
-    assert first.take() and not second.take()
-    first.give_back()
-    assert not second.take()  # the successor of the first one has hardly begun
-    (var / "run" / "leaving").write_text(f"{0:<40.3f}")
-    assert second.take()
-    second.give_back()
 
 
 def test_caches_give_up_most_of_what_they_hold(var: Path) -> None:

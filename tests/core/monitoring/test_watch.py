@@ -17,7 +17,7 @@ import pytest
 from django.conf import settings
 
 from core.database.embedded import EmbeddedPostgres
-from core.monitoring.watch import Turn, Watch
+from core.monitoring.watch import Watch
 from tests.factories.databases import eventually, pids_of
 from tests.factories.endpoints import Endpoint, Taken, endpoints
 from tests.factories.letters import Letterbox, smtp_server
@@ -121,15 +121,6 @@ def is_signed(taken: Taken) -> bool:
     moment, mark = taken.headers["HMS-Signature"].split(",")
     signed = moment.removeprefix("t=").encode() + b"." + taken.body
     return hmac.compare_digest(mark.removeprefix("v1="), hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest())
-
-
-def test_one_process_of_a_server_watches(tmp_path: Path) -> None:
-    file = tmp_path / "run" / "watch.lock"
-    one, other = Turn(file), Turn(file)
-    assert (one.mine(), other.mine(), one.mine()) == (True, False, True)
-    one.pass_on()
-    assert (other.mine(), one.mine()) == (True, False)
-    other.pass_on()
 
 
 def test_a_look_takes_samples_and_judges() -> None:
