@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
@@ -16,6 +17,7 @@ from appointments.errors import SlotTaken
 from appointments.forms import SLOT_SEPARATOR, BookingForm, slot_value
 from appointments.models import Appointment, Service
 from appointments.pages.answers import done, is_fragment, safe_next, with_ticket
+from appointments.pages.patient_choice import PatientChoice, fill, matches_for, picked, typed_text
 from appointments.pages.reading import read_day, read_moment, read_uuid
 from appointments.pages.slot_picker import SlotPicker, Wish, slot_picker
 from appointments.policies import visible_appointments
@@ -24,16 +26,9 @@ from appointments.selectors.picking import bookable_services
 from appointments.services import book_appointment, change_status
 from clinics.models import Provider
 from core.accounts.actor import Actor
-from core.audit.subjects import Reading, shown
 from core.errors import DomainError
 from core.pages.access import page
 from core.requests import ClinicRequest
-from core.security.limiting.forms import search_page
-from patients.models import Patient
-from patients.policies import visible_patients
-from patients.selectors import PatientMatch, recent_patients, search_patients
-
-SHORTEST_SEARCH = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +55,11 @@ class Panel:
 
     typed: Typed
     picker: SlotPicker
-    patient: Patient | None = None
+    choice: PatientChoice
     service: Service | None = None
     services: list[Service] = field(default_factory=list)
     providers: list[Provider] = field(default_factory=list)
     locations: list[LocationBrief] = field(default_factory=list)
-    matches: list[PatientMatch] = field(default_factory=list)
-    recent: list[Patient] = field(default_factory=list)
     errors: dict[str, str] = field(default_factory=dict)
     alternatives: list[Any] = field(default_factory=list)
     taken: str = ""
@@ -76,7 +69,7 @@ def read_typed(data: QueryDict, *, next_url: str) -> Typed:
     slot_start, _separator, _provider = (data.get("slot") or "").partition(SLOT_SEPARATOR)
     start = read_moment(slot_start or data.get("start"))
     return Typed(
-        patient_id=None if "change_patient" in data else read_uuid(data.get("pick") or data.get("patient")),
+        patient_id=picked(data),
         service_id=read_uuid(data.get("service")),
         provider_id=read_uuid(data.get("provider")),
         location_id=read_uuid(data.get("location")),
@@ -86,7 +79,7 @@ def read_typed(data: QueryDict, *, next_url: str) -> Typed:
         notes=data.get("notes", "")[:2000],
         is_urgent=bool(data.get("is_urgent")),
         walk_in=bool(data.get("walk_in")),
-        text=data.get("q", "").strip()[:100],
+        text=typed_text(data),
         next=next_url,
     )
 
@@ -101,34 +94,23 @@ def build_panel(*, actor: Actor, typed: Typed, now: datetime) -> Panel:
         provider_id=provider_id, location_id=typed.location_id, day=typed.day, first_day=typed.first_day,
         start=typed.start, today_only=typed.walk_in,
     )  # fmt: skip
-    panel = Panel(
+    choice = PatientChoice(reverse("appointments:book-panel"), reverse("appointments:book-patients"), typed.text)
+    return Panel(
         typed=typed,
         picker=slot_picker(actor=actor, service=service, wish=wish, now=now),
-        patient=visible_patients(actor).filter(pk=typed.patient_id).first() if typed.patient_id else None,
+        choice=fill(choice, actor=actor, patient_id=typed.patient_id, offers_recent=service is None),
         service=service,
         services=services,
         providers=providers,
         locations=locations_of(actor),
     )
-    if panel.patient is None and actor.can("patient", "search"):
-        if len(typed.text) >= SHORTEST_SEARCH:
-            panel.matches = search_patients(actor=actor, text=typed.text, limit=6)
-        elif service is None:
-            panel.recent = recent_patients(actor=actor, limit=4)
-    return panel
 
 
 def show(request: ClinicRequest, panel: Panel, status: int = 200) -> HttpResponse:
-    shown([panel.patient.pk] if panel.patient else [])
-    _show_choice([match.patient for match in panel.matches], [] if panel.typed.text else panel.recent)
-    name = "appointments/_booking_panel.html" if is_fragment(request) else "appointments/booking.html"
-    return render(request, name, {"panel": panel, "beside": is_fragment(request)}, status=status)
-
-
-def _show_choice(found: list[Patient], recent: list[Patient]) -> None:
-    """Whom one may choose from."""
-    shown([patient.pk for patient in found], Reading.SEARCH)
-    shown([patient.pk for patient in recent], Reading.LIST)
+    panel.choice.note()
+    beside = is_fragment(request)
+    context = {"panel": panel, "beside": beside, "begins": beside or not panel.errors}
+    return render(request, f"appointments/{'_booking_panel' if beside else 'booking'}.html", context, status=status)
 
 
 @require_http_methods(["GET", "POST"])
@@ -150,18 +132,7 @@ def panel(request: ClinicRequest) -> HttpResponse:
     return show(request, build_panel(actor=request.actor, typed=typed, now=timezone.now()))
 
 
-@search_page
-@require_POST
-@page("patient", "search")
-def patient_matches(request: ClinicRequest) -> HttpResponse:
-    """While typing into the patient field: who it may be."""
-    text = request.POST.get("q", "").strip()[:100]
-    long_enough = len(text) >= SHORTEST_SEARCH
-    matches = search_patients(actor=request.actor, text=text, limit=6) if long_enough else []
-    recent = [] if text else recent_patients(actor=request.actor, limit=4)
-    _show_choice([match.patient for match in matches], recent)
-    context = {"text": text, "matches": matches, "recent": recent}
-    return render(request, "appointments/_patient_matches.html", context)
+patient_matches = matches_for("appointments:book-panel")
 
 
 def _prefilled(request: ClinicRequest) -> QueryDict:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -18,6 +18,7 @@ from appointments.choices import TICKET_STEPS, TicketStatus
 from appointments.forms import StepForm, TakeTicketForm, TransferForm
 from appointments.models import Ticket
 from appointments.pages.answers import go, is_fragment
+from appointments.pages.patient_choice import PatientChoice, fill, matches_for, picked, typed_text
 from appointments.pages.reading import read_uuid
 from appointments.policies import visible_tickets
 from appointments.selectors.queue import queue_lanes, queue_tags
@@ -132,20 +133,47 @@ STEPS = {name.replace("_", "-"): _stepping(name) for name in TICKET_STEPS if nam
 @require_http_methods(["GET", "POST"])
 @page("queue", "create")
 def take(request: ClinicRequest) -> HttpResponse:
-    """A ticket for a walk-in: group, and what raises the priority."""
+    """A ticket for a walk-in: who it is, if that is known, the group, and what raises the priority."""
     desk = Desk(request)
     place = desk.found
     form = TakeTicketForm(request.POST if request.method == "POST" else None, groups=series_in_use())
+    choice = _who(request, request.POST if request.method == "POST" else request.GET)
+    patient_id = picked(request.POST)
+    if request.method == "POST" and choice.text and not patient_id:
+        form.add_error(None, _("Choose who it is, or empty the search."))
     if request.method == "POST" and form.is_valid():
         try:
-            ticket = take_ticket(actor=request.actor, location_id=place.id, **form.as_ticket())
+            ticket = take_ticket(actor=request.actor, location_id=place.id, patient_id=patient_id, **form.as_ticket())
         except DomainError as error:
             show_problems(form, error)
         else:
             words = _("%(token)s: about %(minutes)d minutes") % {"token": ticket.token, "minutes": ticket.expected_minutes or 0}
             toast(request, words)
             return go(request, desk.address)
-    return render(request, "appointments/queue_take.html", {"form": form, "desk": desk}, status=422 if form.errors else 200)
+    return _taking(request, desk, form, choice)
+
+
+@require_POST
+@page("queue", "create")
+def take_who(request: ClinicRequest) -> HttpResponse:
+    """The form again after somebody was searched, picked or taken away; no ticket is taken."""
+    form = TakeTicketForm(groups=series_in_use(), initial=request.POST.dict())
+    return _taking(request, Desk(request), form, _who(request, request.POST))
+
+
+take_matches = matches_for("appointments:queue-take-who")
+
+
+def _who(request: ClinicRequest, said: QueryDict) -> PatientChoice:
+    choice = PatientChoice(reverse("appointments:queue-take-who"), reverse("appointments:queue-take-patients"), typed_text(said))
+    return fill(choice, actor=request.actor, patient_id=picked(said), offers_recent=False)
+
+
+def _taking(request: ClinicRequest, desk: Desk, form: TakeTicketForm, choice: PatientChoice) -> HttpResponse:
+    choice.note()
+    searching = bool(choice.text) or "change_patient" in request.POST
+    context = {"form": form, "desk": desk, "choice": choice, "searching": searching}
+    return render(request, "appointments/queue_take.html", context, status=422 if form.errors else 200)
 
 
 @require_http_methods(["GET", "POST"])

@@ -49,6 +49,25 @@ def test_a_call_at_the_desk_shows_on_the_board(page_as: Callable[..., Page]) -> 
         assert not Axe().run(page).response["violations"]
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_a_ticket_for_somebody_known_by_keyboard(page_as: Callable[..., Page], scripts: bool) -> None:
+    desk = page_as(java_script_enabled=scripts)
+    api = Api(page_as())
+    patient = api.patient()
+    desk.goto(f"/queue/take/?location={board_place(api)}")
+    search = desk.get_by_label("Patient, if you know who it is")
+    search.press_sequentially(str(patient["mrn"]))
+    if not scripts:
+        search.press("Enter")
+    desk.get_by_role("group", name="Patients found").get_by_role("button").first.press("Enter")
+    expect(desk.locator(".chosen")).to_contain_text(str(patient["mrn"]))
+    expect(desk.get_by_role("button", name="Take the ticket")).to_be_focused()
+    desk.keyboard.press("Enter")
+    expect(desk.locator("#queue")).to_contain_text(f"{patient['given_name']} {patient['family_name']}")
+    if scripts:
+        assert not Axe().run(desk).response["violations"]
+
+
 def test_a_call_is_announced_once_and_every_call(page_as: Callable[..., Page], server: Server) -> None:
     """Two calls at once are both heard, in their order; who becomes the first row since another has gone in is not heard again."""
     board, desk = page_as(None, viewport=BOARD), page_as()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import escape
 
 from appointments.choices import ScreenKind, TicketStatus
 from appointments.models import LocationQueue, QueueScreen, QueueSeries, Ticket
@@ -89,6 +90,32 @@ def test_a_ticket_is_taken_and_sent_on_by_forms(place: Place, desk: Client) -> N
     assert desk.post(where, {"caller": f"p-{place.providers[1].pk}"}).status_code == 303
     ticket.refresh_from_db()
     assert (ticket.status, ticket.provider_id) == (TicketStatus.TRANSFERRED, place.providers[1].pk)
+
+
+def test_a_ticket_for_somebody_who_is_known(place: Place, desk: Client) -> None:
+    """Searched, picked, taken away again, picked; the group that was chosen meanwhile stays."""
+    patient, series = place.patients[0], QueueSeries.objects.get(letter="A")
+    said = {"series": str(series.pk), "priority": ""}
+    found = desk.post("/queue/take/who/", said | {"q": patient.family_name})
+    assert f'value="{patient.pk}"' in found.content.decode() and not Ticket.objects.exists()
+    assert f'value="{patient.pk}"' in desk.post("/queue/take/patients/", {"q": patient.family_name}, **SCRIPT).content.decode()
+    chosen = desk.post("/queue/take/who/", said | {"q": patient.family_name, "pick": str(patient.pk)}).content.decode()
+    assert f'name="patient" value="{patient.pk}"' in chosen and re.search(rf'value="{series.pk}"[^>]* checked', chosen)
+    gone = desk.post("/queue/take/who/", said | {"patient": str(patient.pk), "change_patient": "1"}).content.decode()
+    assert 'name="patient"' not in gone
+    assert desk.post("/queue/take/", said | {"patient": str(patient.pk)}).status_code == 303
+    assert Ticket.objects.get().patient_id == patient.pk
+    assert escape(patient.full_name) in desk.get("/queue/").content.decode()
+
+
+def test_no_ticket_for_nobody_while_somebody_is_being_searched(place: Place, desk: Client) -> None:
+    said = {"series": str(QueueSeries.objects.get(letter="A").pk)}
+    unclear = desk.post("/queue/take/", said | {"q": place.patients[0].family_name})
+    assert unclear.status_code == 422 and "Choose who it is" in unclear.content.decode()
+    assert f'value="{place.patients[0].pk}"' in unclear.content.decode()
+    unknown = desk.post("/queue/take/", said | {"patient": "0190a000-0000-7000-8000-000000000000"})
+    assert unknown.status_code == 422
+    assert not Ticket.objects.exists()
 
 
 def test_without_a_queue_the_page_says_how_to_begin(boss: Client, in_riverside: Place) -> None:
