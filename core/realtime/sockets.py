@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -19,6 +20,7 @@ from core.realtime.hub import RESTART, hub
 from core.realtime.opening import OPENING, Opening
 from core.realtime.sse import HEARTBEAT, Message, Receive, Send
 from core.realtime.subscribers import Subscriber
+from core.security.proxies import client_address, counted
 
 Application = Callable[[Any, Receive, Send], Awaitable[None]]
 
@@ -28,6 +30,7 @@ PATIENCE = 10.0  # seconds for the first frame
 LONGEST_FRAME = 4096  # characters
 MOST_FRAMES, WITHIN = 60, 10.0  # frames in so many seconds
 UNKNOWN_AT_MOST = 200  # sockets that have not said yet who they are
+UNKNOWN_OF_ONE = 40  # of them from one address
 
 GOING, TOO_LONG, RESTARTING = 1000, 1009, 1012
 UNKNOWN, NOT_ALLOWED, TOO_SLOW, TOO_MANY, AWAY = 4401, 4403, 4408, 4429, 4503
@@ -35,7 +38,7 @@ CODES = {400: NOT_ALLOWED, 401: UNKNOWN, 403: NOT_ALLOWED, 429: TOO_MANY, 503: A
 DOES_NOT_ANSWER = "The database does not answer."
 PASSED_ON = (b"host", b"user-agent", b"accept-language", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
 
-_unknown = 0  # sockets that have not said yet who they are
+_unknown: Counter[str] = Counter()  # sockets that have not said yet who they are, by where they come from
 
 
 class Refused(Exception):
@@ -86,14 +89,16 @@ class Socket:
 
     # --- Who it is ----------------------------------------------------------------------------------------------------------
     async def _authenticate(self) -> None:
-        global _unknown
-        if _unknown >= UNKNOWN_AT_MOST:
+        whence = self._whence()
+        if _unknown[whence] >= UNKNOWN_OF_ONE or _unknown.total() >= UNKNOWN_AT_MOST:
             raise Refused(TOO_MANY, "Too many connections that have not said who they are.")
-        _unknown += 1
+        _unknown[whence] += 1
         try:
             first = await self._first_frame()
         finally:
-            _unknown -= 1
+            _unknown[whence] -= 1
+            if not _unknown[whence]:
+                del _unknown[whence]
         status, error = await self._ask(first)
         if status != 200 or self.opening.grant is None:
             await self._say({"type": "error", **error})
@@ -106,6 +111,13 @@ class Socket:
         await self._say({"type": "ready", "id": self.subscriber.position})
         if first.get("type") != "auth":
             await self._answer(first)
+
+    def _whence(self) -> str:
+        """The address, as limits count it, behind our own proxies."""
+        said = [value for name, value in self.scope["headers"] if name == b"x-forwarded-for"]
+        peer = (self.scope.get("client") or ("",))[0]
+        meta = {"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": b",".join(said).decode("latin-1")}
+        return counted(client_address(meta))
 
     async def _first_frame(self) -> dict[str, Any]:
         hub.begin()

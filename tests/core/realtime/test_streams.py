@@ -15,7 +15,7 @@ from core.accounts import tokens
 from core.accounts.token_keys import ring_of
 from core.realtime.grants import PER_CLIENT
 from core.realtime.hub import AT_ONCE
-from core.realtime.sockets import LONGEST_FRAME, NOT_ALLOWED, TOO_LONG, TOO_MANY, TOO_SLOW, UNKNOWN
+from core.realtime.sockets import LONGEST_FRAME, NOT_ALLOWED, TOO_LONG, TOO_MANY, TOO_SLOW, UNKNOWN, UNKNOWN_OF_ONE
 from tests.factories.callers import Caller, Reader
 from tests.factories.databases import eventually
 from tests.factories.server import Server
@@ -471,3 +471,10 @@ def test_health_says_whether_they_work(server: Server) -> None:
     answer = connection.getresponse()
     assert answer.status == 200 and b'"listening":true' in answer.read()
     connection.close()
+
+
+def test_an_address_holds_few_doors_open_without_saying_who_it_is(ws: Callable[..., Socket], token: Callable[[str], str]) -> None:
+    """Others come in meanwhile."""
+    opened = [ws(source_address=("127.0.0.2", 0)) for _ in range(2 * UNKNOWN_OF_ONE + 1)]  # two processes
+    eventually(lambda: any(one.close_code == TOO_MANY for one in opened))
+    ws().authenticated(token(DESK), "appointments")
