@@ -17,7 +17,7 @@ from core.api.filters import joined, query
 from core.api.serializers import OutputSerializer
 from core.api.views import ClinicViewSet, KnownParameters
 from core.errors import Unavailable
-from core.listening import listener
+from core.realtime import process as live
 from core.realtime.grants import chosen, granted, places, readable
 from core.realtime.opening import EVENT_STREAM, opening_of, stream_for
 from core.requests import underlying
@@ -92,9 +92,10 @@ class StreamHealthView(ClinicViewSet):
 
     @extend_schema(responses=StreamHealthOutput)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """How the streams of the process that answers are: 503 when it hears nothing. No query."""
-        listening = listener.stamp() is not None
-        if listener.is_running and not listening:
+        """How the streams of the process that answers are: `degraded` while the relay is silent and it has to look every second,
+        503 while it hears nothing. No query."""
+        listening = live.hears()
+        if live.is_deaf():
             raise Unavailable(_("Streams of this process hear nothing at present."))
         status = "healthy" if listening else "degraded"
         return self.one({"status": status, "listening": listening, "streams": places.taken})

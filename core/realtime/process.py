@@ -61,6 +61,16 @@ def start() -> None:
         relay.start()
 
 
+def hears() -> bool:
+    """Is this process told of commits as they happen? With a silent relay it looks every second."""
+    return relay.hears() if relay is not None else listener.stamp() is not None
+
+
+def is_deaf() -> bool:
+    """It listens for itself, and hears nothing: what happens reaches no stream."""
+    return relay is None and listener.is_running and not hears()
+
+
 def stop() -> None:
     if relay is not None:
         relay.stop()

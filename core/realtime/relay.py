@@ -75,6 +75,11 @@ class Subscription:
         self._hear, self._look = hear, look
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._heard = float("-inf")
+
+    def hears(self) -> bool:
+        """Has the relay given a sign of life lately?"""
+        return time.monotonic() - self._heard <= SILENT
 
     def start(self) -> None:
         """Never before a fork."""
@@ -105,19 +110,19 @@ class Subscription:
                 self._stopping.wait(LOOK_EVERY)
 
     def _listen(self, pubsub: Any) -> None:
-        heard, looked = 0.0, 0.0
+        looked = 0.0
         while not self._stopping.is_set():
             message = pubsub.get_message(timeout=LOOK_EVERY / 2)
             now = time.monotonic()
             if message is not None:
-                if now - heard > SILENT:
+                if not self.hears():
                     self._look()
-                heard = now
+                self._heard = now
                 text = message["data"].decode()
                 if text == "*":
                     self._look()
                 elif text != BEAT:
                     self._hear(text)
-            elif now - heard > SILENT and now - looked >= LOOK_EVERY:
+            elif not self.hears() and now - looked >= LOOK_EVERY:
                 looked = now
                 self._look()

@@ -1,12 +1,15 @@
 """Hubs woken through Redis: nothing is missed while the relay, or Redis, is away; it only comes later."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 
 import pytest
 
+from tests.factories.databases import eventually
 from tests.factories.redis_server import RedisServer, redis_server
 from tests.factories.server import ROOT, Server, serving
 from tests.factories.streams import EventSource
@@ -40,6 +43,16 @@ def relaying(server: Server) -> Iterator[None]:
         assert relay.wait(20) == 0
 
 
+def health_of(server: Server) -> str:
+    connection = HTTPConnection(server.host, timeout=10)
+    connection.request("GET", "/api/sse/health")
+    answer = connection.getresponse()
+    assert answer.status == 200
+    said: str = json.loads(answer.read())["data"]["status"]
+    connection.close()
+    return said
+
+
 def test_what_wakes_the_hubs_may_be_away(relayed: Server, with_redis: RedisServer) -> None:
     clinic = relayed.seeded[0]
     source = EventSource(relayed.host, EVENTS, Authorization=f"Bearer {clinic['tokens'][0]}")
@@ -53,12 +66,16 @@ def test_what_wakes_the_hubs_may_be_away(relayed: Server, with_redis: RedisServe
             psql.execute(CHANGE, [f"note {changed}", clinic["clinic"], clinic["visit"]])
         source.until(lambda frames: len([one for one in frames if one["type"] == "event"]) == changed)
 
-    steps: list[Callable[[], None]] = [lambda: None, with_redis.kill, with_redis.start]
+    steps: list[tuple[Callable[[], None], str]] = [
+        (lambda: None, "healthy"), (with_redis.kill, "degraded"), (with_redis.start, "healthy"),
+    ]  # fmt: skip
     with relaying(relayed):
-        for step in steps:
+        for step, state in steps:
             step()
             arrives()
+            eventually(lambda: state == health_of(relayed))  # noqa: B023  (it runs at once)
     arrives()
+    eventually(lambda: health_of(relayed) == "degraded")
     with relaying(relayed):
         arrives()
     assert source.ids == sorted(set(source.ids)) and len(source.ids) == changed
