@@ -6,6 +6,7 @@ stays as it was; the processes that it starts forget it (post_fork), so that non
 
 import importlib
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ logger_class = RedactedLog
 _var = Path(__file__).resolve().parent.parent / os.environ.get("HMS_VAR_DIR", "var")
 os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(_var / "run" / f"metrics-{os.environ.get('PORT', '8000')}"))
 Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).mkdir(mode=0o700, parents=True, exist_ok=True)  # counters open files in it when loaded
+ENDS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 OURS = ("core", "clinics", "patients", "appointments", "hms", "django", "environ")
 control_socket_disable = True  # its default path is shared by every installation of one user
 
@@ -84,7 +86,15 @@ def child_exit(server: Arbiter, worker: Worker) -> None:
 
 
 def post_fork(server: Arbiter, worker: Worker) -> None:
-    """It takes up the code that lies on the disk now, all of it, unless it was to be shared: a part was imported above."""
+    """It takes up the code that lies on the disk now, all of it, unless it was to be shared: a part was imported above.
+
+    Told to end, it ends once it is loaded: until its loop runs the signal waits. uvloop would lose it, and what came just after the
+    fork went to the arbiter's handler, in the copy that this process has of it.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+    while not server.SIG_QUEUE.empty():
+        if server.SIG_QUEUE.get_nowait() in ENDS:
+            os._exit(0)
     if server.cfg.preload_app:
         return
     for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
@@ -120,6 +130,7 @@ def post_worker_init(worker: Worker) -> None:
     publisher.start()
     writer.start()
     start_watching()
+    worker.loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, ENDS)
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:

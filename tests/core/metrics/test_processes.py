@@ -91,3 +91,13 @@ def test_they_add_up_and_one_that_is_killed_has_not_counted_in_vain(two: Server)
     get(two, "/sign-in/")
     assert value(two, "hms_requests_total", route=ROUTE) == asked + 1
     eventually(lambda: not list(folder_of(two).glob(f"gauge_live*_{killed}.db")), PATIENCE)
+
+
+def test_one_that_has_just_begun_hears_that_the_server_ends(two: Server) -> None:
+    """Else all wait for gunicorn's own limit, half a minute."""
+    assert two.process is not None
+    before = workers_of(two)
+    os.kill(min(before), signal.SIGTERM)
+    eventually(lambda: workers_of(two) - before)
+    two.process.terminate()
+    assert two.process.wait(15) == 0
