@@ -13,18 +13,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from urllib.parse import urlsplit
 
 import psycopg
 from django.conf import settings
 from psycopg import sql
 
+from core.database.roles import setup_database
 from tests.factories.logbook import said_of_patients
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
 GUNICORN = str(Path(sys.executable).with_name("gunicorn"))  # as a module it can't take its own place (USR2)
+TEMPLATE = "hms_template"
 RUN = """
 import importlib, json, sys
 import django
@@ -97,7 +99,8 @@ def serving(
     try:
         if static:
             collect_static_files(environment)
-        for command in (["setup_database"], ["migrate", "-v0"], *commands):
+        prepared(environment)
+        for command in commands:
             _run([sys.executable, "manage.py", *command], environment)
         if seed is not None:
             server.seeded = json.loads(_run([sys.executable, "-c", RUN, f"{seed.__module__}:{seed.__name__}"], environment))
@@ -134,18 +137,42 @@ def database_of_its_own(name: str) -> Iterator[tuple[dict[str, str], str]]:
 
 
 def prepared(environment: dict[str, str]) -> None:
-    """Roles and tables in the database that the environment names."""
+    """Roles and tables in the database that the environment names. On the tests' own server it is a copy of one made before."""
+    database = environment.get("HMS_DATABASE_NAME", "")
+    is_ours = all(environment.get(name, "") == os.environ.get(name, "") for name in ("HMS_VAR_DIR", "DATABASE_URL"))
+    if not (settings.EMBEDDED_POSTGRES and database and is_ours):
+        _migrate(environment)
+        return
+    with _once_in_a_run("template") as is_due:
+        if is_due:
+            _drop(TEMPLATE)
+            _migrate(os.environ | _database_variables(TEMPLATE) | {"DJANGO_SETTINGS_MODULE": "hms.settings"})
+            _as_admin("ALTER DATABASE {} ALLOW_CONNECTIONS false", TEMPLATE)
+    _as_admin("CREATE DATABASE {} OWNER hms_owner TEMPLATE {}", database, TEMPLATE)
+    setup_database(_admin(), database)
+
+
+def _migrate(environment: dict[str, str]) -> None:
     for command in (["setup_database"], ["migrate", "-v0"]):
         _run([sys.executable, "manage.py", *command], environment)
 
 
 def collect_static_files(environment: dict[str, str]) -> None:
-    """Once in a run: the folder is one for all workers, and a second collection would pull files from under a server."""
-    mark, run = settings.VAR_DIR / "static-of-run", os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
-    with (settings.VAR_DIR / "static-of-run.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not mark.exists() or mark.read_text() != run:
+    """The folder is one for all workers, and a second collection would pull files from under a server."""
+    with _once_in_a_run("static") as is_due:
+        if is_due:
             _run([sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"], environment)
+
+
+@contextmanager
+def _once_in_a_run(what: str) -> Iterator[bool]:
+    """True for the first process of this run that gets here; the others wait until it is done."""
+    mark, run = settings.VAR_DIR / f"{what}-of-run", os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    with (settings.VAR_DIR / f"{what}-of-run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        is_due = not mark.exists() or mark.read_text() != run
+        yield is_due
+        if is_due:
             mark.write_text(run)
 
 
@@ -199,8 +226,15 @@ def _own(name: str) -> str:
 
 
 def _drop(database: str) -> None:
-    admin = (
-        settings.EMBEDDED_POSTGRES.url("postgres", "postgres") if settings.EMBEDDED_POSTGRES else settings.HMS_DATABASE_ADMIN_URL
-    )
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+    _as_admin("DROP DATABASE IF EXISTS {} WITH (FORCE)", database)
+
+
+def _as_admin(statement: LiteralString, *names: str) -> None:
+    with psycopg.connect(_admin(), autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def _admin() -> str:
+    """A superuser's URL."""
+    embedded = settings.EMBEDDED_POSTGRES
+    return str(embedded.url("postgres", "postgres") if embedded else settings.HMS_DATABASE_ADMIN_URL)
