@@ -6,7 +6,6 @@ Streams and sockets stay here, once the application has let them in.
 import os
 from typing import cast
 
-from a2wsgi import WSGIMiddleware
 from a2wsgi.wsgi_typing import WSGIApp
 from django.conf import settings
 
@@ -21,8 +20,9 @@ from core.realtime.process import join
 from core.uploads.limits import body_limit
 from hms.bodies import Application, WholeBody
 from hms.farewell import Farewell
+from hms.threads import Threads
 
-_threads = WSGIMiddleware(cast(WSGIApp, wsgi_application), workers=int(os.environ.get("HMS_WEB_THREADS", "8")))
+_threads = Threads(cast(WSGIApp, wsgi_application), workers=int(os.environ.get("HMS_WEB_THREADS", "8")))
 bodies = WholeBody(cast(Application, _threads), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, larger=body_limit)
 application = Farewell(Streams(bodies))
 join()

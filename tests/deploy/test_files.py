@@ -14,6 +14,7 @@ import pytest
 import yaml
 from django.conf import settings
 
+from core.metrics.ledgers import WORKERS
 from tests.architecture.test_environment import entries
 from tests.factories.nginx import PROGRAM, globals_of_nginx, written
 
@@ -277,6 +278,7 @@ def test_rules_and_dashboards_ask_for_series_that_hms_tells() -> None:
     told = set(re.findall(r'"(hms_[a-z0-9_]+)"', "".join(path.read_text() for path in sources)))
     ledger = (settings.BASE_DIR / "core" / "metrics" / "ledgers.py").read_text()
     told |= {f"hms_jobs_{re.sub('_s$', '_seconds', name)}" for name in re.findall(r'^    "([a-z0-9_]+)": "', ledger, re.M)}
+    told |= {f"hms_worker_{name}" for name, *_ in WORKERS}
     adapted = {"hms_request_p95_milliseconds", "hms_jobs_waiting_in_all"}
     for file, names in asked_for().items():
         bare = {re.sub(r"_(?:total|bucket|sum|count)$", "", name) for name in names}

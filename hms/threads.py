@@ -1,0 +1,71 @@
+"""Runs the WSGI application in threads. What it answers whole, as nearly all of it, goes back to the server's loop in one step.
+
+a2wsgi hands over status and headers, each piece of the body and its end one by one, and its thread waits for the loop each time:
+the threads of a process that answers many requests at once then wait for each other.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from typing import Any, cast
+
+from a2wsgi import WSGIMiddleware
+from a2wsgi.wsgi import Body, build_environ
+from a2wsgi.wsgi_typing import Environ
+
+from hms.bodies import Message, Receive, Scope, Send
+
+
+class Threads(WSGIMiddleware):
+    """An ASGI application. A request's body has to come as one message: it stands behind WholeBody."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)  # type: ignore[arg-type]
+            return
+        body = BytesIO((await receive()).get("body", b""))
+        environ = build_environ(scope, cast(Body, body))  # type: ignore[arg-type]
+        loop = asyncio.get_running_loop()
+        answer = Answer(send, loop)
+        await loop.run_in_executor(self.executor, contextvars.copy_context().run, self._answer, environ, answer)
+        if answer.whole is not None:
+            await send(answer.start)
+            await send({"type": "http.response.body", "body": answer.whole})
+
+    def _answer(self, environ: Environ, answer: "Answer") -> None:
+        pieces: Any = self.app(environ, answer.start_response)
+        try:
+            answer.take(pieces, streams=getattr(pieces, "streaming", True))
+        finally:
+            getattr(pieces, "close", lambda: None)()
+
+
+class Answer:
+    """`whole` is its body, None when the body was sent while it was made."""
+
+    def __init__(self, send: Send, loop: asyncio.AbstractEventLoop) -> None:
+        self.start: Message = {}
+        self.whole: bytes | None = None
+        self._send, self._loop = send, loop
+
+    def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], Any]:
+        encoded = [(name.strip().lower().encode("latin-1"), value.strip().encode("latin-1")) for name, value in headers]
+        self.start = {"type": "http.response.start", "status": int(status[:3]), "headers": encoded}
+        return self._write
+
+    def take(self, pieces: Iterable[bytes], *, streams: bool) -> None:
+        """In the application's thread. A streamed piece is sent before the next one is asked for."""
+        if not streams:
+            self.whole = b"".join(pieces)
+            return
+        self._pass_on(self.start)
+        for piece in pieces:
+            self._write(piece)
+        self._pass_on({"type": "http.response.body", "body": b""})
+
+    def _write(self, piece: bytes) -> None:
+        self._pass_on({"type": "http.response.body", "body": piece, "more_body": True})
+
+    def _pass_on(self, message: Message) -> None:
+        asyncio.run_coroutine_threadsafe(cast(Any, self._send(message)), self._loop).result()
