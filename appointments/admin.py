@@ -195,7 +195,9 @@ class ChangeInline(admin.TabularInline):  # type: ignore[type-arg]
     ordering = ("at", "id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AppointmentChange]:
-        return super().get_queryset(request).exclude(appointment__patient_id__in=access_of_reader().closed)
+        changes = super().get_queryset(request).exclude(appointment__patient_id__in=access_of_reader().closed)
+        places = actor_of(request).location_ids
+        return changes.filter(appointment__location_id__in=places) if places else changes
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.actor is not None and request.actor.can("appointment", "history")
@@ -317,7 +319,9 @@ class AppointmentChangeAdmin(ScopedAdmin):
     ordering = ("-at", "-pk")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AppointmentChange]:
-        return super().get_queryset(request).exclude(appointment__patient_id__in=access_of_reader().closed)
+        changes = super().get_queryset(request).exclude(appointment__patient_id__in=access_of_reader().closed)
+        places = actor_of(request).location_ids
+        return changes.filter(appointment__location_id__in=places) if places else changes
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_view_permission(request, obj) and self.may(request, "history")
@@ -355,3 +359,8 @@ class TicketChangeAdmin(ScopedAdmin):
     list_select_related = ("ticket", "room")
     date_hierarchy = "at"
     ordering = ("-at", "-pk")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TicketChange]:
+        changes = super().get_queryset(request)
+        places = actor_of(request).location_ids
+        return changes.filter(ticket__location_id__in=places) if places else changes

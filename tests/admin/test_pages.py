@@ -13,6 +13,7 @@ from core.accounts.roles import CLINIC_ROLES, Role
 from core.database.fingerprint import NOT_COUNTED
 from core.tenancy.context import clinic_scope
 from tests.admin.conftest import Furnished
+from tests.factories.queue import a_ticket
 from tests.factories.world import World
 
 OUR_APPS = ("core", "clinics", "patients", "appointments", "hms")
@@ -195,3 +196,23 @@ def test_longer_lists_cost_no_more_queries(name: str, open_admin: Any, furnished
     with CaptureQueriesContext(connection) as many:
         client.get(url)
     assert len(many) <= len(few)
+
+
+def test_whoever_works_at_some_locations_sees_the_care_of_these_alone(open_admin: Any, furnished: dict[str, Furnished]) -> None:
+    """Visits, tickets, and the history of both."""
+    place, visit = furnished["riverside"].place, furnished["riverside"].visit
+    with clinic_scope(place.clinic, reason="test"):
+        a_ticket(place)
+    resources = [model for model in REGISTERED if getattr(admin.site._registry[model], "resource", "") in ("appointment", "queue")]
+    assert {model.__name__ for model in resources} >= {"Appointment", "AppointmentChange", "Ticket", "TicketChange"}
+
+    def shown() -> dict[str, int]:
+        client = open_admin(Role.CLINIC_ADMIN, place)
+        return {model.__name__: client.get(address(model, "changelist")).context["cl"].result_count for model in resources}
+
+    assert all(shown().values())
+    membership = place.memberships[Role.CLINIC_ADMIN]
+    membership.location_ids = [next(one.pk for one in place.locations if one.pk not in (visit.location_id, place.locations[0].pk))]
+    with clinic_scope(place.clinic, reason="test"):
+        membership.save()
+    assert not any(shown().values())
