@@ -12,8 +12,8 @@ from appointments.choices import ScreenKind
 from appointments.pages.screens import of_screen
 from appointments.selectors.queue import BOARD_CALLED, BOARD_NEXT, BoardFacts, board_facts
 from appointments.selectors.queue_places import QueuePlace
+from appointments.selectors.screens import Named, open_screen
 from appointments.services.board_stream import board_grant
-from appointments.services.kiosk import Named, open_screen
 from core.realtime.opening import stream_for
 from core.requests import HMSRequest
 from core.security.limiting.classes import RouteClass, route_class

@@ -20,7 +20,8 @@ from appointments.pages.reading import read_uuid
 from appointments.pages.screens import of_screen
 from appointments.selectors.queue import walk_in_groups
 from appointments.selectors.queue_places import QueuePlace
-from appointments.services.kiosk import Named, check_in_by_code, check_in_by_number, open_screen, walk_in
+from appointments.selectors.screens import Named, open_screen
+from appointments.services.kiosk import check_in_by_code, check_in_by_number, walk_in
 from core.errors import Conflict, NotAllowed, RateLimited
 from core.requests import HMSRequest
 from core.responses import is_fragment

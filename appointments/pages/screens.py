@@ -8,7 +8,7 @@ from django.http import HttpResponse
 
 from appointments.choices import ScreenKind
 from appointments.errors import ScreenGone
-from appointments.services.kiosk import Named, clinic_of, screen_of
+from appointments.selectors.screens import Named, clinic_of, screen_of
 from core.errors import DomainError
 from core.requests import HMSRequest
 from core.responses import error_response

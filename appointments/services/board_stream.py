@@ -7,7 +7,7 @@ from appointments.choices import ScreenKind
 from appointments.errors import ScreenGone
 from appointments.events import QUEUE
 from appointments.selectors.queue_places import QueuePlace
-from appointments.services.kiosk import Named, clinic_of, open_screen
+from appointments.selectors.screens import Named, clinic_of, open_screen
 from core.accounts.actor import Actor
 from core.realtime.grants import Grant
 from core.tenancy.context import clinic_scope

@@ -1,57 +1,23 @@
-"""What patients do themselves at a kiosk, and by which screens: they check in or take a ticket. Nobody is told whom we know."""
+"""What patients do themselves at a kiosk: they check in or take a ticket. Nobody is told whom we know."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from appointments.choices import MOVABLE, ScreenKind, Status, TicketSource, priority_of
-from appointments.errors import AskAtTheDesk, ScreenGone
-from appointments.models import Appointment, QueueScreen, Ticket
-from appointments.selectors.queue_places import QueuePlace, screen_in_use, series_in_use
+from appointments.choices import MOVABLE, Status, TicketSource, priority_of
+from appointments.errors import AskAtTheDesk
+from appointments.models import Appointment, Ticket
+from appointments.selectors.queue_places import QueuePlace, series_in_use
 from appointments.services.tickets import give_out, open_ticket_of
 from appointments.services.workflow import change_status
-from appointments.tokens import screen_named_by, visit_code
+from appointments.tokens import visit_code
 from core.accounts.actor import Actor, system_actor
-from core.errors import NotFound
 from core.tenancy.models import Clinic
 from patients.names import code_form
 
 ON_THE_WAY = sorted(MOVABLE | {Status.CHECKED_IN})
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """The clinic and the screen that an address names. It says nothing about whether they are there."""
-
-    clinic_id: UUID
-    screen_id: UUID
-
-
-def screen_of(kind: ScreenKind, token: str) -> Named:
-    """Raises ScreenGone for an address that HMS did not make. No query."""
-    try:
-        return Named(*screen_named_by(kind, token))
-    except ValueError as error:
-        raise ScreenGone from error
-
-
-def clinic_of(named: Named) -> Clinic:
-    """Raises ScreenGone when the clinic is not active. One query."""
-    clinic = Clinic.objects.filter(pk=named.clinic_id, state=Clinic.State.ACTIVE).first()
-    if clinic is None:
-        raise ScreenGone
-    return clinic
-
-
-def open_screen(kind: ScreenKind, named: Named) -> tuple[QueueScreen, QueuePlace]:
-    """Within the clinic's scope. Raises ScreenGone. One or two queries."""
-    try:
-        return screen_in_use(named.screen_id, kind)
-    except NotFound as error:
-        raise ScreenGone from error
 
 
 def check_in_by_number(*, clinic: Clinic, place: QueuePlace, mrn: str, born: date, now: datetime | None = None) -> Ticket:
