@@ -18,7 +18,7 @@ django.setup()  # the models below need it
 from core.database.detector import Detector  # noqa: E402
 from core.errors import DomainError  # noqa: E402
 from core.faults.writing import writer  # noqa: E402
-from core.jobs.broker import TASK  # noqa: E402
+from core.jobs.broker import TASK, make_folders  # noqa: E402
 from core.jobs.execution import execute  # noqa: E402
 from core.jobs.parents import end_with_parent  # noqa: E402
 from core.jobs.queues import WorkerClass  # noqa: E402
@@ -27,6 +27,7 @@ from core.workers.celery_processes import process  # noqa: E402
 from hms.memory import watch_worker  # noqa: E402
 
 logger = logging.getLogger(__name__)
+make_folders()
 app = Celery("hms")
 app.conf.update(
     broker_url=settings.HMS_BROKER_URL,

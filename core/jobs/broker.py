@@ -110,8 +110,11 @@ def _forget_connections() -> None:
 
 
 def make_folders() -> None:
-    """Where the broker is a folder it has to be there, and is nobody else's business."""
+    """Where the broker is a folder it has to be there, and is nobody else's business; kombu is told of our way to write into it."""
     if settings.HMS_BROKER_URL.startswith("filesystem:"):
+        from kombu.transport import TRANSPORT_ALIASES
+
+        TRANSPORT_ALIASES["filesystem"] = "core.jobs.folder:Transport"
         for name in ("data_folder_in", "control_folder"):
             Path(settings.HMS_BROKER_OPTIONS[name]).mkdir(parents=True, exist_ok=True, mode=0o700)
 
