@@ -44,6 +44,7 @@ CLASSES = {  # addresses, or one method of an address
     RouteClass.SEARCH: {"GET /api/v2/patients", "/api/v2/patients/search"},
     RouteClass.SEARCH_PAGE: {
         "/patients/search/", "/patients/suggest/", "/patients/register/duplicates/", "/appointments/book/patients/",
+        "/queue/take/patients/",
     },
     RouteClass.HEAVY: {"/api/v2/patients/duplicates", "/patients/{patient_id}/export/"},
 }  # fmt: skip
