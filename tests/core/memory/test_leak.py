@@ -94,8 +94,9 @@ def test_the_leak_is_named_by_its_line_and_type(leaking: Server) -> None:
     listed = eventually(lambda: (found := json.loads(leaking.manage("memory_report", "--json"))["processes"])[1:] and found)
     own = [one for one in listed if one["pid"] in processes(leaking)]
     assert len(own) == 2 and all(0 < one["uss"] <= one["pss"] <= one["rss"] and one["kind"] == "web" for one in own)
-    with Callers(leaking, *["/leak/20"] * 2, "/health", kept=False) as callers:
-        said = json.loads(leaking.manage("memory_report", f"--pid={own[0]['pid']}", "--seconds=6", "--json"))["measured"]
+    with Callers(leaking, *["/leak/50"] * 2, "/health", kept=False) as callers:
+        asked = ["memory_report", f"--pid={own[0]['pid']}", "--seconds=6", "--top=1000", "--json"]
+        said = json.loads(leaking.manage(*asked))["measured"]
     assert callers.failed == [] and callers.done
     place = f"tests/factories/leaking_urls.py:{line_of_the_leak()}"
     assert said["top"][0]["place"] == said["growth"][0]["place"] == place
