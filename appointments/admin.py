@@ -22,7 +22,7 @@ from appointments.models import (
     Ticket,
     TicketChange,
 )
-from appointments.policies import visible_appointments, visible_tickets
+from appointments.policies import at_places_of, visible_appointments, visible_tickets
 from appointments.services import catalogue, hours, workflow
 from clinics.models import Provider
 from core.admin_site import PrivateSearchAdmin, ReasonActionForm, RecordForm, ScopedAdmin, actor_of
@@ -195,9 +195,7 @@ class ChangeInline(admin.TabularInline):  # type: ignore[type-arg]
     ordering = ("at", "id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AppointmentChange]:
-        changes = super().get_queryset(request).exclude(appointment__patient_id__in=access_of_reader().closed)
-        places = actor_of(request).location_ids
-        return changes.filter(appointment__location_id__in=places) if places else changes
+        return super().get_queryset(request).exclude(appointment__patient_id__in=access_of_reader().closed)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.actor is not None and request.actor.can("appointment", "history")
@@ -320,8 +318,7 @@ class AppointmentChangeAdmin(ScopedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AppointmentChange]:
         changes = super().get_queryset(request).exclude(appointment__patient_id__in=access_of_reader().closed)
-        places = actor_of(request).location_ids
-        return changes.filter(appointment__location_id__in=places) if places else changes
+        return at_places_of(actor_of(request), changes, "appointment__location")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_view_permission(request, obj) and self.may(request, "history")
@@ -361,6 +358,4 @@ class TicketChangeAdmin(ScopedAdmin):
     ordering = ("-at", "-pk")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TicketChange]:
-        changes = super().get_queryset(request)
-        places = actor_of(request).location_ids
-        return changes.filter(ticket__location_id__in=places) if places else changes
+        return at_places_of(actor_of(request), super().get_queryset(request), "ticket__location")

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -137,7 +137,7 @@ def take(request: ClinicRequest) -> HttpResponse:
     desk = Desk(request)
     place = desk.found
     form = TakeTicketForm(request.POST if request.method == "POST" else None, groups=series_in_use())
-    choice = _who(request, request.POST if request.method == "POST" else request.GET)
+    choice = _who(request)
     patient_id = picked(request.POST)
     if request.method == "POST" and choice.text and not patient_id:
         form.add_error(None, _("Choose who it is, or empty the search."))
@@ -158,13 +158,14 @@ def take(request: ClinicRequest) -> HttpResponse:
 def take_who(request: ClinicRequest) -> HttpResponse:
     """The form again after somebody was searched, picked or taken away; no ticket is taken."""
     form = TakeTicketForm(groups=series_in_use(), initial=request.POST.dict())
-    return _taking(request, Desk(request), form, _who(request, request.POST))
+    return _taking(request, Desk(request), form, _who(request))
 
 
 take_matches = matches_for("appointments:queue-take-who")
 
 
-def _who(request: ClinicRequest, said: QueryDict) -> PatientChoice:
+def _who(request: ClinicRequest) -> PatientChoice:
+    said = request.POST  # no address holds a name
     choice = PatientChoice(reverse("appointments:queue-take-who"), reverse("appointments:queue-take-patients"), typed_text(said))
     return fill(choice, actor=request.actor, patient_id=picked(said), offers_recent=False)
 
