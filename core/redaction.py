@@ -83,8 +83,11 @@ class RedactingFilter(logging.Filter):
 
     @override
     def filter(self, record: logging.LogRecord) -> logging.LogRecord:
+        text = redacted(record.getMessage())
+        if record.msg == text and not (record.args or record.exc_info or record.exc_text or "request" in vars(record)):
+            return record
         own = copy.copy(record)
-        own.msg, own.args = redacted(record.getMessage()), ()
+        own.msg, own.args = text, ()
         if record.exc_info and record.exc_info[1] is not None:
             own.exc_text, own.exc_info = told(record.exc_info[1]), None
         elif record.exc_text:

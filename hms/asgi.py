@@ -15,6 +15,7 @@ os.environ.setdefault("HMS_PROCESS", "web")
 from hms.wsgi import application as wsgi_application
 
 # isort: split
+from core.health.middleware import BY_TOKEN, PROBES
 from core.realtime.front import Streams
 from core.realtime.process import join
 from core.uploads.limits import body_limit
@@ -22,7 +23,9 @@ from hms.bodies import Application, WholeBody
 from hms.farewell import Farewell
 from hms.threads import Threads
 
-_threads = Threads(cast(WSGIApp, wsgi_application), workers=int(os.environ.get("HMS_WEB_THREADS", "8")))
+_threads = Threads(
+    cast(WSGIApp, wsgi_application), workers=int(os.environ.get("HMS_WEB_THREADS", "4")), watched=PROBES | BY_TOKEN
+)
 bodies = WholeBody(cast(Application, _threads), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, larger=body_limit)
 application = Farewell(Streams(bodies))
 join()

@@ -1,24 +1,36 @@
 """Runs the WSGI application in threads. What it answers whole, as nearly all of it, goes back to the server's loop in one step.
 
 a2wsgi hands over status and headers, each piece of the body and its end one by one, and its thread waits for the loop each time:
-the threads of a process that answers many requests at once then wait for each other.
+the threads of a process that answers many requests at once then wait for each other. Python runs one thread at a time, so few
+threads answer more than many; and since all of them may wait for a stalled database, whoever watches over HMS has threads apart.
 """
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
 from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 from a2wsgi.wsgi import Body, build_environ
-from a2wsgi.wsgi_typing import Environ
+from a2wsgi.wsgi_typing import Environ, WSGIApp
 
 from hms.bodies import Message, Receive, Scope, Send
 
+WATCHERS = 2
 
 class Threads(WSGIMiddleware):
-    """An ASGI application. A request's body has to come as one message: it stands behind WholeBody."""
+    """An ASGI application. A request's body has to come as one message: it stands behind WholeBody.
+
+    `workers` threads; WATCHERS more for the paths in `watched`, and for nothing else.
+    """
+
+    def __init__(self, application: WSGIApp, *, workers: int, watched: Collection[str] = ()) -> None:
+        super().__init__(application, workers=workers)
+        self.watched = frozenset(watched)
+        self.watchers = ThreadPoolExecutor(WATCHERS, "watchers")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         if scope["type"] != "http":
@@ -27,11 +39,22 @@ class Threads(WSGIMiddleware):
         body = BytesIO((await receive()).get("body", b""))
         environ = build_environ(scope, cast(Body, body))  # type: ignore[arg-type]
         loop = asyncio.get_running_loop()
-        answer = Answer(send, loop)
-        await loop.run_in_executor(self.executor, contextvars.copy_context().run, self._answer, environ, answer)
+        answer, answered = Answer(send, loop), loop.create_future()
+        threads = self.watchers if scope["path"] in self.watched else self.executor
+        threads.submit(self._work, partial(contextvars.copy_context().run, self._answer, environ, answer), loop, answered)
+        await answered
         if answer.whole is not None:
             await send(answer.start)
             await send({"type": "http.response.body", "body": answer.whole})
+
+    def _work(self, work: Callable[[], None], loop: asyncio.AbstractEventLoop, answered: "asyncio.Future[None]") -> None:
+        """In the thread. The loop is told with one call, where a pool's own future takes several and a lock of its own."""
+        error: BaseException | None = None
+        try:
+            work()
+        except BaseException as raised:
+            error = raised
+        loop.call_soon_threadsafe(_settle, answered, error)
 
     def _answer(self, environ: Environ, answer: "Answer") -> None:
         pieces: Any = self.app(environ, answer.start_response)
@@ -39,6 +62,15 @@ class Threads(WSGIMiddleware):
             answer.take(pieces, streams=getattr(pieces, "streaming", True))
         finally:
             getattr(pieces, "close", lambda: None)()
+
+
+def _settle(answered: "asyncio.Future[None]", error: BaseException | None) -> None:
+    if answered.done():  # whoever asked is gone
+        return
+    if error is None:
+        answered.set_result(None)
+    else:
+        answered.set_exception(error)
 
 
 class Answer:

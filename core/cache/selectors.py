@@ -20,12 +20,18 @@ def cached[**P, R](
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         signature = inspect.signature(function)
+        of_none = None if signature.parameters else Key(family)  # such ones are asked in every request
+
+        def key_of(args: Any, kwargs: Any) -> Key:
+            if of_none is not None and not args and not kwargs:
+                return of_none
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            return Key(family, *_flat(bound.arguments.values()))
 
         @wraps(function)
         def through_cache(*args: P.args, **kwargs: P.kwargs) -> R:
-            bound = signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            key = Key(family, *_flat(bound.arguments.values()))
+            key = key_of(args, kwargs)
             return cache.get_or_set(key, tags=lambda: tags(*args, **kwargs), load=lambda: function(*args, **kwargs), ttl=ttl)
 
         through_cache.uncached = function  # type: ignore[attr-defined]
