@@ -148,6 +148,11 @@ class Shift:
         first, last = start.timestamp(), end.timestamp()
         return any(a <= first and last <= b for a, b in self.stretches)
 
+    def touches(self, low: datetime, high: datetime) -> bool:
+        """Does any of what is left of it lie between these moments?"""
+        first, last = low.timestamp(), high.timestamp()
+        return any(a <= last and first < b for a, b in self.stretches)
+
 
 @dataclass(slots=True)
 class Taken:
@@ -262,6 +267,16 @@ def _without(stretches: list[Seconds], hole: Seconds) -> list[Seconds]:
 def free_slots(hours: Hours, demand: Demand, taken: Taken, first_day: date, last_day: date, *, now: datetime) -> list[Slot]:
     """All free slots of the shifts that belong to these days; by start, then in the order of the blocks."""
     return slots_of(shifts(hours, first_day, last_day), hours.rooms, demand, taken, earliest=now)
+
+
+def rooms_for(given: Iterable[Shift], rooms: Iterable[RoomOption], demand: Demand) -> list[RoomOption]:
+    """Those of the rooms that a visit in these shifts may be given, in the same order."""
+    own, places = set(), set()
+    for shift in given:
+        own.add(shift.block.room_id)
+        places.add(shift.block.location_id)
+    of_kind = demand.room_kind
+    return [room for room in rooms if room.id in own or (of_kind and room.kind == of_kind and room.location_id in places)]
 
 
 def slots_of(

@@ -6,22 +6,21 @@ message and traceback before; what else a record brings along is passed over her
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from structlog.contextvars import get_contextvars
-from structlog.dev import ConsoleRenderer
-from structlog.stdlib import ProcessorFormatter
-from structlog.typing import EventDict
 
 from core.redaction import redacted, told
 from core.tenancy.context import current_scope
 
 if TYPE_CHECKING:
+    from structlog.typing import EventDict
+
     from core.requests import HMSRequest
 
 STYLES = ("json", "console")
@@ -30,6 +29,7 @@ PROBES = ("/health", "/metrics")  # asked every few seconds by machines: told on
 
 requests_log = logging.getLogger("hms.requests")
 _request: ContextVar["HMSRequest | None"] = ContextVar("hms_logged_request", default=None)
+_named: ContextVar[Mapping[str, str]] = ContextVar("hms_logged_names", default=MappingProxyType({}))
 
 
 def style_of(said: str, *, development: bool, is_command: bool) -> str:
@@ -43,6 +43,9 @@ def formatter(style: str) -> logging.Formatter:
     """For handlers: `json` or `console`, the latter with colours where standard error is a terminal."""
     if style != "console":
         return JsonLines()
+    from structlog.dev import ConsoleRenderer  # late: with what it takes along it is 6 MB, and JSON needs none of it
+    from structlog.stdlib import ProcessorFormatter
+
     last: Any = ConsoleRenderer(colors=sys.stderr.isatty(), sort_keys=False)
     return ProcessorFormatter(foreign_pre_chain=[_for_reading], processors=[ProcessorFormatter.remove_processors_meta, last])
 
@@ -64,6 +67,16 @@ def telling_of(request: "HMSRequest") -> Iterator[None]:
         _request.reset(mark)
 
 
+@contextmanager
+def naming(**names: str) -> Iterator[None]:
+    """Within the block every line says these too, such as a job's id."""
+    mark = _named.set({**_named.get(), **names})
+    try:
+        yield
+    finally:
+        _named.reset(mark)
+
+
 def logged_request() -> "HMSRequest | None":
     """The request whose lines are being told, None outside of one."""
     return _request.get()
@@ -77,7 +90,9 @@ def tell_request(request: "HMSRequest", status: int, milliseconds: float) -> Non
     if requests_log.isEnabledFor(level):
         statements = request.statements
         figures = {"ms": round(milliseconds, 1), "queries": statements.count, "db_ms": round(statements.milliseconds, 1)}
-        record = requests_log.makeRecord(requests_log.name, level, __file__, 0, "request", (), None, extra={"status": status, **figures})
+        record = requests_log.makeRecord(
+            requests_log.name, level, __file__, 0, "request", (), None, extra={"status": status, **figures}
+        )
         requests_log.handle(record)  # without a look through the stack for the line that tells it
 
 
@@ -98,7 +113,7 @@ def known() -> dict[str, str]:
     if scope is not None:
         said = {"request_id": scope.request_id, "user_id": _text(scope.user_id), "clinic_id": _text(scope.clinic_id)}
         found |= {name: value for name, value in said.items() if value}
-    return {name: value for name, value in {**found, **get_contextvars()}.items() if value}
+    return {name: value for name, value in {**found, **_named.get()}.items() if value}
 
 
 # --- Inside ------------------------------------------------------------------------------------------------------------------
@@ -109,7 +124,13 @@ def _text(value: object) -> str:
 def _composed(record: logging.LogRecord) -> dict[str, Any]:
     """The line's fields in the order in which people want to read them. Times in UTC, to the millisecond."""
     at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    line = {"timestamp": at, "level": record.levelname.lower(), "logger": record.name, "event": record.getMessage(), **known()}
+    line: dict[str, Any] = {
+        "timestamp": at,
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "event": record.getMessage(),
+        **known(),
+    }
     for name, value in vars(record).items():
         if name not in OF_EVERY_RECORD and value != "" and isinstance(value, str | int | float):  # nothing that could hold more
             line.setdefault(name, redacted(value) if isinstance(value, str) else value)
@@ -120,5 +141,5 @@ def _composed(record: logging.LogRecord) -> dict[str, Any]:
     return line
 
 
-def _for_reading(_logger: Any, _method: str, given: EventDict) -> EventDict:
+def _for_reading(_logger: Any, _method: str, given: "EventDict") -> "EventDict":
     return {**_composed(given["_record"]), "_record": given["_record"], "_from_structlog": False}

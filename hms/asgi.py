@@ -23,9 +23,7 @@ from hms.bodies import Application, WholeBody
 from hms.farewell import Farewell
 from hms.threads import Threads
 
-_threads = Threads(
-    cast(WSGIApp, wsgi_application), workers=int(os.environ.get("HMS_WEB_THREADS", "4")), watched=PROBES | BY_TOKEN
-)
+_threads = Threads(cast(WSGIApp, wsgi_application), workers=int(os.environ.get("HMS_WEB_THREADS", "4")), watched=PROBES | BY_TOKEN)
 bodies = WholeBody(cast(Application, _threads), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, larger=body_limit)
 application = Farewell(Streams(bodies))
 join()

@@ -21,6 +21,7 @@ from hms.bodies import Message, Receive, Scope, Send
 
 WATCHERS = 2
 
+
 class Threads(WSGIMiddleware):
     """An ASGI application. A request's body has to come as one message: it stands behind WholeBody.
 

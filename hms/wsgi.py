@@ -1,8 +1,18 @@
-"""The WSGI application: pages, API, admin."""
+"""The WSGI application: pages, API, admin. All of it is loaded here: not in somebody's first request, and once for all processes
+where these are forked from one that has loaded it (HMS_PRELOAD)."""
 
 import os
+import sys
 
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hms.settings")
+# Django REST framework looks for `requests`, for a client that its users' tests may have: five megabytes of every process.
+hidden = "requests" not in sys.modules
+if hidden:
+    sys.modules["requests"] = None  # type: ignore[assignment]
 application = get_wsgi_application()
+get_resolver().reverse_dict  # noqa: B018 (asking for it loads every route's code)
+if hidden:
+    del sys.modules["requests"]

@@ -21,7 +21,7 @@ from appointments.selectors.timetable import (
     taken_of_patient,
     timetable,
 )
-from appointments.slots import Interval, RoomOption, Shift, Slot, Taken, free_stretches, slots_of
+from appointments.slots import Interval, RoomOption, Shift, Slot, Taken, free_stretches, rooms_for, slots_of
 from clinics.models import Room
 from core.accounts.actor import Actor
 from core.cache import Tag
@@ -30,7 +30,6 @@ NEAR = timedelta(days=14)
 # How far around the wish one looks, until enough is found.
 WIDENING = (timedelta(hours=4), timedelta(days=1), timedelta(days=4), NEAR)
 OF_EACH = 3
-LONGEST_VISIT = timedelta(hours=20)  # 12 hours and both buffers
 
 
 def as_sent(moment: datetime) -> str:
@@ -111,8 +110,8 @@ def nearest_slots(
 ) -> list[FreeSlot]:
     """Up to six free slots within 14 days of `near`: the provider's nearest three, then the others' nearest three.
 
-    Where one side has fewer, the other fills up. Times at which the patient is elsewhere are left out. Usually 6 queries (7
-    with a patient); up to 6 more when the next hours are full and one has to look further.
+    Where one side has fewer, the other fills up. Times at which the patient is elsewhere are left out. Usually 5 queries (6
+    with a patient); up to 3 more when the next hours are full and one has to look further.
     """
     if not service.is_active:
         return []
@@ -122,8 +121,7 @@ def nearest_slots(
     table = timetable(actor=actor, first_day=first_day, last_day=last_day, service_id=service.id, location_id=location_id)
     own = taken_of_patient(patient_id, *around(first_day, last_day), moving=moving) if patient_id else []
     search = _Search(table, service, near, earliest, own, moving)
-    same = search.nearest(table.providers.keys() & {provider_id})
-    others = search.nearest(table.providers.keys() - {provider_id})
+    same, others = search.nearest(table.providers.keys() & {provider_id}, table.providers.keys() - {provider_id})
     spare = OF_EACH - min(OF_EACH, len(others))
     chosen = same[: OF_EACH + spare]
     chosen += others[: 2 * OF_EACH - len(chosen)]
@@ -195,21 +193,27 @@ class _Search:
     own: Collection[Interval]
     moving: UUID | None
 
-    def nearest(self, providers: Collection[UUID]) -> list[Slot]:
-        """The six slots of these providers that are nearest to the wish. A query for each window."""
-        found: list[Slot] = []
-        for reach in WIDENING if providers else ():
-            found = self._within(reach, providers)
-            if len(found) >= 2 * OF_EACH:
+    def nearest(self, *sides: Collection[UUID]) -> list[list[Slot]]:
+        """For each group of providers the six slots that are nearest to the wish. A query for each window, whoever still looks."""
+        found: list[list[Slot]] = [[] for _ in sides]
+        for reach in WIDENING:
+            looking = [number for number, side in enumerate(sides) if side and len(found[number]) < 2 * OF_EACH]
+            if not looking:
                 break
-        return sorted(found, key=lambda slot: (abs(slot.start - self.near), slot.start))[: 2 * OF_EACH]
+            slots = self._within(reach, {one for number in looking for one in sides[number]})
+            for number in looking:
+                found[number] = [slot for slot in slots if slot.provider_id in sides[number]]
+        return [sorted(side, key=lambda slot: (abs(slot.start - self.near), slot.start))[: 2 * OF_EACH] for side in found]
 
     def _within(self, reach: timedelta, providers: Collection[UUID]) -> list[Slot]:
         low, high = max(self.earliest, self.near - reach), self.near + reach
         days = (self.near - reach).date() - timedelta(days=2), (self.near + reach).date() + timedelta(days=1)
-        shifts = [shift for shift in self.table.shifts(*days) if shift.block.provider_id in providers]
-        busy = taken(providers, self.table.rooms, low - LONGEST_VISIT, high + LONGEST_VISIT, moving=self.moving)
-        slots = slots_of(shifts, self.table.hours.rooms, demand_of(self.service), busy, earliest=low, latest=high)
+        shifts = [shift for shift in self.table.shifts(*days) if shift.block.provider_id in providers and shift.touches(low, high)]
+        demand = demand_of(self.service)
+        rooms = rooms_for(shifts, self.table.hours.rooms, demand)
+        before, after = timedelta(minutes=demand.before), timedelta(minutes=demand.duration + demand.after)
+        busy = taken(providers, [room.id for room in rooms], low - before, high + after, moving=self.moving)
+        slots = slots_of(shifts, rooms, demand, busy, earliest=low, latest=high)
         return [slot for slot in slots if not _overlaps(slot, self.own)]
 
 

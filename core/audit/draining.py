@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connections
 
 from core.audit.events import stored
-from core.audit.spool import Spool, events_in, set_aside, taken_over, waiting
+from core.audit.spool import Events, Spool, set_aside, taken_over, waiting
 from core.errors import DomainError
 
 logger = logging.getLogger(__name__)
@@ -35,13 +35,13 @@ def drain() -> int:
         with taken_over(path) as content:
             if content is None:
                 continue
-            events, damaged = events_in(content)
+            events, refused = Events(content), False
             try:
                 count += stored(events)
             except (DataError, IntegrityError):  # what the tables will never take must not hold up all that comes after it
                 logger.exception("The database refused events of the access log.")
-                damaged = True
-            if damaged:
+                refused = True
+            if refused or events.damaged:
                 set_aside(path)
             else:
                 path.unlink()

@@ -1,9 +1,10 @@
 """An event of the access log: as it is spooled, and as it goes into the database. Ids alone, never a name or a query string."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import batched
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from django.db import connection
 from core.audit.subjects import Shown
 from core.tenancy.context import clinic_scope
 
+AT_ONCE = 1_000  # events in memory
 BATCH = 500  # events in one transaction: some milliseconds, and no lock that anybody waits for
 
 EVENTS = """
@@ -65,22 +67,23 @@ type Row = tuple[Any, ...]  # the columns of EVENTS, then the patients, as `pack
 def stored(events: Iterable[bytes]) -> int:
     """Write spooled events to the database, each clinic's within its own scope; returns how many were given.
 
-    Those that are there already stay as they are. Two statements for each clinic and batch.
+    Those that are there already stay as they are. Two statements for each clinic and batch; AT_ONCE of them are read at a time.
     """
     count = 0
-    by_clinic: dict[str, list[Row]] = defaultdict(list)
-    for event in events:
-        row: Row = tuple(orjson.loads(event))
-        by_clinic[row[3]].append(row)
-        count += 1
-    for clinic, rows in by_clinic.items():
-        for start in range(0, len(rows), BATCH):
-            with clinic_scope(UUID(clinic), reason="access log"):
-                _write(rows[start : start + BATCH])
+    for some in batched(events, AT_ONCE):
+        by_clinic: dict[str, list[Row]] = defaultdict(list)
+        for event in some:
+            row: Row = tuple(orjson.loads(event))
+            by_clinic[row[3]].append(row)
+        for clinic, rows in by_clinic.items():
+            for batch in batched(rows, BATCH):
+                with clinic_scope(UUID(clinic), reason="access log"):
+                    _write(batch)
+        count += len(some)
     return count
 
 
-def _write(rows: list[Row]) -> None:
+def _write(rows: Sequence[Row]) -> None:
     columns = [list(column) for column in zip(*rows, strict=True)]
     event_ids, at, _, clinic_ids, *_, patients = columns
     with connection.cursor() as cursor:

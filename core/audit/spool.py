@@ -7,6 +7,7 @@ lock of a dead process is nobody's.
 
 import fcntl
 import logging
+import mmap
 import os
 import struct
 import threading
@@ -87,8 +88,9 @@ class Spool:
 
 
 @contextmanager
-def taken_over(path: Path) -> Iterator[bytes | None]:
-    """The content of a file that no living process writes to, for this one alone; None for any other."""
+def taken_over(path: Path) -> Iterator[bytes | mmap.mmap | None]:
+    """The content of a file that no living process writes to, for this one alone; None for any other. It is read as it is asked
+    for: after an hour without a database there may be more than should be in memory."""
     try:
         file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -96,8 +98,14 @@ def taken_over(path: Path) -> Iterator[bytes | None]:
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        with os.fdopen(os.dup(file), "rb") as reading:
-            yield reading.read() if os.fstat(file).st_nlink else None
+        found = os.fstat(file)
+        if not found.st_nlink:
+            yield None
+        elif not found.st_size:
+            yield b""
+        else:
+            with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as content:
+                yield content
     except BlockingIOError:
         yield None
     finally:
@@ -109,23 +117,29 @@ def waiting(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
 
 
-def events_in(content: bytes) -> tuple[list[bytes], bool]:
-    """The whole events of a file, and whether something in it is damaged. One cut short at the end belongs to no answer."""
-    found: list[bytes] = []
-    at, damaged = 0, False
-    while at + HEAD.size <= len(content):
-        length, checksum = HEAD.unpack_from(content, at)
-        if not 0 < length <= LARGEST:
-            return found, True  # where the next one begins can't be known
-        event = content[at + HEAD.size : at + HEAD.size + length]
-        if len(event) < length:
-            break
-        if zlib.crc32(event) == checksum:
-            found.append(event)
-        else:
-            damaged = True
-        at += HEAD.size + length
-    return found, damaged
+class Events:
+    """The whole events of a file, one after the other. Then `damaged` says whether something in it is; one that is cut short at the
+    end belongs to no answer."""
+
+    def __init__(self, content: bytes | mmap.mmap) -> None:
+        self.content = content
+        self.damaged = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        at, size = 0, len(self.content)
+        while at + HEAD.size <= size:
+            length, checksum = HEAD.unpack_from(self.content, at)
+            if not 0 < length <= LARGEST:
+                self.damaged = True  # where the next one begins can't be known
+                return
+            at += HEAD.size + length
+            if at > size:
+                return
+            event = self.content[at - length : at]
+            if zlib.crc32(event) == checksum:
+                yield event
+            else:
+                self.damaged = True
 
 
 def set_aside(path: Path) -> None:

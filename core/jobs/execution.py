@@ -18,7 +18,6 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, router, transaction
 from django.db.models.functions import Now
-from structlog.contextvars import bound_contextvars
 
 from core.errors import DomainError
 from core.faults.collecting import collector
@@ -28,6 +27,7 @@ from core.jobs.kinds import ClaimLost, GiveUp, JobKind, UnknownKind, Within, kin
 from core.jobs.models import Job, State
 from core.jobs.queues import QUEUES
 from core.jobs.telling import Ended, tell_who_began
+from core.logs import naming
 from core.tenancy.context import Scope, clinic_scope, entered, platform_scope, unit_of_work
 from core.tracing import hooks
 
@@ -94,7 +94,7 @@ def execute(job_id: UUID) -> State | None:
         return None
     began = time.monotonic()
     told: dict[str, str | int] = {"hms.job_id": str(job.id), "hms.attempt": job.attempt, "hms.request_id": job.request_id}
-    with entered(job.scope), bound_contextvars(job_id=str(job.id), job_kind=job.kind):  # on each of its log lines
+    with entered(job.scope), naming(job_id=str(job.id), job_kind=job.kind):  # on each of its log lines
         with hooks.job(job.kind, **told) as said:
             state = _tried(job)
             said.ended(failed=state is not State.SUCCEEDED)

@@ -5,7 +5,7 @@ import selectors
 import socket
 import time
 from abc import ABC, abstractmethod
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -84,11 +84,11 @@ class Load:
 
     def _drive(self, lines: list[Connection], ready: selectors.BaseSelector, started: float) -> float:
         ends, due = started + self.seconds, started
-        idle = list(lines)
+        idle = deque(lines)  # by turns, so that none is idle for so long that the server lets it go
         while True:
             now = time.perf_counter()
             while idle and now < ends and (not self.pace or due <= now):
-                line = idle.pop()
+                line = idle.popleft()
                 request = next(line.requests, None)
                 if request is None:  # the server may hang up on who has nothing more to ask
                     ready.unregister(line.sock)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
-from itertools import islice, repeat
+from itertools import cycle, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,11 @@ from hms.scale.serving import Served, hms_served, yardstick_served
 
 MOST_SETTLING = 120.0  # seconds
 WARMING = 0.5  # seconds before each scenario that reads the same again and again
-SOAK = 10_000  # requests after which a worker's memory is measured, and the unit of those that follow
+BEGINNING = 2.0  # seconds of a paced scenario that are told apart: what a process does for the first time takes longer
+PACED_LONGER = 3  # times the seconds of others: some hundred answers, of which the slowest hundredth is asked for
+SOAK = 10_000  # requests of a worker after which its memory is measured, and the unit of those that follow
 SOAK_AFTER = 50_000
+SOAK_TURN = 1_000  # requests over the same connections; by and by each process is asked for the same things
 LIST_CLINICS = 40  # whose first and last pages are compared
 PLAIN: list[Requests] = [repeat(b"GET /plain HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")] * CONNECTIONS
 TURNS = 8  # in which what is kept and the yardstick are measured: a machine is not as fast in one second as in the next
@@ -56,7 +59,7 @@ def measure_hms(database: str, desks: Sequence[Desk], wanted: Callable[[str], bo
         for scenario in (one for one in SCENARIOS if wanted(one.name)):
             say(scenario.name)
             _settle(database)
-            found.figures[scenario.name] = _measured(served, yardstick, scenario, desks, seconds)
+            found.figures |= _measured(served, yardstick, scenario, desks, seconds)
     if wanted("memory"):
         say("memory")
         with hms_served(database) as served:
@@ -80,33 +83,38 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _measured(served: Served, yardstick: Served, scenario: Scenario, desks: Sequence[Desk], seconds: float) -> Figures:
-    if not scenario.again:
-        return Load(served.address, seconds, pace=scenario.pace).run(scenario.streams(desks))
-    Load(served.address, WARMING).run(scenario.streams(desks))
-    ours, plain = Load(served.address, seconds / TURNS), Load(yardstick.address, seconds / TURNS / 2)
-    for _ in range(TURNS):
-        beside, found = plain.run(PLAIN), ours.run(scenario.streams(desks))
-    found.plain_per_second = beside.per_second
-    return found
+def _measured(served: Served, yardstick: Served, scenario: Scenario, desks: Sequence[Desk], seconds: float) -> dict[str, Figures]:
+    streams = scenario.streams(desks)
+    if scenario.again:
+        Load(served.address, WARMING).run(streams)
+        ours, plain = Load(served.address, seconds / TURNS), Load(yardstick.address, seconds / TURNS / 2)
+        for _ in range(TURNS):
+            beside, found = plain.run(PLAIN), ours.run(scenario.streams(desks))
+        found.plain_per_second = beside.per_second
+        return {scenario.name: found}
+    if scenario.pace:
+        return {
+            f"{scenario.name}, the first {BEGINNING:g} s": Load(served.address, BEGINNING, pace=scenario.pace).run(streams),
+            scenario.name: Load(served.address, seconds * PACED_LONGER, pace=scenario.pace).run(streams),
+        }
+    return {scenario.name: Load(served.address, seconds).run(streams)}
 
 
 def _memory(served: Served, desks: Sequence[Desk]) -> dict[int, float]:
-    """A worker's memory after so many requests of lists and details by turns."""
-    found, busy = {}, desks[:CONNECTIONS]
-    for stage in range(1 + SOAK_AFTER // SOAK):
-        streams: list[Requests] = [islice(_turns(desk), SOAK // len(busy)) for desk in busy]
-        Load(served.address, 120.0).run(streams)
-        found[(stage + 1) * SOAK] = max(served.memory(), default=0.0)
+    """The largest worker's memory after so many requests each of lists and details by turns."""
+    found, turns = {}, [_turns(desk) for desk in desks[:CONNECTIONS]]
+    workers = len(served.memory()) or 1
+    for asked in range(SOAK_TURN, SOAK + SOAK_AFTER + 1, SOAK_TURN):
+        Load(served.address, 120.0).run([islice(turn, SOAK_TURN * workers // len(turns)) for turn in turns])
+        if asked % SOAK == 0:
+            found[asked] = max(served.memory(), default=0.0)
     return found
 
 
 def _turns(desk: Desk) -> Iterator[bytes]:
-    number = 0
-    while True:
-        number += 1
+    for patient in cycle(desk.patients):
         yield desk.get(LIST(desk, 0))
-        yield desk.get(f"{API}patients/{desk.patients[number % len(desk.patients)].pk}")
+        yield desk.get(f"{API}patients/{patient.pk}")
 
 
 # --- First and last pages of every list -------------------------------------------------------------------------------

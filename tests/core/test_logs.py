@@ -13,10 +13,9 @@ import httpx
 import pytest
 from django.conf import settings
 from django.test import Client
-from structlog.contextvars import bound_contextvars
 
 from core.accounts.roles import Role
-from core.logs import formatter, style_of
+from core.logs import formatter, naming, style_of
 from core.redaction import HIDDEN, RedactingFilter
 from core.tenancy.context import Scope, entered
 from tests.factories.server import serving
@@ -50,7 +49,7 @@ def request_lines(found: list[str]) -> list[dict[str, Any]]:
 
 def test_a_line_is_an_object_with_time_level_logger_and_whose_it_is() -> None:
     scope = Scope(uuid.UUID(int=9), uuid.UUID(int=7), "check-0001")
-    with lines_of() as found, entered(scope), bound_contextvars(job_id="j-1", job_kind="core.test"):
+    with lines_of() as found, entered(scope), naming(job_id="j-1", job_kind="core.test"):
         logging.getLogger("core.somewhere").warning("%d were left", 3, extra={"left": 3, "held": object()})
     (line,) = map(json.loads, found)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("timestamp"))

@@ -14,7 +14,7 @@ from django.utils import timezone
 from core.accounts.roles import Role
 from core.audit.draining import spool
 from core.audit.events import AccessRecord, stored
-from core.audit.spool import events_in, taken_over, waiting
+from core.audit.spool import Events, taken_over, waiting
 from core.audit.subjects import Reading, Shown
 from core.tenancy.ids import new_id
 from patients.models import Patient
@@ -46,9 +46,10 @@ def taken_events() -> list[Written]:
     found: list[Written] = []
     for path in waiting(spool.folder):
         with taken_over(path) as content:
-            events, damaged = events_in(content or b"")
-            assert content and not damaged
+            assert content
+            events = Events(content)
             found += [_read(event) for event in events]
+            assert not events.damaged
             path.unlink()
     return found
 

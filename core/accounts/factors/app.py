@@ -6,10 +6,8 @@ import secrets
 import time
 from urllib.parse import quote, urlencode
 
-import qrcode
 from cryptography.hazmat.primitives.hashes import SHA1 as HMAC_HASH
 from cryptography.hazmat.primitives.twofactor.hotp import HOTP
-from qrcode.constants import ERROR_CORRECT_M
 
 DIGITS, STEP = 6, 30  # seconds
 EITHER_SIDE = 1  # steps that a clock may be wrong
@@ -42,6 +40,9 @@ def address(key: str, *, account: str, issuer: str) -> str:
 
 def qr_path(text: str) -> tuple[int, str]:
     """The side of the QR code in modules, with its quiet zone, and the path of an SVG that draws the dark ones."""
+    import qrcode  # late: it brings Pillow along
+    from qrcode.constants import ERROR_CORRECT_M
+
     code = qrcode.QRCode(error_correction=ERROR_CORRECT_M, border=4)
     code.add_data(text)
     rows = code.get_matrix()

@@ -1,24 +1,22 @@
-"""Passkeys by fido2: what the browser is asked, and whether its answer is true. The relying party is HMS_BASE_DOMAIN."""
+"""Passkeys by fido2: what the browser is asked, and whether its answer is true. The relying party is HMS_BASE_DOMAIN.
+
+fido2 is imported where it is used: most processes never do, and it takes 3 MB.
+"""
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from fido2.server import Fido2Server
-from fido2.utils import websafe_decode, websafe_encode
-from fido2.webauthn import (
-    AttestedCredentialData,
-    PublicKeyCredentialRpEntity,
-    PublicKeyCredentialUserEntity,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from core.accounts.factors.models import SecondFactor
 from core.accounts.models import User
+
+if TYPE_CHECKING:
+    from fido2.server import Fido2Server
+    from fido2.webauthn import AttestedCredentialData
 
 LONGEST = 16_384  # characters of a browser's answer
 
@@ -36,6 +34,8 @@ def available() -> bool:
 
 def ask_to_make(user: User, known: Sequence[SecondFactor]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the browser is asked, to make a passkey that is good without a name and a password; and the state to keep."""
+    from fido2.webauthn import PublicKeyCredentialUserEntity, ResidentKeyRequirement, UserVerificationRequirement
+
     person = PublicKeyCredentialUserEntity(id=user.pk.bytes, name=user.email, display_name=user.full_name)
     asked, state = _server().register_begin(
         person,
@@ -48,6 +48,8 @@ def ask_to_make(user: User, known: Sequence[SecondFactor]) -> tuple[dict[str, An
 
 def made(state: dict[str, Any], answer: str) -> dict[str, str]:
     """The secret of the new factor. Raises NotProved."""
+    from fido2.utils import websafe_encode
+
     try:
         proved = _server().register_complete(state, _read(answer))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -59,6 +61,8 @@ def made(state: dict[str, Any], answer: str) -> dict[str, str]:
 
 def ask_to_prove(known: Sequence[SecondFactor] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the browser is asked, to use one of these, or any that it has for us; and the state to keep."""
+    from fido2.webauthn import UserVerificationRequirement
+
     asked, state = _server().authenticate_begin(
         credentials=[credential_of(one) for one in known] or None, user_verification=UserVerificationRequirement.REQUIRED
     )
@@ -67,6 +71,8 @@ def ask_to_prove(known: Sequence[SecondFactor] = ()) -> tuple[dict[str, Any], di
 
 def person_of(answer: str) -> UUID:
     """Whom the answer says to be. Raises NotProved; nothing is proved yet."""
+    from fido2.utils import websafe_decode
+
     try:
         return UUID(bytes=websafe_decode(_read(answer)["response"]["userHandle"]))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -83,7 +89,10 @@ def proved(state: dict[str, Any], answer: str, known: Sequence[SecondFactor]) ->
         raise NotProved from error
 
 
-def credential_of(factor: SecondFactor) -> AttestedCredentialData:
+def credential_of(factor: SecondFactor) -> "AttestedCredentialData":
+    from fido2.utils import websafe_decode
+    from fido2.webauthn import AttestedCredentialData
+
     return AttestedCredentialData(websafe_decode(factor.secret["credential"]))
 
 
@@ -96,7 +105,10 @@ def _read(answer: str) -> dict[str, Any]:
     return read
 
 
-def _server() -> Fido2Server:
+def _server() -> "Fido2Server":
+    from fido2.server import Fido2Server
+    from fido2.webauthn import PublicKeyCredentialRpEntity
+
     party = PublicKeyCredentialRpEntity(id=settings.HMS_BASE_DOMAIN, name="HMS")
     return Fido2Server(party, verify_origin=_is_ours)
 

@@ -16,7 +16,7 @@ from django.db import DatabaseError, connection, transaction
 from core.accounts.roles import Role
 from core.audit.draining import drain, drain_now, spool
 from core.audit.models import AccessedPatient, AccessEvent
-from core.audit.spool import HEAD, Spool, SpoolUnwritable, events_in, taken_over, trouble_with, waiting
+from core.audit.spool import HEAD, Events, Spool, SpoolUnwritable, taken_over, trouble_with, waiting
 from core.tenancy.context import clinic_scope
 from patients.models import Patient
 from tests.factories.access_log import taken_events
@@ -51,7 +51,7 @@ def contents(folder: Path) -> list[bytes]:
     found = []
     for path in waiting(folder):
         with taken_over(path) as content:
-            found += events_in(content or b"")[0]
+            found += Events(content or b"")
     return found
 
 
@@ -100,7 +100,8 @@ def test_an_event_that_is_cut_short_harms_no_other(own: Spool) -> None:
     own.append(b"cut short")
     own.hand_over()
     (path,) = waiting(own.folder)
-    assert events_in(path.read_bytes()[:-3]) == ([b"whole"], False)
+    events = Events(path.read_bytes()[:-3])
+    assert list(events) == [b"whole"] and not events.damaged
 
 
 @pytest.mark.parametrize("at", [HEAD.size, 2 * HEAD.size + 6])
@@ -110,12 +111,13 @@ def test_a_changed_byte_is_noticed(own: Spool, at: int) -> None:
     own.hand_over()
     content = bytearray(waiting(own.folder)[0].read_bytes())
     content[at] ^= 1
-    found, damaged = events_in(bytes(content))
-    assert damaged and len(found) == 1
+    events = Events(bytes(content))
+    assert len(list(events)) == 1 and events.damaged
 
 
 def test_a_disk_block_of_zeros_is_no_event() -> None:
-    assert events_in(b"\0" * 4096) == ([], True)
+    events = Events(b"\0" * 4096)
+    assert not list(events) and events.damaged
 
 
 def test_an_event_that_does_not_fit_leaves_no_trace(own: Spool) -> None:

@@ -17,7 +17,6 @@ from django.conf import settings
 from django.db import IntegrityError, OperationalError, connections, transaction
 from django.test import Client
 from django.utils import timezone
-from structlog.contextvars import bound_contextvars
 
 from core.accounts.actor import Actor
 from core.accounts.roles import Role
@@ -29,6 +28,7 @@ from core.faults.noticing import FaultFilter, surroundings
 from core.faults.services import judge_fault
 from core.faults.shapes import shape_of
 from core.faults.writing import write_down
+from core.logs import naming
 from core.metrics.ledgers import faults as figures
 from core.tenancy.context import Scope, entered
 from patients.models import Patient
@@ -162,7 +162,7 @@ def test_an_error_that_is_logged_is_noted_once_and_the_line_names_it() -> None:
     ],
 )
 def test_jobs_and_commands_are_told_apart(around: dict[str, str], wanted: Where) -> None:
-    with entered(Scope(request_id="check-0001")), bound_contextvars(**around):
+    with entered(Scope(request_id="check-0001")), naming(**around):
         assert surroundings() == wanted
 
 
