@@ -1,6 +1,7 @@
 """The WSGI application in threads: what goes back, in which order, and what happens when somebody is gone."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -44,6 +45,39 @@ def asked(application: Callable[..., Any], said: Said, *, body: bytes = b"", gon
         said.append(dict(message))
 
     apart(lambda: asyncio.run(Threads(application, workers=1)(scope, receive, send)))  # type: ignore[arg-type]
+
+
+def test_who_watches_over_it_is_answered_while_all_threads_wait() -> None:
+    waiting, over = threading.Event(), threading.Event()
+
+    def application(environ: Any, start_response: Any) -> Pieces:
+        if environ["PATH_INFO"] == "/slow":
+            waiting.set()
+            assert over.wait(60)
+        start_response("201 Created", WORDS)
+        return Pieces([environ["PATH_INFO"].encode()], [], streaming=False)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    async def both() -> list[bytes]:
+        threads, bodies = Threads(application, workers=1, watched={"/watched"}), list[bytes]()  # type: ignore[arg-type]
+
+        async def send(message: Any) -> None:
+            bodies.append(message.get("body", b""))
+
+        def ask(path: str) -> Any:
+            scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "http_version": "1.1", "headers": []}
+            return threads(scope, receive, send)
+
+        slow = asyncio.create_task(ask("/slow"))
+        await asyncio.to_thread(waiting.wait, 60)
+        await ask("/watched")
+        over.set()
+        await slow
+        return [one for one in bodies if one]
+
+    assert apart(lambda: asyncio.run(both())) == [[b"/watched", b"/slow"]]
 
 
 START = {"type": "http.response.start", "status": 201, "headers": [(b"content-type", b"text/plain")]}

@@ -15,9 +15,11 @@ from django.db import DatabaseError, connection, transaction
 
 from core.accounts.roles import Role
 from core.audit.draining import drain, drain_now, spool
+from core.audit.events import AT_ONCE, stored
 from core.audit.models import AccessedPatient, AccessEvent
 from core.audit.spool import HEAD, Events, Spool, SpoolUnwritable, taken_over, trouble_with, waiting
 from core.tenancy.context import clinic_scope
+from core.tenancy.ids import new_id
 from patients.models import Patient
 from tests.factories.access_log import taken_events
 from tests.factories.api_client import ApiClient
@@ -202,6 +204,24 @@ def test_a_damaged_file_is_kept_and_its_whole_events_are_saved(riverside: Place,
     kept = path.with_suffix(".damaged")
     assert kept.exists() and not waiting(spool.folder)
     kept.unlink()
+
+
+def test_what_has_gathered_is_read_piece_by_piece(riverside: Place) -> None:
+    """An hour without a database must not fill the memory at its end."""
+    look(riverside)
+    spool.hand_over()
+    (event,) = [event for path in waiting(spool.folder) for event in Events(path.read_bytes())]
+    unwritten = []
+
+    def many() -> Iterator[bytes]:
+        for number in range(1, 3 * AT_ONCE + 1):
+            if number % 100 == 0:
+                with clinic_scope(riverside.clinic, reason="test"):
+                    unwritten.append(number - AccessEvent.objects.count())
+            yield event.replace(event[2:38], str(new_id()).encode())
+
+    assert stored(many()) == 3 * AT_ONCE
+    assert max(unwritten) == AT_ONCE
 
 
 def test_the_command_says_what_it_did(riverside: Place, capsys: Any) -> None:
