@@ -7,6 +7,7 @@ threads answer more than many; and since all of them may wait for a stalled data
 
 import asyncio
 import contextvars
+import math
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -20,6 +21,7 @@ from a2wsgi.wsgi_typing import Environ, WSGIApp
 from hms.bodies import Message, Receive, Scope, Send
 
 WATCHERS = 2
+SMALL = 1024 * 1024  # bytes of a file that are held in memory until they are sent, as those of any page
 
 
 class Threads(WSGIMiddleware):
@@ -88,14 +90,20 @@ class Answer:
         return self._write
 
     def take(self, pieces: Iterable[bytes], *, streams: bool) -> None:
-        """In the application's thread. A streamed piece is sent before the next one is asked for."""
-        if not streams:
+        """In the application's thread, which waits for whoever reads: a streamed piece is sent before the next one is asked for.
+        For a small file it does not wait."""
+        if not streams or self._length() <= SMALL:
             self.whole = b"".join(pieces)
             return
         self._pass_on(self.start)
         for piece in pieces:
             self._write(piece)
         self._pass_on({"type": "http.response.body", "body": b""})
+
+    def _length(self) -> float:
+        """What the headers say."""
+        said = next((value for name, value in self.start.get("headers", ()) if name == b"content-length"), b"")
+        return int(said) if said.isdigit() else math.inf
 
     def _write(self, piece: bytes) -> None:
         self._pass_on({"type": "http.response.body", "body": piece, "more_body": True})

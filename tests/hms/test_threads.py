@@ -80,7 +80,7 @@ def test_who_watches_over_it_is_answered_while_all_threads_wait() -> None:
     assert apart(lambda: asyncio.run(both())) == [[b"/watched", b"/slow"]]
 
 
-START = {"type": "http.response.start", "status": 201, "headers": [(b"content-type", b"text/plain")]}
+START: dict[str, Any] = {"type": "http.response.start", "status": 201, "headers": [(b"content-type", b"text/plain")]}
 WORDS: list[tuple[str, str]] = [("Content-Type", "text/plain ")]
 
 
@@ -113,6 +113,18 @@ def test_a_streamed_piece_is_sent_before_the_next_is_made(more: dict[str, Any]) 
 
     asked(application, said)
     assert said == [START, ("made", b"one"), sent(b"one"), ("made", b"two"), sent(b"two"), END, "closed"]
+
+
+def test_a_small_file_holds_no_thread_until_it_is_read() -> None:
+    said: Said = []
+
+    def application(environ: Any, start_response: Any) -> Pieces:
+        start_response("201 Created", [*WORDS, ("Content-Length", "6")])
+        return Pieces([b"one", b"two"], said, streaming=True)
+
+    asked(application, said)
+    start = {**START, "headers": [*START["headers"], (b"content-length", b"6")]}
+    assert said[-3:] == ["closed", start, {"type": "http.response.body", "body": b"onetwo"}]
 
 
 def test_when_the_caller_is_gone_nothing_more_is_made() -> None:
