@@ -108,6 +108,10 @@ class Demand:
     after: int = 0
     room_kind: str = ""
 
+    def reach(self, low: datetime, high: datetime) -> Interval:
+        """What is taken between these moments alone decides about visits that start from `low` to `high`."""
+        return low - timedelta(minutes=self.before), high + timedelta(minutes=self.duration + self.after)
+
 
 @dataclass(frozen=True, slots=True)
 class Hours:

@@ -15,7 +15,7 @@ os.environ.setdefault("HMS_PROCESS", "web")
 from hms.wsgi import application as wsgi_application
 
 # isort: split
-from core.health.middleware import BY_TOKEN, PROBES
+from core.health.middleware import ALIVE, PROBES
 from core.realtime.front import Streams
 from core.realtime.process import join
 from core.uploads.limits import body_limit
@@ -23,7 +23,11 @@ from hms.bodies import Application, WholeBody
 from hms.farewell import Farewell
 from hms.threads import Threads
 
-_threads = Threads(cast(WSGIApp, wsgi_application), workers=int(os.environ.get("HMS_WEB_THREADS", "4")), watched=PROBES | BY_TOKEN)
+_threads = Threads(
+    cast(WSGIApp, wsgi_application),
+    workers=int(os.environ.get("HMS_WEB_THREADS", "4")),
+    apart=[{ALIVE}, PROBES - {ALIVE}],  # whether a process lives is told also while others wait for what it depends on
+)
 bodies = WholeBody(cast(Application, _threads), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, larger=body_limit)
 application = Farewell(Streams(bodies))
 join()

@@ -13,7 +13,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 DRAINED = 16 * 1024 * 1024  # bytes read and dropped, so that the sender gets to read the refusal; whoever sends more is cut off
-LARGE_AT_ONCE = 8  # bodies over the limit of all others, in one process: those that come in, and those that wait for a thread
+LARGE_AT_ONCE = 8  # bodies over the limit of all others, in one process: twice as many as it has threads
 PATIENCE = 30.0  # seconds for a body to come, and one more for each SLOWEST bytes of it that came
 SLOWEST = 64 * 1024
 

@@ -2,7 +2,7 @@
 
 a2wsgi hands over status and headers, each piece of the body and its end one by one, and its thread waits for the loop each time:
 the threads of a process that answers many requests at once then wait for each other. Python runs one thread at a time, so few
-threads answer more than many; and since all of them may wait for a stalled database, whoever watches over HMS has threads apart.
+threads answer more than many; and since all of them may wait for a stalled database, whoever watches over HMS has some apart.
 """
 
 import asyncio
@@ -20,20 +20,19 @@ from a2wsgi.wsgi_typing import Environ, WSGIApp
 
 from hms.bodies import Message, Receive, Scope, Send
 
-WATCHERS = 2
-SMALL = 1024 * 1024  # bytes of a file that are held in memory until they are sent, as those of any page
+SMALL = 256 * 1024  # bytes of a file that are held in memory until they are sent, as those of any page
+PATIENCE = 60.0  # seconds for a piece of a larger one to be read
 
 
 class Threads(WSGIMiddleware):
     """An ASGI application. A request's body has to come as one message: it stands behind WholeBody.
 
-    `workers` threads; WATCHERS more for the paths in `watched`, and for nothing else.
+    `workers` threads. Each group of paths in `apart` has one more, for itself alone.
     """
 
-    def __init__(self, application: WSGIApp, *, workers: int, watched: Collection[str] = ()) -> None:
+    def __init__(self, application: WSGIApp, *, workers: int, apart: Iterable[Collection[str]] = ()) -> None:
         super().__init__(application, workers=workers)
-        self.watched = frozenset(watched)
-        self.watchers = ThreadPoolExecutor(WATCHERS, "watchers")
+        self.apart = {path: pool for paths in apart for pool in [ThreadPoolExecutor(1, "apart")] for path in paths}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
         if scope["type"] != "http":
@@ -43,21 +42,16 @@ class Threads(WSGIMiddleware):
         environ = build_environ(scope, cast(Body, body))  # type: ignore[arg-type]
         loop = asyncio.get_running_loop()
         answer, answered = Answer(send, loop), loop.create_future()
-        threads = self.watchers if scope["path"] in self.watched else self.executor
-        threads.submit(self._work, partial(contextvars.copy_context().run, self._answer, environ, answer), loop, answered)
-        await answered
+        work = partial(contextvars.copy_context().run, self._answer, environ, answer)
+        queued = self.apart.get(scope["path"], self.executor).submit(_work, work, loop, answered)
+        try:
+            await answered
+        except asyncio.CancelledError:
+            queued.cancel()  # who is gone before a thread was free has asked for nothing
+            raise
         if answer.whole is not None:
             await send(answer.start)
             await send({"type": "http.response.body", "body": answer.whole})
-
-    def _work(self, work: Callable[[], None], loop: asyncio.AbstractEventLoop, answered: "asyncio.Future[None]") -> None:
-        """In the thread. The loop is told with one call, where a pool's own future takes several and a lock of its own."""
-        error: BaseException | None = None
-        try:
-            work()
-        except BaseException as raised:
-            error = raised
-        loop.call_soon_threadsafe(_settle, answered, error)
 
     def _answer(self, environ: Environ, answer: "Answer") -> None:
         pieces: Any = self.app(environ, answer.start_response)
@@ -65,6 +59,19 @@ class Threads(WSGIMiddleware):
             answer.take(pieces, streams=getattr(pieces, "streaming", True))
         finally:
             getattr(pieces, "close", lambda: None)()
+
+
+def _work(work: Callable[[], None], loop: asyncio.AbstractEventLoop, answered: "asyncio.Future[None]") -> None:
+    """In the thread. The loop is told with one call, where a pool's own future takes several and a lock of its own."""
+    error: BaseException | None = None
+    try:
+        work()
+    except BaseException as raised:
+        error = raised
+    try:
+        loop.call_soon_threadsafe(_settle, answered, error)
+    finally:
+        del error  # its traceback holds this frame
 
 
 def _settle(answered: "asyncio.Future[None]", error: BaseException | None) -> None:
@@ -109,4 +116,9 @@ class Answer:
         self._pass_on({"type": "http.response.body", "body": piece, "more_body": True})
 
     def _pass_on(self, message: Message) -> None:
-        asyncio.run_coroutine_threadsafe(cast(Any, self._send(message)), self._loop).result()
+        sending = asyncio.run_coroutine_threadsafe(cast(Any, self._send(message)), self._loop)
+        try:
+            sending.result(PATIENCE)
+        except TimeoutError:
+            sending.cancel()
+            raise

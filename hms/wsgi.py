@@ -8,11 +8,14 @@ from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hms.settings")
-# Django REST framework looks for `requests`, for a client that its users' tests may have: five megabytes of every process.
-hidden = "requests" not in sys.modules
-if hidden:
+_hidden = "requests" not in sys.modules
+if _hidden:  # Django REST framework looks for it, for a client that its users' tests may have: five megabytes of every process
     sys.modules["requests"] = None  # type: ignore[assignment]
+try:
+    import rest_framework.compat  # noqa: F401
+finally:
+    if _hidden:
+        del sys.modules["requests"]
+
 application = get_wsgi_application()
 get_resolver().reverse_dict  # noqa: B018 (asking for it loads every route's code)
-if hidden:
-    del sys.modules["requests"]

@@ -211,8 +211,7 @@ class _Search:
         shifts = [shift for shift in self.table.shifts(*days) if shift.block.provider_id in providers and shift.touches(low, high)]
         demand = demand_of(self.service)
         rooms = rooms_for(shifts, self.table.hours.rooms, demand)
-        before, after = timedelta(minutes=demand.before), timedelta(minutes=demand.duration + demand.after)
-        busy = taken(providers, [room.id for room in rooms], low - before, high + after, moving=self.moving)
+        busy = taken(providers, [room.id for room in rooms], *demand.reach(low, high), moving=self.moving)
         slots = slots_of(shifts, rooms, demand, busy, earliest=low, latest=high)
         return [slot for slot in slots if not _overlaps(slot, self.own)]
 

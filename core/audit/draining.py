@@ -32,10 +32,10 @@ def drain() -> int:
     """
     count = 0
     for path in waiting(spool.folder):
-        with taken_over(path) as content:
-            if content is None:
+        with taken_over(path) as file:
+            if file is None:
                 continue
-            events, refused = Events(content), False
+            events, refused = Events(file), False
             try:
                 count += stored(events)
             except (DataError, IntegrityError):  # what the tables will never take must not hold up all that comes after it

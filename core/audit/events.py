@@ -1,7 +1,7 @@
 """An event of the access log: as it is spooled, and as it goes into the database. Ids alone, never a name or a query string."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import batched
@@ -14,7 +14,8 @@ from django.db import connection
 from core.audit.subjects import Shown
 from core.tenancy.context import clinic_scope
 
-AT_ONCE = 1_000  # events in memory
+AT_ONCE = 1_000  # events in memory, of
+MOST_BYTES = 4 * 1024 * 1024  # at most
 BATCH = 500  # events in one transaction: some milliseconds, and no lock that anybody waits for
 
 EVENTS = """
@@ -70,7 +71,7 @@ def stored(events: Iterable[bytes]) -> int:
     Those that are there already stay as they are. Two statements for each clinic and batch; AT_ONCE of them are read at a time.
     """
     count = 0
-    for some in batched(events, AT_ONCE):
+    for some in _piece_by_piece(events):
         by_clinic: dict[str, list[Row]] = defaultdict(list)
         for event in some:
             row: Row = tuple(orjson.loads(event))
@@ -81,6 +82,18 @@ def stored(events: Iterable[bytes]) -> int:
                     _write(batch)
         count += len(some)
     return count
+
+
+def _piece_by_piece(events: Iterable[bytes]) -> Iterator[list[bytes]]:
+    some: list[bytes] = []
+    size = 0
+    for event in events:
+        some.append(event)
+        size += len(event)
+        if len(some) == AT_ONCE or size >= MOST_BYTES:
+            yield some
+            some, size = [], 0
+    yield some
 
 
 def _write(rows: Sequence[Row]) -> None:

@@ -7,7 +7,6 @@ lock of a dead process is nobody's.
 
 import fcntl
 import logging
-import mmap
 import os
 import struct
 import threading
@@ -15,6 +14,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from core.tenancy.ids import new_id
 
@@ -88,9 +88,8 @@ class Spool:
 
 
 @contextmanager
-def taken_over(path: Path) -> Iterator[bytes | mmap.mmap | None]:
-    """The content of a file that no living process writes to, for this one alone; None for any other. It is read as it is asked
-    for: after an hour without a database there may be more than should be in memory."""
+def taken_over(path: Path) -> Iterator[BinaryIO | None]:
+    """A file that no living process writes to, to read, for this one alone; None for any other."""
     try:
         file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -98,14 +97,8 @@ def taken_over(path: Path) -> Iterator[bytes | mmap.mmap | None]:
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        found = os.fstat(file)
-        if not found.st_nlink:
-            yield None
-        elif not found.st_size:
-            yield b""
-        else:
-            with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as content:
-                yield content
+        with os.fdopen(os.dup(file), "rb") as reading:
+            yield reading if os.fstat(file).st_nlink else None
     except BlockingIOError:
         yield None
     finally:
@@ -118,24 +111,22 @@ def waiting(folder: Path) -> list[Path]:
 
 
 class Events:
-    """The whole events of a file, one after the other. Then `damaged` says whether something in it is; one that is cut short at the
-    end belongs to no answer."""
+    """The whole events of a file, one after the other: after an hour without a database there may be more than should be in memory.
+    At the end `damaged` says whether something in it is. An event that is cut short at the end belongs to no answer."""
 
-    def __init__(self, content: bytes | mmap.mmap) -> None:
-        self.content = content
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
         self.damaged = False
 
     def __iter__(self) -> Iterator[bytes]:
-        at, size = 0, len(self.content)
-        while at + HEAD.size <= size:
-            length, checksum = HEAD.unpack_from(self.content, at)
+        while len(head := self._file.read(HEAD.size)) == HEAD.size:
+            length, checksum = HEAD.unpack(head)
             if not 0 < length <= LARGEST:
                 self.damaged = True  # where the next one begins can't be known
                 return
-            at += HEAD.size + length
-            if at > size:
+            event = self._file.read(length)
+            if len(event) < length:
                 return
-            event = self.content[at - length : at]
             if zlib.crc32(event) == checksum:
                 yield event
             else:

@@ -8,7 +8,8 @@ from django.http import HttpResponse
 from core.health.access import has_token, is_listed
 from core.requests import HMSRequest
 
-PROBES = frozenset({"/health", "/health/live", "/health/ready", "/health/startup", "/health/api"})
+ALIVE = "/health/live"
+PROBES = frozenset({"/health", ALIVE, "/health/ready", "/health/startup", "/health/api"})
 METRICS = "/metrics"
 BY_TOKEN = frozenset({METRICS, "/health/detailed", "/health/metrics", "/api/performance/health"})
 

@@ -93,8 +93,9 @@ def _measured(served: Served, yardstick: Served, scenario: Scenario, desks: Sequ
         found.plain_per_second = beside.per_second
         return {scenario.name: found}
     if scenario.pace:
+        first = min(BEGINNING, seconds)
         return {
-            f"{scenario.name}, the first {BEGINNING:g} s": Load(served.address, BEGINNING, pace=scenario.pace).run(streams),
+            f"{scenario.name}, the first {first:g} s": Load(served.address, first, pace=scenario.pace).run(streams),
             scenario.name: Load(served.address, seconds * PACED_LONGER, pace=scenario.pace).run(streams),
         }
     return {scenario.name: Load(served.address, seconds).run(streams)}

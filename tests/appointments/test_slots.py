@@ -9,7 +9,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from appointments.slots import Away, Block, Closure, Demand, Hours, Interval, RoomOption, Slot, Taken, free_slots, shifts
+from appointments.slots import (
+    Away,
+    Block,
+    Closure,
+    Demand,
+    Hours,
+    Interval,
+    RoomOption,
+    Slot,
+    Taken,
+    free_slots,
+    rooms_for,
+    shifts,
+    slots_of,
+)
 
 PROVIDERS = [UUID(int=number) for number in (1, 2)]
 PLACES = [UUID(int=number) for number in (11, 12)]
@@ -174,6 +188,23 @@ def test_random_clinics_agree_with_the_oracle(clinic: tuple[Hours, Demand, dict[
     assert len(got) == len(found)
     for slot in found:
         check_room(slot, hours, demand, busy)
+
+
+@given(clinics(), st.integers(-10 * 60, 30 * 60), st.integers(0, 8 * 60))
+def test_a_look_at_some_hours_needs_only_what_lies_about_them(
+    clinic: tuple[Hours, Demand, dict[UUID, list[Interval]], date, datetime], begins: int, minutes: int
+) -> None:
+    hours, demand, busy, day, _ = clinic
+    low = datetime.combine(day, time(), UTC) + begins * A_MINUTE
+    high = low + minutes * A_MINUTE
+    every = shifts(hours, day - 2 * A_DAY, day + 3 * A_DAY)
+    wanted = slots_of(every, hours.rooms, demand, Taken(busy), earliest=low, latest=high)
+    some = [shift for shift in every if shift.touches(low, high)]
+    since, until = demand.reach(low, high)
+    near = {key: [(a, b) for a, b in spans if b > since and a < until] for key, spans in busy.items()}
+    rooms = rooms_for(some, hours.rooms, demand)
+    assert slots_of(some, rooms, demand, Taken(near), earliest=low, latest=high) == wanted
+    assert {slot.room_id for slot in wanted} - {None} <= {room.id for room in rooms}
 
 
 def check_room(slot: Slot, hours: Hours, demand: Demand, busy: dict[UUID, list[Interval]]) -> None:

@@ -45,9 +45,9 @@ def taken_events() -> list[Written]:
     spool.hand_over()
     found: list[Written] = []
     for path in waiting(spool.folder):
-        with taken_over(path) as content:
-            assert content
-            events = Events(content)
+        with taken_over(path) as file:
+            assert file
+            events = Events(file)
             found += [_read(event) for event in events]
             assert not events.damaged
             path.unlink()

@@ -47,37 +47,85 @@ def asked(application: Callable[..., Any], said: Said, *, body: bytes = b"", gon
     apart(lambda: asyncio.run(Threads(application, workers=1)(scope, receive, send)))  # type: ignore[arg-type]
 
 
-def test_who_watches_over_it_is_answered_while_all_threads_wait() -> None:
-    waiting, over = threading.Event(), threading.Event()
+async def nothing_sent() -> dict[str, Any]:
+    return {"type": "http.request"}
+
+
+def get(path: str) -> dict[str, Any]:
+    return {"type": "http", "method": "GET", "path": path, "query_string": b"", "http_version": "1.1", "headers": []}
+
+
+@pytest.fixture
+def busy() -> Iterator[tuple[Callable[..., Any], threading.Event, threading.Event, list[str]]]:
+    """An application whose `/slow` waits for the second event, and says so by the first; and which paths were asked for."""
+    waiting, over, seen = threading.Event(), threading.Event(), list[str]()
 
     def application(environ: Any, start_response: Any) -> Pieces:
+        seen.append(environ["PATH_INFO"])
         if environ["PATH_INFO"] == "/slow":
             waiting.set()
             assert over.wait(60)
         start_response("201 Created", WORDS)
         return Pieces([environ["PATH_INFO"].encode()], [], streaming=False)
 
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request"}
+    yield application, waiting, over, seen
+    over.set()
 
-    async def both() -> list[bytes]:
-        threads, bodies = Threads(application, workers=1, watched={"/watched"}), list[bytes]()  # type: ignore[arg-type]
 
-        async def send(message: Any) -> None:
-            bodies.append(message.get("body", b""))
+def test_who_watches_over_it_is_answered_while_all_threads_wait(busy: Any) -> None:
+    application, waiting, over, _ = busy
+    answered: list[bytes] = []
 
-        def ask(path: str) -> Any:
-            scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "http_version": "1.1", "headers": []}
-            return threads(scope, receive, send)
+    async def send(message: Any) -> None:
+        answered.append(message.get("body", b""))
 
-        slow = asyncio.create_task(ask("/slow"))
+    async def both() -> None:
+        threads = Threads(application, workers=1, apart=[{"/watched"}])
+        slow = asyncio.create_task(threads(get("/slow"), nothing_sent, send))  # type: ignore[arg-type]
         await asyncio.to_thread(waiting.wait, 60)
-        await ask("/watched")
+        await threads(get("/watched"), nothing_sent, send)  # type: ignore[arg-type]
         over.set()
         await slow
-        return [one for one in bodies if one]
 
-    assert apart(lambda: asyncio.run(both())) == [[b"/watched", b"/slow"]]
+    apart(lambda: asyncio.run(both()))
+    assert [one for one in answered if one] == [b"/watched", b"/slow"]
+
+
+def test_who_is_gone_before_a_thread_is_free_has_asked_for_nothing(busy: Any) -> None:
+    application, waiting, over, seen = busy
+
+    async def send(message: Any) -> None: ...
+
+    async def both() -> None:
+        threads = Threads(application, workers=1)
+        slow = asyncio.create_task(threads(get("/slow"), nothing_sent, send))  # type: ignore[arg-type]
+        await asyncio.to_thread(waiting.wait, 60)
+        gone = asyncio.create_task(threads(get("/gone"), nothing_sent, send))  # type: ignore[arg-type]
+        await asyncio.sleep(0)  # it begins, and waits for a thread
+        gone.cancel()
+        await asyncio.wait([gone])
+        over.set()
+        await slow
+        await threads(get("/next"), nothing_sent, send)  # type: ignore[arg-type]
+
+    apart(lambda: asyncio.run(both()))
+    assert seen == ["/slow", "/next"]
+
+
+def test_who_reads_nothing_keeps_no_thread_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hms.threads.PATIENCE", 0.01)
+    said: Said = []
+
+    def application(environ: Any, start_response: Any) -> Pieces:
+        start_response("201 Created", WORDS)
+        return Pieces([b"one", b"two"], said, streaming=True)
+
+    async def unread(message: Any) -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        apart(lambda: asyncio.run(Threads(application, workers=1)(get("/path"), nothing_sent, unread)))  # type: ignore[arg-type]
+    assert said == ["closed"]
 
 
 START: dict[str, Any] = {"type": "http.response.start", "status": 201, "headers": [(b"content-type", b"text/plain")]}

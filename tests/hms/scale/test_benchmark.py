@@ -35,6 +35,7 @@ SCENARIOS_WANTED = {
     "patient search: two words",
     "Today page, cached, one client",
     "book at 50 a second",
+    "book at 50 a second, the first 0.3 s",
 }
 
 
