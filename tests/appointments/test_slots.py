@@ -207,6 +207,19 @@ def test_a_look_at_some_hours_needs_only_what_lies_about_them(
     assert {slot.room_id for slot in wanted} - {None} <= {room.id for room in rooms}
 
 
+@pytest.mark.parametrize(("begins", "ends"), [(time(8, 50), time(9)), (time(9, 35), time(9, 50))], ids=["before", "after"])
+def test_buffers_reach_beyond_the_hours_that_are_looked_at(begins: time, ends: time) -> None:
+    day, zone, nine = date(2026, 6, 10), ZoneInfo("UTC"), datetime(2026, 6, 10, 9, tzinfo=UTC)
+    block = Block(PROVIDERS[0], PLACES[0], zone, time(8), time(12), weekday=day.weekday(), slot_minutes=30)
+    demand = Demand(30, before=15, after=10)
+    since, until = demand.reach(nine, nine)
+    span = datetime.combine(day, begins, UTC), datetime.combine(day, ends, UTC)
+    assert span[1] > since and span[0] < until
+    working = shifts(Hours([block]), day, day)
+    assert slots_of(working, [], demand, Taken({}), earliest=nine, latest=nine)
+    assert not slots_of(working, [], demand, Taken({PROVIDERS[0]: [span]}), earliest=nine, latest=nine)
+
+
 def check_room(slot: Slot, hours: Hours, demand: Demand, busy: dict[UUID, list[Interval]]) -> None:
     if slot.room_id is None:
         return
