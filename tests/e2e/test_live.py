@@ -25,8 +25,10 @@ def is_live(page: Page) -> None:
 def check_in(page: Page, nth: int = 0) -> str:
     """Press the button of somebody who is expected; their name."""
     row = page.locator(EXPECTED).filter(has=page.get_by_role("button", name=re.compile("Check in"))).nth(nth)
-    name = row.get_by_role("link").first.inner_text()
-    row.get_by_role("button").click()
+    name, button = row.get_by_role("link").first.inner_text(), row.get_by_role("button")
+    step = str(button.get_attribute("id"))
+    button.click()
+    expect(page.locator(EXPECTED).locator(f"#{step}")).to_have_count(0)  # their name may stand there for another visit
     expect(page.locator(WAITING)).to_contain_text(name)
     return name
 
