@@ -43,7 +43,7 @@ def formatter(style: str) -> logging.Formatter:
     """For handlers: `json` or `console`, the latter with colours where standard error is a terminal."""
     if style != "console":
         return JsonLines()
-    from structlog.dev import ConsoleRenderer  # late: with what it takes along it is 6 MB, and JSON needs none of it
+    from structlog.dev import ConsoleRenderer  # late: JSON needs none of it, and it takes along what it finds
     from structlog.stdlib import ProcessorFormatter
 
     last: Any = ConsoleRenderer(colors=sys.stderr.isatty(), sort_keys=False)
@@ -51,7 +51,7 @@ def formatter(style: str) -> logging.Formatter:
 
 
 class JsonLines(logging.Formatter):
-    """An object a line. structlog's own formatter would copy each record and pass it through a chain: twice the time."""
+    """An object a line. structlog's own formatter would copy each record and pass it through a chain (tests/load/log_lines.py)."""
 
     def format(self, record: logging.LogRecord) -> str:
         return orjson.dumps(_composed(record), default=str).decode()

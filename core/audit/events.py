@@ -14,8 +14,8 @@ from django.db import connection
 from core.audit.subjects import Shown
 from core.tenancy.context import clinic_scope
 
-AT_ONCE = 1_000  # events in memory, of
-MOST_BYTES = 4 * 1024 * 1024  # at most
+AT_ONCE = 1_000  # events that are in memory together,
+MOST_BYTES = 4 * 1024 * 1024  # unless fewer have this many bytes
 BATCH = 500  # events in one transaction: some milliseconds, and no lock that anybody waits for
 
 EVENTS = """
@@ -68,7 +68,7 @@ type Row = tuple[Any, ...]  # the columns of EVENTS, then the patients, as `pack
 def stored(events: Iterable[bytes]) -> int:
     """Write spooled events to the database, each clinic's within its own scope; returns how many were given.
 
-    Those that are there already stay as they are. Two statements for each clinic and batch; AT_ONCE of them are read at a time.
+    Those that are there already stay as they are. Two statements for each clinic and batch; of AT_ONCE events at most.
     """
     count = 0
     for some in _piece_by_piece(events):
