@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from random import Random
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -37,6 +37,7 @@ OF_VISIT = {
     Status.CHECKED_IN: TicketStatus.WAITING,
 }
 WALK_INS_A_DAY = 5
+TODAYS_MINUTES = 100
 # Today's walk-ins of each location: group, minutes since the ticket was taken, and what has become of it.
 WALK_INS = (
     ("B", 96, TicketStatus.FINISHED),
@@ -130,12 +131,13 @@ class _Planner:
             self._was_called(ticket, max(arrived, visit.started_at - MINUTE), visit.started_at, visit.completed_at)
 
     def walk_in_of_today(self) -> None:
+        """Shortly after midnight the same happens in the minutes there are: a board is never empty."""
         for location_id, zone in self.zones.items():
+            day = self.now.astimezone(zone).date()
+            begun = datetime.combine(day, time(), zone)
+            minute = min(MINUTE, (self.now - begun) / TODAYS_MINUTES)
             for letter, ago, status in WALK_INS:
-                taken = self.now - ago * MINUTE
-                day = self.now.astimezone(zone).date()
-                if taken.astimezone(zone).date() == day:
-                    self._walk_in(location_id, day, letter, taken, status)
+                self._walk_in(location_id, day, letter, self.now - ago * minute, status, minute)
 
     def walk_ins_of_the_past(self, today: date) -> None:
         busy = sorted({(one.location_id, one.day) for one in self.tickets if one.day < today})
@@ -144,23 +146,25 @@ class _Planner:
                 hour = datetime(day.year, day.month, day.day, 9 + number, self.rng.randrange(60), tzinfo=self.zones[location_id])
                 self._walk_in(location_id, day, self.rng.choice("ABB"), hour, TicketStatus.FINISHED)
 
-    def _walk_in(self, location_id: UUID, day: date, letter: str, taken: datetime, status: TicketStatus) -> None:
+    def _walk_in(
+        self, location_id: UUID, day: date, letter: str, taken: datetime, status: TicketStatus, minute: timedelta = MINUTE
+    ) -> None:
         ticket = self._ticket(location_id, day, letter, taken)
         ticket.source, ticket.status = TicketSource.WALK_IN, status
         ticket.priority, ticket.queued_at = Priority.ORDINARY, taken
         if status == TicketStatus.WAITING:
             return
         if status == TicketStatus.LEFT:
-            ticket.ended_at = taken + 25 * MINUTE
+            ticket.ended_at = taken + 25 * minute
             return
         ticket.room_id = self.rng.choice(self.rooms[location_id]).pk
         called = (
-            self.now - (2 * MINUTE if letter == "A" else MINUTE)
+            self.now - (2 * minute if letter == "A" else minute)
             if status == TicketStatus.CALLED
-            else taken + self.rng.randrange(4, 18) * MINUTE
+            else taken + self.rng.randrange(4, 18) * minute
         )
-        inside = called + MINUTE if status == TicketStatus.FINISHED else None
-        self._was_called(ticket, called, inside, inside + self.rng.randrange(6, 16) * MINUTE if inside else None)
+        inside = called + minute if status == TicketStatus.FINISHED else None
+        self._was_called(ticket, called, inside, inside + self.rng.randrange(6, 16) * minute if inside else None)
 
     def _ticket(self, location_id: UUID, day: date, letter: str, taken: datetime) -> Ticket:
         ticket = Ticket(

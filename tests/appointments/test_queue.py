@@ -39,6 +39,7 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 @pytest.fixture
 def place(in_riverside: Place) -> Place:
+    move_to_noon(in_riverside)
     return open_queue(in_riverside)
 
 
@@ -193,8 +194,6 @@ def test_a_room_calls_who_waits_for_it_or_for_nobody(place: Place, desk: Actor) 
 # --- With a visit -------------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def visit(place: Place) -> Appointment:
-    move_to_noon(place)
-    place.clinic.refresh_from_db()
     return book(place, timezone.now().replace(second=0, microsecond=0) + timedelta(minutes=4))
 
 

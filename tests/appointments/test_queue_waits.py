@@ -24,6 +24,7 @@ from appointments.selectors.queue_waits import (
 )
 from core.accounts.roles import Role
 from tests.factories.queue import open_queue
+from tests.factories.visits import move_to_noon
 from tests.factories.world import Place
 
 TEN = Durations(6, 10, 16)
@@ -31,6 +32,7 @@ TEN = Durations(6, 10, 16)
 
 @pytest.fixture
 def place(in_riverside: Place) -> Place:
+    move_to_noon(in_riverside)
     return open_queue(in_riverside)
 
 

@@ -28,7 +28,6 @@ def fresh() -> None:
 @pytest.fixture
 def place(in_riverside: Place) -> Place:
     move_to_noon(in_riverside)
-    in_riverside.clinic.refresh_from_db()
     return open_queue(in_riverside)
 
 
