@@ -107,9 +107,10 @@ def test_a_second_start_keeps_a_fresh_day_and_renews_an_older_one(demo: str) -> 
 
 def test_boards_have_something_to_show_shortly_after_midnight(demo: str) -> None:
     assert seed("2026-06-10T23:05:00+00:00").count("its calendar is new") == 1  # it is 00:05 in London, and 19:05 in New York
-    for (states,) in ask("SELECT array_agg(DISTINCT status) FROM appointments_ticket WHERE day = '2026-06-11' GROUP BY location_id"):
+    places = ask("SELECT array_agg(DISTINCT status) FROM appointments_ticket WHERE day = '2026-06-11' GROUP BY location_id")
+    assert len(places) == 3
+    for (states,) in places:
         assert isinstance(states, list) and {"waiting", "called", "finished"} <= set(states)
-    assert ask("SELECT count(DISTINCT location_id) FROM appointments_ticket WHERE day = '2026-06-11'") == [(3,)]
     misordered = """
         SELECT id FROM appointments_ticket WHERE called_at < taken_at OR serving_at < called_at OR ended_at < serving_at
            OR greatest(taken_at, called_at, serving_at, ended_at) > '2026-06-10T23:05:00+00:00'
