@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, Request, expect
 
-from tests.e2e.desk import Api, where_the_day_is_long
+from tests.e2e.desk import Api, on_the_board, where_the_day_is_long
 from tests.factories.queue import board_of
 from tests.factories.server import Server
 
@@ -22,15 +23,19 @@ def is_live(page: Page) -> None:
     expect(page.locator("html")).to_have_attribute("data-connection", "live")
 
 
-def check_in(page: Page, nth: int = 0) -> str:
-    """Press the button of somebody who is expected; their name."""
-    row = page.locator(EXPECTED).filter(has=page.get_by_role("button", name=re.compile("Check in"))).nth(nth)
-    name, button = row.get_by_role("link").first.inner_text(), row.get_by_role("button")
-    step = str(button.get_attribute("id"))
+def check_in(page: Page, visit_id: str = "") -> str:
+    """Press the button of somebody who is expected, the first unless a visit is named; their name."""
+    buttons = page.locator(EXPECTED).get_by_role("button", name=re.compile("Check in"))
+    button = on_the_board(page, visit_id or visit_of(buttons.first))
+    name = page.locator(EXPECTED).filter(has=button).get_by_role("link").first.inner_text()
     button.click()
-    expect(page.locator(EXPECTED).locator(f"#{step}")).to_have_count(0)  # their name may stand there for another visit
+    expect(page.locator(EXPECTED).locator(button)).to_have_count(0)  # their name may stand there for another visit
     expect(page.locator(WAITING)).to_contain_text(name)
     return name
+
+
+def visit_of(button: Locator) -> str:
+    return str(button.get_attribute("id")).removeprefix("step-")
 
 
 def waits(page: Page, name: str) -> None:
@@ -75,10 +80,11 @@ def test_whoever_presses_on_a_phone_stays_where_they_are(page_as: Callable[..., 
     page = page_as(where_the_day_is_long(), viewport={"width": 390, "height": 844})
     page.goto("/")
     is_live(page)
-    page.locator(EXPECTED).get_by_role("button", name=re.compile("Check in")).nth(3).scroll_into_view_if_needed()
+    fourth = page.locator(EXPECTED).get_by_role("button", name=re.compile("Check in")).nth(3)
+    fourth.scroll_into_view_if_needed()
     before = page.evaluate("scrollY")
     assert before > 300
-    check_in(page, 3)
+    check_in(page, visit_of(fourth))
     page.wait_for_function("() => !('swapping' in document.documentElement.dataset)")
     assert abs(page.evaluate("scrollY") - before) < 300  # a lane or two have changed their height
 
@@ -135,12 +141,11 @@ def test_three_windows_miss_nothing_when_the_network_is_cut(
     today: Callable[..., Page], page_as: Callable[..., Page], server: Server
 ) -> None:
     """Reception, doctor and the waiting room's board: a check-in shows in all, also one during ten seconds without a network."""
+    api = Api(today())
+    place, (first, *others) = three_expected(api)
     with server.connect() as connection:  # an early patient would wait out of the board's sight until it is time
         connection.execute("UPDATE appointments_appointment SET is_urgent = true WHERE status IN ('pending', 'confirmed')")
     desk, doctor = today(), today("doctor@" + where_the_day_is_long().partition("@")[2])
-    api = Api(desk)
-    first = str(desk.locator(EXPECTED).get_by_role("button", name=re.compile("Check in")).first.get_attribute("id"))
-    place = api.get(f"appointments/{first.removeprefix('step-')}")["location"]["id"]
     call_everybody(api, place)
     with server.connect() as connection:
         _screen, path = board_of(connection, place)
@@ -149,13 +154,13 @@ def test_three_windows_miss_nothing_when_the_network_is_cut(
     shown = board.locator("[data-next] [data-token]")
     expect(shown.first).to_have_text("")
 
-    waits(doctor, check_in_at(desk, api, place))
+    waits(doctor, check_in(desk, first))
     expect(shown.first).to_have_text(WAITS_THERE, timeout=SOON)
 
     doctor.locator("#q").press_sequentially("half a na")
     for page in (doctor, board):
         page.context.set_offline(True)
-    missed = [check_in_at(desk, api, place), check_in_at(desk, api, place)]
+    missed = [check_in(desk, one) for one in others]
     expect(doctor.locator("#live")).to_have_text("Offline")
     doctor.wait_for_function(
         f"began => performance.now() > began + {CUT}", arg=doctor.evaluate("performance.now()"), timeout=2 * CUT
@@ -169,16 +174,17 @@ def test_three_windows_miss_nothing_when_the_network_is_cut(
     expect(doctor.locator("#q")).to_have_value("half a na")
 
 
-def call_everybody(api: Api, place: str) -> None:
+def call_everybody(api: Api, place: UUID) -> None:
     """Until nobody waits there."""
     for one in api.get(f"queue?location={place}&status=waiting&limit=100"):
         api.post(f"queue/{one['id']}/call", {})
 
 
-def check_in_at(desk: Page, api: Api, place: str) -> str:
-    """Check in somebody who is expected at this location; their name."""
-    for nth, button in enumerate(desk.locator(EXPECTED).get_by_role("button", name=re.compile("Check in")).all()):
-        visit = str(button.get_attribute("id")).removeprefix("step-")
-        if api.get(f"appointments/{visit}")["location"]["id"] == place:
-            return check_in(desk, nth)
-    raise AssertionError("nobody is expected there")
+def three_expected(api: Api) -> tuple[UUID, list[str]]:
+    """A location, and visits of three who are expected there today."""
+    service, place, visits = api.service(), "", list[str]()
+    while len(visits) < 3:
+        free = api.get(f"slots?service={service}" + (f"&location={place}" if place else ""))[1]
+        place = free["location"]["id"]
+        visits.append(api.book(api.patient(), service, free["start"], free["provider"]["id"], place)["id"])
+    return UUID(place), visits
