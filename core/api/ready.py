@@ -19,9 +19,11 @@ from core.api.renderers import AnswerResponse, enveloped, is_known_to
 from core.cache import cache
 from core.requests import HMSRequest
 
-MOST = 4096  # requests that are remembered in a minute; about half a kilobyte each
+MOST = 4096  # requests that are remembered in a minute; about a third of a kilobyte each
 LONGEST = 1000  # characters of what a request asks; longer ones are not remembered
 OF_THE_BODY = ("Content-Type", "Content-Length", "ETag")
+
+type Asked = tuple[Any, Any]  # what, and who asks it in which way
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,12 @@ class ReadyAnswers:
 
     def __init__(self) -> None:
         self._minute = 0
-        self._known: dict[Any, Ready] = {}
+        self._known: dict[Asked, Ready] = {}
         self._manners: dict[Any, Manner] = {}
+        self._askers: dict[Any, Any] = {}  # one for all that are equal
         self._lock = threading.Lock()
 
-    def get(self, minute: int, asked: Any) -> Ready | None:
+    def get(self, minute: int, asked: Asked) -> Ready | None:
         return self._known.get(asked) if minute == self._minute else None
 
     def manner(self, match: ResolverMatch, headers: tuple[tuple[str, str], ...]) -> Manner:
@@ -59,11 +62,12 @@ class ReadyAnswers:
         route = ResolverMatch(match.func, (), {}, match.url_name, **names, route=match.route)
         return self._manners.setdefault((match.route, headers), Manner(headers, route))
 
-    def note(self, minute: int, asked: Any, ready: Ready) -> None:
+    def note(self, minute: int, asked: Asked, ready: Ready) -> None:
         with self._lock:
             if minute != self._minute or len(self._known) >= MOST:
-                self._minute, self._known, self._manners = minute, {}, {}
-            self._known[asked] = ready
+                self._minute, self._known, self._manners, self._askers = minute, {}, {}, {}
+            what, asker = asked
+            self._known[what, self._askers.setdefault(asker, asker)] = ready
 
 
 class ReadyAnswerMiddleware:
@@ -94,12 +98,13 @@ def this_minute() -> int:
     return int(timezone.now().timestamp()) // 60
 
 
-def _asked(request: HMSRequest) -> tuple[Any, ...]:
+def _asked(request: HMSRequest) -> Asked:
     """All of a request that decides what its view answers, or refuses."""
     clinic, actor, sent = request.clinic, request.actor, request.META
     assert clinic is not None and actor is not None  # noqa: S101  (the caller has looked)
-    said = request.api_version, sent.get("QUERY_STRING", ""), sent.get("HTTP_ACCEPT", ""), sent.get("HTTP_X_API_VERSION", "")
-    return (request.path, *said, clinic.pk, clinic.time_zone, clinic.currency, actor.seen_as, get_language())
+    said = request.api_version, sent.get("HTTP_ACCEPT", ""), sent.get("HTTP_X_API_VERSION", "")
+    asker = (*said, clinic.pk, clinic.time_zone, clinic.currency, actor.seen_as, get_language())
+    return (request.path, sent.get("QUERY_STRING", "")), asker
 
 
 def _sent(request: HMSRequest, answer: Any, ready: Ready) -> HttpResponse:

@@ -14,8 +14,8 @@ from django.db import connection
 from core.audit.subjects import Shown
 from core.tenancy.context import clinic_scope
 
-AT_ONCE = 1_000  # events that are in memory together,
-MOST_BYTES = 4 * 1024 * 1024  # unless fewer have this many bytes
+AT_ONCE = 250  # events that are in memory together,
+MOST_BYTES = 1024 * 1024  # unless fewer have this many bytes
 BATCH = 500  # events in one transaction: some milliseconds, and no lock that anybody waits for
 
 EVENTS = """

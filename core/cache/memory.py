@@ -1,14 +1,16 @@
 """The first level: values in this process's memory, bounded by bytes, the longest unused leave first."""
 
+import sys
 import threading
+from array import array
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from core.audit.subjects import NOBODY, Subjects
 
-# Bytes, by tracemalloc: what an entry takes beside its key and value, and for each tag its place and generation.
-ENTRY, TAG = 400, 84
+ENTRY = 400  # bytes, by tracemalloc: what an entry takes beside its key, its value and what makes it true
 
 
 @dataclass(slots=True)
@@ -21,8 +23,8 @@ class Entry:
     family: str
     value: Any
     stamp: object
-    places: tuple[Any, ...]
-    vector: Any
+    places: Sequence[Any]
+    vector: Sequence[Any]
     expires: float
     weight: int
     subjects: Subjects = NOBODY
@@ -48,7 +50,7 @@ class Memory:
             return entry
 
     def put(self, key: str, entry: Entry) -> None:
-        entry.weight += ENTRY + TAG * len(entry.places) + len(key)
+        entry.weight += ENTRY + sys.getsizeof(key) + _bytes(entry.places) + _bytes(entry.vector)
         with self._lock:
             if (old := self._entries.pop(key, None)) is not None:
                 self.weight -= old.weight
@@ -80,3 +82,8 @@ class Memory:
                 count, weight = held.get(entry.family, (0, 0))
                 held[entry.family] = (count + 1, weight + entry.weight)
         return held
+
+
+def _bytes(sequence: Sequence[Any]) -> int:
+    held = 0 if isinstance(sequence, array) else sum(map(sys.getsizeof, sequence))
+    return sys.getsizeof(sequence) + held

@@ -1,7 +1,7 @@
 """The cache itself: looks, loads, keeps; and makes stale what a commit has touched."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from django.conf import settings
 from core.audit.subjects import NOBODY, Subjects, collecting, shown_again
 from core.cache import guard, seen
 from core.cache.flights import PATIENCE, Flights
-from core.cache.generations import Generations, place_of
+from core.cache.generations import Generations, places_of
 from core.cache.memory import Entry, Memory
 from core.cache.statistics import Statistics
 from core.cache.tags import Tags, named, texts_of
@@ -36,7 +36,7 @@ class Look:
     """
 
     stamp: object
-    places: tuple[Any, ...]
+    places: Sequence[Any]
     vector: Any
     hit: bool = False
     value: Any = None
@@ -79,7 +79,7 @@ class LocalLevel:
             if self.generations.read(entry.places) == entry.vector:
                 return Look(stamp, entry.places, entry.vector, hit=True, value=entry.value, subjects=entry.subjects)
             return Look(stamp, entry.places, self.generations.read(entry.places), stale=True)
-        places = tuple(map(place_of, texts_of(named(tags))))
+        places = places_of(texts_of(named(tags)))
         return Look(stamp, places, self.generations.read(places))
 
     def keep(

@@ -1,6 +1,7 @@
 """What may be cached: plain data that nobody can change. And how long, and under which key."""
 
 import dataclasses
+import hashlib
 import random
 import sys
 from datetime import date, datetime, time, timedelta
@@ -71,10 +72,12 @@ class Key:
         self.arguments = arguments
 
     def text(self) -> str:
-        """The key in this process's memory. It may name a patient: outside it is digested (core.cache.shared)."""
+        """The key in this process's memory: a digest, which is short and names nobody. Outside it is digested anew, with a key
+        (core.cache.shared)."""
         scope = current_scope()
         within = (str(scope.clinic_id or ""), scope.platform) if scope is not None else ("", False)
-        return repr((self.family, within, _spelt(self.arguments)))
+        said = repr((self.family, within, _spelt(self.arguments)))
+        return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _spelt(argument: Any) -> Any:

@@ -3,6 +3,7 @@ at most, forgotten as soon as a change is announced."""
 
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from django.conf import settings
 from django.db import connections
 from django.utils import timezone
 
-from core.cache.generations import place_of
+from core.cache.generations import places_of
 from core.cache.process import generations
 from core.errors import ClinicScopeRequired
 from core.keys.models import ClinicKey, unwrapped, wrapped
@@ -59,8 +60,8 @@ class ClinicKeys:
     search: bytes = b""
     written: tuple[bytes, ...] = ()  # the search keys that new tokens are written under; searched is by `search` alone
     dropped: tuple[bytes, ...] = ()  # those whose tokens are on their way out: a change takes them away and adds none
-    places: tuple[int, ...] = ()
-    vector: tuple[int, ...] = ()
+    places: Sequence[int] = ()
+    vector: Sequence[int] = ()
     until: float = 0.0
 
     @property
@@ -129,7 +130,7 @@ def _alias() -> str:
 
 
 def _read(clinic_id: UUID) -> ClinicKeys:
-    places = (place_of(EVERYTHING), place_of(f"{TABLE}:{clinic_id}"), place_of(CLINICS))
+    places = places_of((EVERYTHING, f"{TABLE}:{clinic_id}", CLINICS))
     vector = generations.read(places)  # before the statement: what is announced while it runs counts
     until = time.monotonic() + kept()
     with connections[_alias()].cursor() as cursor:

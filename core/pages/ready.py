@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from django.http import HttpResponse
 
-from core.api.ready import LONGEST, OF_THE_BODY, Ready, ReadyAnswers, this_minute
+from core.api.ready import LONGEST, OF_THE_BODY, Asked, Ready, ReadyAnswers, this_minute
 from core.cache import cache
 from core.pages.fragments import KeptPage, has_news, seen_in_the_frame
 from core.requests import ClinicRequest, HMSRequest
@@ -36,9 +36,9 @@ class ReadyPageMiddleware:
         return response
 
 
-def _asked(request: ClinicRequest) -> tuple[Any, ...]:
+def _asked(request: ClinicRequest) -> Asked:
     """All of a request that decides which page its view sends: the frame names person, rights, clinic, language and path."""
-    return seen_in_the_frame(request), request.META.get("QUERY_STRING", "")
+    return request.META.get("QUERY_STRING", ""), seen_in_the_frame(request)
 
 
 def _sent(request: ClinicRequest, pieces: Any, ready: Ready) -> HttpResponse:

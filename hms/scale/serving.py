@@ -57,7 +57,7 @@ def hms_served(database: str, **more: str) -> Iterator[Served]:
     if not Path(settings.STATIC_ROOT, "staticfiles.json").exists():
         raise NotServed("Its static files are missing: run manage.py collectstatic first.")
     variables = (
-        _database_variables(database) | {"JWT_EXPIRES_IN": "2h", "HMS_DEMO": "0"} | dict.fromkeys(RATE_VARIABLES, "100000/m") | more
+        _database_variables(database) | {"JWT_EXPIRES_IN": "2h", "HMS_DEMO": "0"} | dict.fromkeys(RATE_VARIABLES, "100000/s") | more
     )
     with _served("hms.asgi:application", "/health", variables) as served:
         yield served

@@ -183,6 +183,16 @@ def test_memory_is_bounded_and_forgets_who_came_longest_ago() -> None:
     assert log.size == (1, 50)
 
 
+def test_memory_forgets_what_no_window_reaches_any_more() -> None:
+    clock = Clock()
+    log = MemoryLog(clock)
+    demand = [Demand("never refused", (Window(100_000, MINUTE),))]
+    for _ in range(5000):
+        clock.now += MINUTE // 100
+        log.take(demand)
+    assert log.size[1] <= 200
+
+
 def test_threads_together_are_let_in_exactly_as_often_as_the_limit_says() -> None:
     log, demand = MemoryLog(lambda: 1_000_000), [Demand("all", (Window(500, MINUTE),))]
     let_in: list[bool] = []

@@ -82,9 +82,11 @@ class MemoryLog:
     def _note(self, log: Log, now: int, rate: Rate) -> None:
         log.stamps.append(now)
         spare = len(log.stamps) - max(window.limit for window in rate)
-        if spare > 0:
-            del log.stamps[:spare]
-        self._stamps += 1 - max(0, spare)
+        if spare <= 0:  # what no window reaches any more: half of them at once, else each hit would move all that stay
+            past = bisect_right(log.stamps, now - log.span)
+            spare = past if 2 * past >= len(log.stamps) else 0
+        del log.stamps[:spare]
+        self._stamps += 1 - spare
 
     def _forget(self, now: int, *, keep: int) -> None:
         """The oldest keys: two that nobody needs any more each time, and all that are too many."""
