@@ -8,7 +8,7 @@ from core.tenancy.models import Clinic
 from hms.scale.costs import costs
 from hms.scale.furniture import slug_of
 from hms.scale.home import at_home, done_clinics, one, size_of
-from hms.scale.in_process import Measured, measure_operations
+from hms.scale.in_process import Measured, measure_operation
 from hms.scale.material import desks_of
 from hms.scale.over_http import measure_hms, measure_plain
 from hms.scale.run import Run, now
@@ -38,9 +38,10 @@ def benchmark(database: str, wanted: Wanted, *, against: str = "", seconds: floa
     """Measure; `against` is a smaller scale database whose p50 the growth is told by. Raises NotSeeded, NotServed, NoAnswer."""
     run = Run(database, _contents(database), now())
     if wanted.in_process:
-        small = _operations(against, wanted, seconds, say) if against else {}
-        run.operations = _operations(database, wanted, seconds, say)
-        run.growth = {name: ours.warm.p50 / small[name].warm.p50 for name, ours in run.operations.items() if name in small}
+        databases = [database, against] if against else [database]
+        run.operations, *smaller = _operations(databases, wanted, seconds * IN_PROCESS_SHARE, say)
+        for small in smaller:
+            run.growth = {name: ours.warm.p50 / small[name].warm.p50 for name, ours in run.operations.items() if name in small}
         with at_home(database, "hms_app"):
             run.costs = costs(_clinics([1])[0])
     if wanted.http:
@@ -55,13 +56,17 @@ def benchmark(database: str, wanted: Wanted, *, against: str = "", seconds: floa
     return run
 
 
-def _operations(database: str, wanted: Wanted, seconds: float, say: Say) -> dict[str, Measured]:
+def _operations(databases: Sequence[str], wanted: Wanted, seconds: float, say: Say) -> list[dict[str, Measured]]:
+    """What was found in each database. An operation is measured in all before the next: the machine changes its speed."""
     names = [name for name in optimizer.names() if wanted(name)]
-    found = {}
-    with at_home(database, "hms_app"):
-        for measured in measure_operations(_clinics(_numbers(database)), names, seconds * IN_PROCESS_SHARE, say):
-            say(f"{database}: {measured.name}")
-            found[measured.name] = measured
+    found: list[dict[str, Measured]] = [{} for _ in databases]
+    for number, name in enumerate(names):
+        say(name)
+        for database, there in zip(databases, found, strict=True):
+            numbers = _numbers(database)
+            with at_home(database, "hms_app"):
+                if measured := measure_operation(name, _clinics(numbers), (number, len(names)), seconds, say):
+                    there[name] = measured
     return found
 
 

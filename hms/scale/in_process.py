@@ -1,7 +1,7 @@
 """The named operations of `core.database.optimizer`, carried out in this process as the application's role, clinic by clinic."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,8 @@ from hms.scale.floors import FLOORS
 
 WARM_CLINICS = 10
 type Say = Callable[[str], None]
-ROUNDS = 40  # times that each warm clinic is asked at most
+SAMPLES = 40  # different things that are asked for, in all warm clinics together
+ROUNDS = 10  # times that each of them is asked for at most
 
 
 @dataclass(slots=True)
@@ -64,20 +65,19 @@ class Calls:
         )  # fmt: skip
 
 
-def measure_operations(clinics: Sequence[Clinic], names: Sequence[str], seconds: float, say: Say) -> Iterator[Measured]:
-    """Each named operation that can be tried here: cold in the later clinics, warm for some seconds in the first ones.
-
-    Runs in the scale database.
+def measure_operation(name: str, clinics: list[Clinic], part: tuple[int, int], seconds: float, say: Say) -> Measured | None:
+    """A named operation: warm for some seconds in the first clinics; cold in those of the later ones that are its own, `part` being
+    its number and how many operations there are. None if it can't be tried here. Runs in the scale database.
     """
+    operation, (number, of) = optimizer.operation(name), part
     warm, cold = clinics[:WARM_CLINICS], clinics[WARM_CLINICS:] or clinics
-    share = max(1, len(cold) // max(1, len(names)))
-    for position, name in enumerate(names):
-        operation = optimizer.operation(name)
-        own = cold[position * share : (position + 1) * share] or cold[:1]
-        try:
-            yield Measured(name, _cold(operation, own), _warm(operation, warm, seconds), _floor(operation, warm, seconds))
-        except (NoSample, DomainError) as error:
-            say(f"{name} is left out: {error}")
+    share = max(1, len(cold) // of)
+    own = cold[number * share : (number + 1) * share] or cold[:1]
+    try:
+        return Measured(name, _cold(operation, own), _warm(operation, warm, seconds), _floor(operation, warm, seconds))
+    except (NoSample, DomainError) as error:
+        say(f"{name} is left out: {error}")
+        return None
 
 
 def _cold(operation: Operation, clinics: Sequence[Clinic]) -> Figures:
@@ -88,25 +88,29 @@ def _cold(operation: Operation, clinics: Sequence[Clinic]) -> Figures:
     return calls.figures()
 
 
-def _warm(operation: Operation, clinics: Sequence[Clinic], seconds: float) -> Figures:
+def _warm(operation: Operation, clinics: list[Clinic], seconds: float) -> Figures:
     return _rounds(clinics, seconds, operation.sample, lambda arguments, calls: _call(operation, arguments, calls))
 
 
 def _rounds(
-    clinics: Sequence[Clinic],
+    clinics: list[Clinic],
     seconds: float,
     sample: Callable[[], Mapping[str, Any]],
     call: Callable[[Mapping[str, Any], Calls], None],
 ) -> Figures:
-    """Clinic after clinic, again and again until the time is over; the first round is not counted."""
-    calls, arguments = Calls(), {}
+    """Clinic after clinic and sample after sample, again and again until the time is over; the first round is not counted.
+
+    As many samples whether it is one clinic or ten: what is found depends on whom one looks for.
+    """
+    calls, asked = Calls(), list[tuple[Clinic, Mapping[str, Any]]]()
+    for clinic in clinics * (SAMPLES // len(clinics)):
+        with clinic_scope(clinic, reason="benchmark"):
+            asked.append((clinic, sample()))
     ends = time.perf_counter() + seconds
     for number in range(ROUNDS + 1):
-        for clinic in clinics:
+        for clinic, arguments in asked:
             with clinic_scope(clinic, reason="benchmark"):
-                if clinic.pk not in arguments:
-                    arguments[clinic.pk] = sample()
-                call(arguments[clinic.pk], calls if number else Calls())
+                call(arguments, calls if number else Calls())
         if number and time.perf_counter() > ends:
             break
     return calls.figures()
@@ -129,7 +133,7 @@ def _call(operation: Operation, arguments: Mapping[str, Any], calls: Calls) -> N
     calls.watches.append(watch)
 
 
-def _floor(operation: Operation, clinics: Sequence[Clinic], seconds: float) -> Figures | None:
+def _floor(operation: Operation, clinics: list[Clinic], seconds: float) -> Figures | None:
     """The same answer by hand-written SQL on the driver itself, under the same policies."""
     floor = FLOORS.get(operation.name)
     if floor is None:
