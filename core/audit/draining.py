@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from django.conf import settings
-from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connections
+from django.db import InterfaceError, OperationalError, connections
 
 from core.audit.events import stored
 from core.audit.spool import Events, Spool, set_aside, taken_over, waiting
@@ -35,12 +35,9 @@ def drain() -> int:
         with taken_over(path) as file:
             if file is None:
                 continue
-            events, refused = Events(file), False
-            try:
-                count += stored(events)
-            except (DataError, IntegrityError):  # what the tables will never take must not hold up all that comes after it
-                logger.exception("The database refused events of the access log.")
-                refused = True
+            events = Events(file)
+            given, refused = stored(events)
+            count += given
             if refused or events.damaged:
                 set_aside(path)
             else:

@@ -1,22 +1,26 @@
 """An event of the access log: as it is spooled, and as it goes into the database. Ids alone, never a name or a query string."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import batched
 from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import connection
+from django.db import DataError, IntegrityError, connection
 
 from core.audit.subjects import Shown
 from core.tenancy.context import clinic_scope
 
-AT_ONCE = 250  # events that are in memory together,
+logger = logging.getLogger(__name__)
+
+# What is wrong with an event itself and not with the database at this moment: no table takes it, or it is no event of this version.
+REFUSED = (DataError, IntegrityError, ValueError, TypeError, LookupError)
+# Events that are in memory together, and of one clinic in one transaction: some milliseconds, and no lock that anybody waits for;
+AT_ONCE = 250
 MOST_BYTES = 1024 * 1024  # unless fewer have this many bytes
-BATCH = 500  # events in one transaction: some milliseconds, and no lock that anybody waits for
 
 EVENTS = """
 INSERT INTO core_accessevent
@@ -65,23 +69,39 @@ class AccessRecord:
 type Row = tuple[Any, ...]  # the columns of EVENTS, then the patients, as `packed` wrote them
 
 
-def stored(events: Iterable[bytes]) -> int:
-    """Write spooled events to the database, each clinic's within its own scope; returns how many were given.
+def stored(events: Iterable[bytes]) -> tuple[int, int]:
+    """Write spooled events to the database, each clinic's within its own scope; returns how many were given, and how many of them
+    can't ever be written: each is logged, and holds up none of the others.
 
-    Those that are there already stay as they are. Two statements for each clinic and batch; of AT_ONCE events at most.
+    Those that are there already stay as they are. Two statements for each clinic and AT_ONCE events at most.
     """
-    count = 0
+    count = refused = 0
     for some in _piece_by_piece(events):
-        by_clinic: dict[str, list[Row]] = defaultdict(list)
-        for event in some:
-            row: Row = tuple(orjson.loads(event))
-            by_clinic[row[3]].append(row)
-        for clinic, rows in by_clinic.items():
-            for batch in batched(rows, BATCH):
-                with clinic_scope(UUID(clinic), reason="access log"):
-                    _write(batch)
         count += len(some)
-    return count
+        try:
+            _store(some)
+        except REFUSED:
+            refused += sum(not _can_be_stored(event) for event in some)
+    return count, refused
+
+
+def _store(events: Sequence[bytes]) -> None:
+    by_clinic: dict[str, list[Row]] = defaultdict(list)
+    for event in events:
+        row: Row = tuple(orjson.loads(event))
+        by_clinic[row[3]].append(row)
+    for clinic, rows in by_clinic.items():
+        with clinic_scope(UUID(clinic), reason="access log"):
+            _write(rows)
+
+
+def _can_be_stored(event: bytes) -> bool:
+    try:
+        _store([event])
+    except REFUSED:
+        logger.exception("The database refused an event of the access log.")
+        return False
+    return True
 
 
 def _piece_by_piece(events: Iterable[bytes]) -> Iterator[list[bytes]]:

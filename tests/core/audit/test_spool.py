@@ -207,12 +207,37 @@ def test_a_damaged_file_is_kept_and_its_whole_events_are_saved(riverside: Place,
     kept.unlink()
 
 
-def test_what_has_gathered_is_read_piece_by_piece(riverside: Place) -> None:
-    """An hour without a database must not fill the memory at its end."""
+@pytest.mark.parametrize("amiss", [b'{"an": "other"}', b"[1, 2]", b"not JSON"])
+def test_an_event_that_no_table_takes_holds_up_no_other(riverside: Place, caplog: Any, amiss: bytes) -> None:
+    known = spooled(riverside)
+    look(riverside)
+    for event in (amiss, known.replace(b'"GET"', b'"\\u0000"')):
+        spool.append(event)
     look(riverside)
     spool.hand_over()
-    (event,) = [event for path in waiting(spool.folder) for event in Events(BytesIO(path.read_bytes()))]
-    unwritten = []
+    (path,) = waiting(spool.folder)
+    drain()
+    assert caplog.text.count("refused an event") == 2
+    with clinic_scope(riverside.clinic, reason="test"):
+        assert AccessEvent.objects.count() == 2
+    kept = path.with_suffix(".damaged")
+    assert kept.exists() and not waiting(spool.folder)
+    kept.unlink()
+
+
+def spooled(place: Place) -> bytes:
+    """An event as it is written to the spool, of a look that is in no file any more."""
+    look(place)
+    spool.hand_over()
+    (path,) = waiting(spool.folder)
+    (event,) = Events(BytesIO(path.read_bytes()))
+    path.unlink()
+    return event.replace(event[2:38], str(new_id()).encode())
+
+
+def test_what_has_gathered_is_read_piece_by_piece(riverside: Place) -> None:
+    """An hour without a database must not fill the memory at its end."""
+    event, unwritten = spooled(riverside), []
 
     def many() -> Iterator[bytes]:
         for number in range(1, 3 * AT_ONCE + 1):
@@ -221,7 +246,7 @@ def test_what_has_gathered_is_read_piece_by_piece(riverside: Place) -> None:
                     unwritten.append(number - AccessEvent.objects.count())
             yield event.replace(event[2:38], str(new_id()).encode())
 
-    assert stored(many()) == 3 * AT_ONCE
+    assert stored(many()) == (3 * AT_ONCE, 0)
     assert max(unwritten) == AT_ONCE
 
 
