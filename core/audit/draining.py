@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connections
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connections
 
-from core.audit.events import stored
+from core.audit.events import NoEvent, pieces, stored
 from core.audit.spool import Events, Spool, set_aside, taken_over, waiting
 from core.errors import DomainError
 
@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 INTERVAL = 1.0  # seconds: what a cut of the machine's power can lose, and how soon a look is in the database
 PATIENCE = 30  # seconds between two tries while the database is away
+REFUSED = (DataError, IntegrityError, NoEvent)  # what is wrong with an event itself, and not with the database at this moment
 
 
 def spool_folder(database: str = "") -> Path:
@@ -36,13 +37,29 @@ def drain() -> int:
             if file is None:
                 continue
             events = Events(file)
-            given, refused = stored(events)
-            count += given
+            written, refused = _written(events)
+            count += written
             if refused or events.damaged:
                 set_aside(path)
             else:
                 path.unlink()
     return count
+
+
+def _written(events: Events) -> tuple[int, int]:
+    """How many were written, and how many no table will ever take: each of these is logged, and holds up none of the others."""
+    written = refused = 0
+    for some in pieces(events):
+        try:
+            written += stored(some)
+        except REFUSED:
+            for event in some:
+                try:
+                    written += stored([event])
+                except REFUSED:
+                    logger.exception("The database refused an event of the access log.")
+                    refused += 1
+    return written, refused
 
 
 def drain_now() -> int:

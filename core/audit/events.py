@@ -1,6 +1,5 @@
 """An event of the access log: as it is spooled, and as it goes into the database. Ids alone, never a name or a query string."""
 
-import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,15 +8,11 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import DataError, IntegrityError, connection
+from django.db import connection
 
 from core.audit.subjects import Shown
 from core.tenancy.context import clinic_scope
 
-logger = logging.getLogger(__name__)
-
-# What is wrong with an event itself and not with the database at this moment: no table takes it, or it is no event of this version.
-REFUSED = (DataError, IntegrityError, ValueError, TypeError, LookupError)
 # Events that are in memory together, and of one clinic in one transaction: some milliseconds, and no lock that anybody waits for;
 AT_ONCE = 250
 MOST_BYTES = 1024 * 1024  # unless fewer have this many bytes
@@ -69,42 +64,30 @@ class AccessRecord:
 type Row = tuple[Any, ...]  # the columns of EVENTS, then the patients, as `packed` wrote them
 
 
-def stored(events: Iterable[bytes]) -> tuple[int, int]:
-    """Write spooled events to the database, each clinic's within its own scope; returns how many were given, and how many of them
-    can't ever be written: each is logged, and holds up none of the others.
+class NoEvent(ValueError):
+    """What was spooled is whole, but it is no event as this version writes them."""
 
-    Those that are there already stay as they are. Two statements for each clinic and AT_ONCE events at most.
+
+def stored(events: Iterable[bytes]) -> int:
+    """Write spooled events to the database, each clinic's within its own scope; returns how many were given.
+
+    Those that are there already stay as they are. Two statements for each clinic and AT_ONCE events at most. Raises NoEvent, and
+    what the database raises; whole pieces may be written then.
     """
-    count = refused = 0
-    for some in _piece_by_piece(events):
+    count = 0
+    for some in pieces(events):
+        by_clinic: dict[str, list[Row]] = defaultdict(list)
+        for row in map(_row, some):
+            by_clinic[row[3]].append(row)
+        for clinic, rows in by_clinic.items():
+            with clinic_scope(UUID(clinic), reason="access log"):
+                _write(rows)
         count += len(some)
-        try:
-            _store(some)
-        except REFUSED:
-            refused += sum(not _can_be_stored(event) for event in some)
-    return count, refused
+    return count
 
 
-def _store(events: Sequence[bytes]) -> None:
-    by_clinic: dict[str, list[Row]] = defaultdict(list)
-    for event in events:
-        row: Row = tuple(orjson.loads(event))
-        by_clinic[row[3]].append(row)
-    for clinic, rows in by_clinic.items():
-        with clinic_scope(UUID(clinic), reason="access log"):
-            _write(rows)
-
-
-def _can_be_stored(event: bytes) -> bool:
-    try:
-        _store([event])
-    except REFUSED:
-        logger.exception("The database refused an event of the access log.")
-        return False
-    return True
-
-
-def _piece_by_piece(events: Iterable[bytes]) -> Iterator[list[bytes]]:
+def pieces(events: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """As many as may be in memory together."""
     some: list[bytes] = []
     size = 0
     for event in events:
@@ -114,6 +97,19 @@ def _piece_by_piece(events: Iterable[bytes]) -> Iterator[list[bytes]]:
             yield some
             some, size = [], 0
     yield some
+
+
+def _row(event: bytes) -> Row:
+    try:
+        row: Row = tuple(orjson.loads(event))
+        event_id, at, user_id, clinic_id, *texts, patients = row
+        UUID(event_id), UUID(clinic_id), UUID(user_id or event_id), datetime.fromisoformat(at), bytes.fromhex(patients)
+        status = texts.pop(2)
+        if len(texts) != 6 or not isinstance(status, int) or not all(isinstance(one, str) for one in texts):
+            raise NoEvent(f"{len(row)} columns")
+    except (ValueError, TypeError, AttributeError, IndexError) as error:
+        raise NoEvent(str(error)) from error
+    return row
 
 
 def _write(rows: Sequence[Row]) -> None:

@@ -7,6 +7,7 @@ A domain app registers its operations in `operations.py`; the plans themselves a
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ from core.database.fingerprint import NOT_COUNTED, Fingerprint, fingerprint, tex
 from core.tenancy.units import unit_of
 
 Arguments = Mapping[str, Any]
+
+which_sample: ContextVar[int] = ContextVar("hms_which_sample", default=0)  # whoever wants several gives each a number
 
 
 class NoSample(LookupError):

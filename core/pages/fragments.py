@@ -109,7 +109,7 @@ def kept_page(
         # As they are sent: encoding fifty kilobytes takes longer than all else that is done with a page that is kept.
         return tuple(text if place % 2 else text.encode() for place, text in enumerate(texts))
 
-    kept = Key(f"page.whole.{template}", _minute(now), *seen_in_the_frame(request), *also)
+    kept = Key(f"page.whole.{template}", _minute(now), request.path, *seen_in_the_frame(request), *also)
     found = cache.get_or_set(kept, tags=tags, load=pieces, ttl=TTL.EMERGENCY)
     return KeptPage(request, found, (kept.family, kept.text()))
 
@@ -128,13 +128,13 @@ def _own(request: ClinicRequest, context: Context) -> dict[str, Any]:
 
 
 def seen_in_the_frame(request: ClinicRequest) -> tuple[Any, ...]:
-    """All that base.html shows of the request (core.pages.context.frame); memberships and clinic come with it."""
+    """All that base.html shows of the request beside its path (core.pages.context.frame); memberships and clinic come with it."""
     user, clinic = request.user, request.clinic
     places = tuple((one.clinic_id, one.clinic.name) for one in request.memberships)
     person = user.pk, user.full_name, user.platform_role
     return (
         *person, clinic.pk, clinic.name, clinic.time_zone, places, request.actor.seen_as, get_language(),
-        request.path, request.COOKIES.get("hms_rail") == "narrow",
+        request.COOKIES.get("hms_rail") == "narrow",
     )  # fmt: skip
 
 

@@ -37,8 +37,8 @@ class ReadyPageMiddleware:
 
 
 def _asked(request: ClinicRequest) -> Asked:
-    """All of a request that decides which page its view sends: the frame names person, rights, clinic, language and path."""
-    return request.META.get("QUERY_STRING", ""), seen_in_the_frame(request)
+    """All of a request that decides which page its view sends: the frame names person, rights, clinic and language."""
+    return (request.path, request.META.get("QUERY_STRING", "")), seen_in_the_frame(request)
 
 
 def _sent(request: ClinicRequest, pieces: Any, ready: Ready) -> HttpResponse:

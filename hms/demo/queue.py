@@ -213,7 +213,7 @@ def _way(ticket: Ticket) -> Iterator[tuple[datetime, str, TicketStatus]]:
     if ticket.serving_at:
         yield ticket.serving_at, "serve", TicketStatus.SERVING
     if ticket.status == TicketStatus.SKIPPED and ticket.called_at:
-        yield ticket.called_at + 2 * MINUTE, "skip", TicketStatus.SKIPPED
+        yield ticket.called_at + min(2 * MINUTE, (ticket.called_at - ticket.taken_at) / 4), "skip", TicketStatus.SKIPPED
     if ticket.ended_at:
         over = TicketStatus(ticket.status)
         yield ticket.ended_at, "leave" if over == TicketStatus.LEFT else "finish", over

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from core.database.optimizer import NoSample, Operation, optimizer
+from core.database.optimizer import NoSample, Operation, optimizer, which_sample
 from core.errors import DomainError
 from core.tenancy.context import clinic_scope
 from core.tenancy.models import Clinic
@@ -16,6 +16,7 @@ from hms.scale.floors import FLOORS
 
 WARM_CLINICS = 10
 type Say = Callable[[str], None]
+type Asked = list[tuple[Clinic, Mapping[str, Any]]]
 SAMPLES = 40  # different things that are asked for, in all warm clinics together
 ROUNDS = 10  # times that each of them is asked for at most
 
@@ -74,10 +75,13 @@ def measure_operation(name: str, clinics: list[Clinic], part: tuple[int, int], s
     share = max(1, len(cold) // of)
     own = cold[number * share : (number + 1) * share] or cold[:1]
     try:
-        return Measured(name, _cold(operation, own), _warm(operation, warm, seconds), _floor(operation, warm, seconds))
+        first = _cold(operation, own)
+        asked = _tried(operation, warm)
     except (NoSample, DomainError) as error:
         say(f"{name} is left out: {error}")
         return None
+    again = _rounds(asked, seconds, lambda arguments, calls: _call(operation, arguments, calls))
+    return Measured(name, first, again, _floor(operation, asked, seconds))
 
 
 def _cold(operation: Operation, clinics: Sequence[Clinic]) -> Figures:
@@ -88,30 +92,36 @@ def _cold(operation: Operation, clinics: Sequence[Clinic]) -> Figures:
     return calls.figures()
 
 
-def _warm(operation: Operation, clinics: list[Clinic], seconds: float) -> Figures:
-    return _rounds(clinics, seconds, operation.sample, lambda arguments, calls: _call(operation, arguments, calls))
-
-
-def _rounds(
-    clinics: list[Clinic],
-    seconds: float,
-    sample: Callable[[], Mapping[str, Any]],
-    call: Callable[[Mapping[str, Any], Calls], None],
-) -> Figures:
-    """Clinic after clinic and sample after sample, again and again until the time is over; the first round is not counted.
-
-    As many samples whether it is one clinic or ten: what is found depends on whom one looks for.
+def _tried(operation: Operation, clinics: list[Clinic]) -> Asked:
+    """What is asked for, each once already: as many samples of one clinic as of ten, for whom one looks for decides what is found.
+    One that HMS refuses is left out. Raises NoSample, and DomainError when all are refused.
     """
-    calls, asked = Calls(), list[tuple[Clinic, Mapping[str, Any]]]()
-    for clinic in clinics * (SAMPLES // len(clinics)):
-        with clinic_scope(clinic, reason="benchmark"):
-            asked.append((clinic, sample()))
-    ends = time.perf_counter() + seconds
-    for number in range(ROUNDS + 1):
+    asked: Asked = []
+    refusal: DomainError | None = None
+    for number, clinic in enumerate(clinics * (SAMPLES // len(clinics))):
+        before = which_sample.set(number)
+        try:
+            with clinic_scope(clinic, reason="benchmark"):
+                arguments = operation.sample()
+                _call(operation, arguments, Calls())
+            asked.append((clinic, arguments))
+        except DomainError as error:
+            refusal = error
+        finally:
+            which_sample.reset(before)
+    if refusal is not None and not asked:
+        raise refusal
+    return asked
+
+
+def _rounds(asked: Asked, seconds: float, call: Callable[[Mapping[str, Any], Calls], None]) -> Figures:
+    """All that is asked, again and again until the time is over."""
+    calls, ends = Calls(), time.perf_counter() + seconds
+    for _ in range(ROUNDS):
         for clinic, arguments in asked:
             with clinic_scope(clinic, reason="benchmark"):
-                call(arguments, calls if number else Calls())
-        if number and time.perf_counter() > ends:
+                call(arguments, calls)
+        if time.perf_counter() > ends:
             break
     return calls.figures()
 
@@ -133,7 +143,7 @@ def _call(operation: Operation, arguments: Mapping[str, Any], calls: Calls) -> N
     calls.watches.append(watch)
 
 
-def _floor(operation: Operation, clinics: list[Clinic], seconds: float) -> Figures | None:
+def _floor(operation: Operation, asked: Asked, seconds: float) -> Figures | None:
     """The same answer by hand-written SQL on the driver itself, under the same policies."""
     floor = FLOORS.get(operation.name)
     if floor is None:
@@ -151,4 +161,5 @@ def _floor(operation: Operation, clinics: list[Clinic], seconds: float) -> Figur
             transaction.set_rollback(operation.writes)
         calls.watches.append(watch)
 
-    return _rounds(clinics, seconds, operation.sample, call)
+    _rounds(asked, 0.0, call)
+    return _rounds(asked, seconds, call)
