@@ -19,7 +19,7 @@ from core.api.renderers import AnswerResponse, enveloped, is_known_to
 from core.cache import cache
 from core.requests import HMSRequest
 
-MOST = 4096  # requests that are remembered in a minute; about a third of a kilobyte each
+MOST = 2048  # requests that are remembered in a minute; about a third of a kilobyte each
 LONGEST = 1000  # characters of what a request asks; longer ones are not remembered
 OF_THE_BODY = ("Content-Type", "Content-Length", "ETag")
 

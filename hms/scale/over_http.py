@@ -25,7 +25,7 @@ BEGINNING = 2.0  # seconds of a paced scenario that are told apart: what a proce
 PACED_LONGER = 3  # times the seconds of others: some hundred answers, of which the slowest hundredth is asked for
 SOAK = 10_000  # requests of a worker after which its memory is measured, and the unit of those that follow
 SOAK_AFTER = 50_000
-SOAK_TURN = 1_000  # requests over the same connections; by and by each process is asked for the same things
+SOAK_TURN = 1_000  # requests over the same connections
 LIST_CLINICS = 40  # whose first and last pages are compared
 PLAIN: list[Requests] = [repeat(b"GET /plain HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")] * CONNECTIONS
 TURNS = 8  # in which what is kept and the yardstick are measured: a machine is not as fast in one second as in the next
@@ -34,7 +34,7 @@ type Say = Callable[[str], None]
 
 @dataclass(slots=True)
 class OverHttp:
-    """What one run found. `memory`: megabytes of the largest worker by number of requests; `pages`: first and last of a list."""
+    """What one run found. `memory`: megabytes of a worker by the number of its requests; `pages`: first and last of a list."""
 
     figures: dict[str, Figures] = field(default_factory=dict)
     memory: dict[int, float] = field(default_factory=dict)
@@ -62,7 +62,7 @@ def measure_hms(database: str, desks: Sequence[Desk], wanted: Callable[[str], bo
             found.figures |= _measured(served, yardstick, scenario, desks, seconds)
     if wanted("memory"):
         say("memory")
-        with hms_served(database) as served:
+        with hms_served(database, WEB_CONCURRENCY="1") as served:
             found.memory = _memory(served, desks)
     return found
 
@@ -102,11 +102,12 @@ def _measured(served: Served, yardstick: Served, scenario: Scenario, desks: Sequ
 
 
 def _memory(served: Served, desks: Sequence[Desk]) -> dict[int, float]:
-    """The largest worker's memory after so many requests each of lists and details by turns."""
+    """The memory of a server's only worker after so many requests of lists and details by turns: of two, neither would have answered
+    a known number.
+    """
     found, turns = {}, [_turns(desk) for desk in desks[:CONNECTIONS]]
-    workers = len(served.memory()) or 1
     for asked in range(SOAK_TURN, SOAK + SOAK_AFTER + 1, SOAK_TURN):
-        Load(served.address, 120.0).run([islice(turn, SOAK_TURN * workers // len(turns)) for turn in turns])
+        Load(served.address, 120.0).run([islice(turn, SOAK_TURN // len(turns)) for turn in turns])
         if asked % SOAK == 0:
             found[asked] = max(served.memory(), default=0.0)
     return found
