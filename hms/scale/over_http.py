@@ -102,8 +102,9 @@ def _measured(served: Served, yardstick: Served, scenario: Scenario, desks: Sequ
 
 
 def _memory(served: Served, desks: Sequence[Desk]) -> dict[int, float]:
-    """The memory of a server's only worker after so many requests of lists and details by turns: of two, neither would have answered
-    a known number.
+    """Memory of a server's only worker after so many requests, lists and details by turns.
+
+    Of two workers, neither would have had a known number of them.
     """
     found, turns = {}, [_turns(desk) for desk in desks[:CONNECTIONS]]
     for asked in range(SOAK_TURN, SOAK + SOAK_AFTER + 1, SOAK_TURN):
