@@ -8,7 +8,7 @@ from core.tenancy.models import Clinic
 from hms.scale.costs import costs
 from hms.scale.furniture import slug_of
 from hms.scale.home import at_home, done_clinics, one, size_of
-from hms.scale.in_process import Measured, measure_operation
+from hms.scale.in_process import measure_operation, measure_warm
 from hms.scale.material import desks_of
 from hms.scale.over_http import measure_hms, measure_plain
 from hms.scale.run import Run, now
@@ -38,10 +38,7 @@ def benchmark(database: str, wanted: Wanted, *, against: str = "", seconds: floa
     """Measure; `against` is a smaller scale database whose p50 the growth is told by. Raises NotSeeded, NotServed, NoAnswer."""
     run = Run(database, _contents(database), now())
     if wanted.in_process:
-        databases = [database, against] if against else [database]
-        run.operations, *smaller = _operations(databases, wanted, seconds * IN_PROCESS_SHARE, say)
-        for small in smaller:
-            run.growth = {name: ours.warm.p50 / small[name].warm.p50 for name, ours in run.operations.items() if name in small}
+        _measure_operations(run, against, wanted, seconds * IN_PROCESS_SHARE, say)
         with at_home(database, "hms_app"):
             run.costs = costs(_clinics([1])[0])
     if wanted.http:
@@ -56,18 +53,28 @@ def benchmark(database: str, wanted: Wanted, *, against: str = "", seconds: floa
     return run
 
 
-def _operations(databases: Sequence[str], wanted: Wanted, seconds: float, say: Say) -> list[dict[str, Measured]]:
-    """What was found in each database. An operation is measured in all before the next: the machine changes its speed."""
-    names = [name for name in optimizer.names() if wanted(name)]
-    found: list[dict[str, Measured]] = [{} for _ in databases]
+def _measure_operations(run: Run, against: str, wanted: Wanted, seconds: float, say: Say) -> None:
+    names, numbers = [name for name in optimizer.names() if wanted(name)], _numbers(run.database)
     for number, name in enumerate(names):
         say(name)
-        for database, there in zip(databases, found, strict=True):
-            numbers = _numbers(database)
-            with at_home(database, "hms_app"):
-                if measured := measure_operation(name, _clinics(numbers), (number, len(names)), seconds, say):
-                    there[name] = measured
-    return found
+        with at_home(run.database, "hms_app"):
+            measured = measure_operation(name, _clinics(numbers), (number, len(names)), seconds, say)
+        if measured is None:
+            continue
+        run.operations[name] = measured
+        if against:
+            run.growth[name] = _growth(name, run.database, against, seconds)
+
+
+def _growth(name: str, large: str, small: str, seconds: float) -> float:
+    """How many times as long a warm operation takes in the larger database: asked for as many things in as many clinics, one right
+    after the other, since the machine changes its speed. Raises NoSample, DomainError."""
+    clinics = {database: _numbers(database) for database in (large, small)}
+    most, p50 = min(map(len, clinics.values())), {}
+    for database, numbers in clinics.items():
+        with at_home(database, "hms_app"):
+            p50[database] = measure_warm(name, _clinics(numbers[:most]), seconds).p50
+    return p50[large] / p50[small]
 
 
 def _numbers(database: str) -> list[int]:

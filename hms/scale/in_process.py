@@ -80,8 +80,13 @@ def measure_operation(name: str, clinics: list[Clinic], part: tuple[int, int], s
     except (NoSample, DomainError) as error:
         say(f"{name} is left out: {error}")
         return None
-    again = _rounds(asked, seconds, lambda arguments, calls: _call(operation, arguments, calls))
-    return Measured(name, first, again, _floor(operation, asked, seconds))
+    return Measured(name, first, _warm(operation, asked, seconds), _floor(operation, asked, seconds))
+
+
+def measure_warm(name: str, clinics: list[Clinic], seconds: float) -> Figures:
+    """Warm alone, in the first clinics. Raises NoSample, DomainError."""
+    operation = optimizer.operation(name)
+    return _warm(operation, _tried(operation, clinics[:WARM_CLINICS]), seconds)
 
 
 def _cold(operation: Operation, clinics: Sequence[Clinic]) -> Figures:
@@ -112,6 +117,10 @@ def _tried(operation: Operation, clinics: list[Clinic]) -> Asked:
     if refusal is not None and not asked:
         raise refusal
     return asked
+
+
+def _warm(operation: Operation, asked: Asked, seconds: float) -> Figures:
+    return _rounds(asked, seconds, lambda arguments, calls: _call(operation, arguments, calls))
 
 
 def _rounds(asked: Asked, seconds: float, call: Callable[[Mapping[str, Any], Calls], None]) -> Figures:
