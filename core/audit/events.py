@@ -13,9 +13,8 @@ from django.db import connection
 from core.audit.subjects import Shown
 from core.tenancy.context import clinic_scope
 
-# Events that are in memory together, and of one clinic in one transaction: some milliseconds, and no lock that anybody waits for;
-AT_ONCE = 250
-MOST_BYTES = 1024 * 1024  # unless fewer have this many bytes
+AT_ONCE = 250  # events in memory together, and of one clinic in one transaction: some milliseconds, no lock that anybody waits for
+MOST_BYTES = 1024 * 1024  # fewer, if they have this many bytes
 
 EVENTS = """
 INSERT INTO core_accessevent
@@ -100,6 +99,7 @@ def pieces(events: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 
 def _row(event: bytes) -> Row:
+    """Raises NoEvent."""
     try:
         row: Row = tuple(orjson.loads(event))
         event_id, at, user_id, clinic_id, *texts, patients = row

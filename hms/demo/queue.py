@@ -37,7 +37,7 @@ OF_VISIT = {
     Status.CHECKED_IN: TicketStatus.WAITING,
 }
 WALK_INS_A_DAY = 5
-TODAYS_MINUTES = 100
+TODAYS_MINUTES = 100  # that the walk-ins below take together; sooner after midnight their minutes are shorter
 # Today's walk-ins of each location: group, minutes since the ticket was taken, and what has become of it.
 WALK_INS = (
     ("B", 96, TicketStatus.FINISHED),
