@@ -25,7 +25,6 @@ from appointments.selectors import LocationBrief, locations_of
 from appointments.selectors.picking import bookable_services
 from appointments.services import book_appointment, change_status
 from clinics.models import Provider
-from core.accounts.actor import Actor
 from core.errors import DomainError
 from core.pages.access import page
 from core.requests import ClinicRequest
@@ -84,8 +83,9 @@ def read_typed(data: QueryDict, *, next_url: str) -> Typed:
     )
 
 
-def build_panel(*, actor: Actor, typed: Typed, now: datetime) -> Panel:
-    """Patient, services with their providers, locations, free times. At most nine queries."""
+def build_panel(request: ClinicRequest, typed: Typed, *, now: datetime) -> Panel:
+    """Patient, services with their providers, locations, free times. At most nine queries, and what a search counts."""
+    actor = request.actor
     services = bookable_services(actor=actor)
     service = next((one for one in services if one.pk == typed.service_id), None)
     providers = sorted(service.providers.all(), key=lambda one: one.name) if service else []
@@ -98,7 +98,7 @@ def build_panel(*, actor: Actor, typed: Typed, now: datetime) -> Panel:
     return Panel(
         typed=typed,
         picker=slot_picker(actor=actor, service=service, wish=wish, now=now),
-        choice=fill(choice, actor=actor, patient_id=typed.patient_id, offers_recent=service is None),
+        choice=fill(choice, request, patient_id=typed.patient_id, offers_recent=service is None),
         service=service,
         services=services,
         providers=providers,
@@ -120,7 +120,7 @@ def book(request: ClinicRequest) -> HttpResponse:
     data = request.POST if request.method == "POST" else _prefilled(request)
     typed = read_typed(data, next_url=safe_next(request))
     if request.method == "GET":
-        return show(request, build_panel(actor=request.actor, typed=typed, now=timezone.now()))
+        return show(request, build_panel(request, typed, now=timezone.now()))
     return _book(request, typed)
 
 
@@ -129,15 +129,16 @@ def book(request: ClinicRequest) -> HttpResponse:
 def panel(request: ClinicRequest) -> HttpResponse:
     """The panel again after a field was changed; nothing is booked."""
     typed = read_typed(request.POST, next_url=safe_next(request))
-    return show(request, build_panel(actor=request.actor, typed=typed, now=timezone.now()))
+    return show(request, build_panel(request, typed, now=timezone.now()))
 
 
 patient_matches = matches_for("appointments:book-panel")
 
 
 def _prefilled(request: ClinicRequest) -> QueryDict:
-    """A link's wishes. `?again=<visit>` takes patient, service and provider from an earlier visit."""
+    """A link's wishes. No name: no address holds one. `?again=<visit>` takes patient, service and provider of an earlier visit."""
     data = request.GET.copy()
+    data.pop("q", None)
     if again := read_uuid(request.GET.get("again")):
         visit: Appointment | None = visible_appointments(request.actor).filter(pk=again).first()
         if visit:
@@ -182,14 +183,14 @@ def _booked_words(visit: Appointment) -> str:
 
 
 def _again(request: ClinicRequest, typed: Typed, errors: dict[str, str], status: int = 422) -> HttpResponse:
-    shown = build_panel(actor=request.actor, typed=typed, now=timezone.now())
+    shown = build_panel(request, typed, now=timezone.now())
     shown.errors = errors
     return show(request, shown, status=status)
 
 
 def _taken(request: ClinicRequest, typed: Typed, error: SlotTaken) -> HttpResponse:
     """Somebody was faster: the nearest free times in place, everything typed kept."""
-    shown = build_panel(actor=request.actor, typed=typed, now=timezone.now())
+    shown = build_panel(request, typed, now=timezone.now())
     shown.taken = str(error.message)
     shown.alternatives = alternatives_of(error)
     return show(request, shown, status=409)

@@ -10,11 +10,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from appointments.pages.reading import read_uuid
-from core.accounts.actor import Actor
 from core.audit.subjects import Reading, shown
 from core.pages.access import page
 from core.requests import ClinicRequest
-from core.security.limiting.forms import search_page
+from core.security.limiting.forms import count_search, search_page
 from patients.models import Patient
 from patients.policies import visible_patients
 from patients.selectors import PatientMatch, recent_patients, search_patients
@@ -51,12 +50,19 @@ def typed_text(data: QueryDict) -> str:
     return data.get("q", "").strip()[:100]
 
 
-def fill(choice: PatientChoice, *, actor: Actor, patient_id: UUID | None = None, offers_recent: bool = True) -> PatientChoice:
-    """The patient of this id if this person may see them, else who fits the text, else those seen last. At most two queries."""
+def fill(
+    choice: PatientChoice, request: ClinicRequest, *, patient_id: UUID | None = None, offers_recent: bool = True
+) -> PatientChoice:
+    """The patient of this id if this person may see them, else who fits the text, else those seen last. At most two queries.
+
+    Who fits the text is a search, and counted as one: raises RateLimited.
+    """
+    actor = request.actor
     if patient_id:
         choice.patient = visible_patients(actor).filter(pk=patient_id).first()
     if choice.patient is None and actor.can("patient", "search"):
         if len(choice.text) >= SHORTEST_SEARCH:
+            count_search(request)
             choice.matches = search_patients(actor=actor, text=choice.text, limit=MATCHES)
         elif offers_recent and not choice.text:
             choice.recent = recent_patients(actor=actor, limit=RECENT)
@@ -70,7 +76,7 @@ def matches_for(pick_name: str) -> Callable[..., HttpResponse]:
     @require_POST
     @page("patient", "search")
     def patient_matches(request: ClinicRequest) -> HttpResponse:
-        choice = fill(PatientChoice(reverse(pick_name), text=typed_text(request.POST)), actor=request.actor)
+        choice = fill(PatientChoice(reverse(pick_name), text=typed_text(request.POST)), request)
         choice.note()
         return render(request, "appointments/_patient_matches.html", {"choice": choice})
 

@@ -167,7 +167,7 @@ take_matches = matches_for("appointments:queue-take-who")
 def _who(request: ClinicRequest) -> PatientChoice:
     said = request.POST  # no address holds a name
     choice = PatientChoice(reverse("appointments:queue-take-who"), reverse("appointments:queue-take-patients"), typed_text(said))
-    return fill(choice, actor=request.actor, patient_id=picked(said), offers_recent=False)
+    return fill(choice, request, patient_id=picked(said), offers_recent=False)
 
 
 def _taking(request: ClinicRequest, desk: Desk, form: TakeTicketForm, choice: PatientChoice) -> HttpResponse:

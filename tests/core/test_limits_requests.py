@@ -24,6 +24,7 @@ from core.security.limiting.routes import class_of_route
 from core.tenancy.models import Clinic
 from tests.conftest import PASSWORD
 from tests.factories.api_client import ApiClient
+from tests.factories.queue import open_queue
 from tests.factories.routes import Route, all_routes
 from tests.factories.world import Place
 
@@ -443,6 +444,18 @@ def test_a_search_on_a_page_counts_once_for_each_limit(settings: Any, riverside:
     api = ApiClient(riverside.users[Role.RECEPTIONIST], riverside.clinic)
     settings.HMS_RATE_USER = "600/m"
     assert [api.get("patients?search=ann").status_code for _ in range(3)] == [200, 200, 429], "apart from pages"
+
+
+@pytest.mark.parametrize("address", ["/appointments/book/panel/", "/appointments/book/", "/queue/take/who/", "/queue/take/"])
+def test_a_form_that_looks_for_somebody_counts_as_a_search(settings: Any, in_riverside: Place, sign_in: Any, address: str) -> None:
+    settings.HMS_RATE_SEARCH = "1/h"
+    riverside = open_queue(in_riverside)
+    page = sign_in(riverside.users[Role.RECEPTIONIST], riverside.clinic)
+    somebody = riverside.patients[0]
+    looking = {"location": str(riverside.locations[0].pk), "q": somebody.family_name}
+    known = looking | {"patient": str(somebody.pk)}
+    answers = [page.post(address, said).status_code for said in (known, looking, known, looking)]
+    assert answers[3] == 429 and 429 not in answers[:3], "who is known isn't looked for"
 
 
 def test_a_refused_search_comes_back_to_be_sent_again(settings: Any, riverside: Place, sign_in: Any) -> None:

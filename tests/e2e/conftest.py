@@ -5,16 +5,19 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from tests.factories.server import Server
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PASSWORD = "Clinic-Day-2026"
+PATIENCE = 60_000  # milliseconds for an action: a busy machine may be slow
+SHOWS_WITHIN = 20_000  # milliseconds for what is expected to show: less than a page takes to ask by itself
 RETRIES = 2  # a connection kept open may be closed by the server just as it is used again
 LISTEN = """document.addEventListener('securitypolicyviolation', event => console.error(
   `Content Security Policy: ${event.effectiveDirective} refused ${event.blockedURI} (${event.sourceFile}:${event.lineNumber})`))"""
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 320, "height": 720}
+expect.set_options(timeout=SHOWS_WITHIN)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -61,6 +64,7 @@ def signed_in(browser: Browser, server: Server) -> Callable[[str], Any]:
     def state_of(email: str) -> Any:
         if email not in states:
             context: BrowserContext = browser.new_context(base_url=server.url)
+            context.set_default_timeout(PATIENCE)
             refused: list[str] = []
             watch(context, refused)
             page = context.new_page()
@@ -86,10 +90,9 @@ def page_as(browser: Browser, server: Server, signed_in: Callable[[str], Any], r
         state = signed_in(email) if email else None
         context = browser.new_context(base_url=server.url, storage_state=state, **{"viewport": WIDE, "locale": "en-GB", **options})
         opened.append(context)
+        context.set_default_timeout(PATIENCE)
         watch(context, refused)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        return page
+        return context.new_page()
 
     yield opens
     for context in opened:

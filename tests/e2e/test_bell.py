@@ -146,5 +146,5 @@ def test_a_patient_s_messages_come_by_themselves(page_as: Callable[..., Page], s
     with server.connect() as connection:
         connection.execute(WRITTEN, [patient])
     page.evaluate(COMES_BACK)
-    expect(page.locator("#messages li")).to_have_count(shown + 1, timeout=15_000)
+    expect(page.locator("#messages li")).to_have_count(shown + 1)
     expect(page.locator("#messages .pill").first).to_contain_text("Waiting")

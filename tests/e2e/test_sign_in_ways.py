@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from core.accounts.factors import app
-from tests.e2e.conftest import PASSWORD, WIDE, watch
+from tests.e2e.conftest import PASSWORD, PATIENCE, WIDE, watch
 from tests.factories.letters import Letterbox, gateway, smtp_server
 from tests.factories.server import Server, serving
 
@@ -52,9 +52,9 @@ def visitor(browser: Browser, house: Server, refused: list[str]) -> Iterator[Cal
     def opens(**options: Any) -> Page:
         context = browser.new_context(base_url=house.url, **{"viewport": WIDE, "locale": "en-GB", **options})
         contexts.append(context)
+        context.set_default_timeout(PATIENCE)
         watch(context, refused)
         page = context.new_page()
-        page.set_default_timeout(20_000)
         cdp = context.new_cdp_session(page)
         cdp.send("WebAuthn.enable")
         cdp.send("WebAuthn.addVirtualAuthenticator", {"options": HARDWARE})

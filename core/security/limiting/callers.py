@@ -26,10 +26,11 @@ SIGNING_IN = (RouteClass.AUTH, RouteClass.REFRESH)
 
 @dataclass(slots=True)
 class Counted:
-    """What of a request has been counted: its route's class, whether who asks has been, and how every window stands."""
+    """What of a request has been counted: who asks, what a page looks for; its route's class, and how every window stands."""
 
     kind: RouteClass
     caller: bool = False
+    search: bool = False
     standings: list[Standing] = field(default_factory=list)
 
 

@@ -52,17 +52,24 @@ def count_letter(request: HMSRequest, email: str) -> None:
     _count(request, "letters to an account", normalise_email(email), configured("HMS_RATE_AUTH"))
 
 
-def search_page(view: View) -> View:
-    """A page's decorator, the outermost: patients are looked for here. Searches of one person count together, whatever the page.
+def count_search(request: HMSRequest) -> None:
+    """A page is about to look for patients. Searches of one person count together, whatever the page; a request counts once.
 
-    Two statements without Redis, one round trip or two with it.
+    Raises RateLimited. Two statements without Redis, one round trip or two with it.
     """
+    if not request.counted.search:
+        request.counted.search = True
+        _count(request, "search", str(request.person_id), configured("HMS_RATE_SEARCH"))
+
+
+def search_page(view: View) -> View:
+    """A page's decorator, the outermost: patients are looked for here. Each time it is sent counts as a search."""
 
     @wraps(view)
     def counted(request: HMSRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "POST" and request.person_id is not None:  # strangers are sent to sign in
             try:
-                _count(request, "search", str(request.person_id), configured("HMS_RATE_SEARCH"))
+                count_search(request)
             except RateLimited as error:
                 return error_response(request, error)
         return view(request, *args, **kwargs)

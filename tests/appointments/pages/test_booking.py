@@ -148,6 +148,11 @@ def test_patients_are_found_while_typing(reception: Client, riverside: Place, am
     assert "Amara Okafor" in recent.text
 
 
+def test_no_name_is_read_from_an_address(reception: Client, amara: Patient) -> None:
+    assert 'value="Okafor"' in reception.post("/appointments/book/panel/", {"q": "Okafor"}).text
+    assert 'value="Okafor"' not in reception.get("/appointments/book/", {"q": "Okafor"}).text
+
+
 def test_rebooking_takes_over_patient_service_and_provider(reception: Client, riverside: Place) -> None:
     with clinic_scope(riverside.clinic, reason="test"):
         visit = book(riverside, at(riverside, 1, 9))
