@@ -89,6 +89,7 @@ class MoveForm(forms.Form):
     """Another time for a visit."""
 
     slot = SlotField(label=_("Time"), max_length=100, error_messages={"required": _("Choose one of the times.")})
+    location = forms.UUIDField(label=_("Location"), required=False)
     reason = forms.CharField(label=_("Reason"), required=False, max_length=REASON_LENGTH, strip=False)
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 

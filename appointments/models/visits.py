@@ -1,12 +1,15 @@
 """What can be booked, when providers work, the visits themselves, and the claims that make double booking impossible."""
 
+from datetime import datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from appointments.choices import ChangeKind, ExceptionKind, ReminderKind, ResourceKind, Source, Status, Tone, Weekday
@@ -232,6 +235,16 @@ class Appointment(Record):
 
     def field_rules(self) -> Rules:
         return {"notes": visit_rules()["notes"]}
+
+    @property
+    def local_start(self) -> datetime:
+        """On the clock of its place."""
+        return self.start.astimezone(ZoneInfo(self.time_zone))
+
+    @property
+    def is_today(self) -> bool:
+        """Is its day the one that it is now at its place?"""
+        return self.local_day == timezone.now().astimezone(ZoneInfo(self.time_zone)).date()
 
     @property
     def shown_notes(self) -> str:

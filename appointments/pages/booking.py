@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from appointments.choices import Source
+from appointments.choices import Source, Status
 from appointments.errors import SlotTaken
 from appointments.forms import SLOT_SEPARATOR, BookingForm, slot_value
 from appointments.models import Appointment, Service
@@ -72,7 +72,7 @@ def read_typed(data: QueryDict, *, next_url: str) -> Typed:
         service_id=read_uuid(data.get("service")),
         provider_id=read_uuid(data.get("provider")),
         location_id=read_uuid(data.get("location")),
-        day=read_day(data.get("day")) or (timezone.localdate(start) if start else None),
+        day=read_day(data.get("day")) or (start.date() if start else None),  # a time comes on the clock of its place
         first_day=read_day(data.get("from")),
         start=start,
         notes=data.get("notes", "")[:2000],
@@ -169,15 +169,15 @@ def _book(request: ClinicRequest, typed: Typed) -> HttpResponse:
             raise
         errors = {detail.field.removesuffix("_id"): str(detail.message) for detail in error.details}
         return _again(request, typed, errors or {"slot": str(error.message)}, status=409 if error.status == 409 else 422)
-    if said["walk_in"] and request.actor.can("appointment", "check_in"):
+    if said["walk_in"] and visit.is_today and request.actor.can("appointment", "check_in"):
         visit = change_status(actor=request.actor, appointment_id=visit.pk, action="check_in")
     return done(request, visit, _booked_words(visit), to=typed.next)
 
 
 def _booked_words(visit: Appointment) -> str:
-    local = timezone.localtime(visit.start)
-    words = {"name": visit.patient.full_name, "time": f"{local:%H:%M}", "provider": visit.provider.short_name}
-    if visit.source == Source.WALK_IN:
+    time = f"{visit.local_start:%H:%M}"
+    words = {"name": visit.patient.full_name, "time": time, "provider": visit.provider.short_name}
+    if visit.status == Status.CHECKED_IN:
         return with_ticket(_("%(name)s is waiting for %(provider)s") % words, visit)
     return _("Booked %(name)s at %(time)s with %(provider)s") % words
 
@@ -192,15 +192,22 @@ def _taken(request: ClinicRequest, typed: Typed, error: SlotTaken) -> HttpRespon
     """Somebody was faster: the nearest free times in place, everything typed kept."""
     shown = build_panel(request, typed, now=timezone.now())
     shown.taken = str(error.message)
-    shown.alternatives = alternatives_of(error)
+    names_place = len(shown.locations) > 1 and typed.location_id is None
+    shown.alternatives = alternatives_of(error, names_place=names_place, today_only=typed.walk_in)
     return show(request, shown, status=409)
 
 
-def alternatives_of(error: SlotTaken) -> list[dict[str, Any]]:
-    """The nearest free times as buttons: value, naive local time, provider's name."""
+def alternatives_of(error: SlotTaken, *, names_place: bool, today_only: bool = False) -> list[dict[str, Any]]:
+    """The nearest free times as buttons: value, naive local time, who, and where if that isn't said already.
+
+    `today_only`: those of the day it is at their place.
+    """
     found = []
     for one in error.extra.get("alternatives", []):
         start = datetime.fromisoformat(one["start"])
+        if today_only and start.date() != timezone.now().astimezone(start.tzinfo).date():
+            continue
+        who = [one["provider"]["name"], one["location"]["name"]] if names_place else [one["provider"]["name"]]
         value = slot_value(start, UUID(one["provider"]["id"]))
-        found.append({"value": value, "local": start.replace(tzinfo=None), "provider": one["provider"]["name"]})
+        found.append({"value": value, "local": start.replace(tzinfo=None), "with": ", ".join(who)})
     return found

@@ -1,12 +1,15 @@
 """One visit: its facts, its history, and what may be done with it now."""
 
 from dataclasses import dataclass
+from typing import Any, cast
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.db import transaction
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -21,16 +24,17 @@ from appointments.pages.booking import alternatives_of
 from appointments.pages.reading import read_day, read_moment, read_uuid
 from appointments.pages.slot_picker import Wish, slot_picker
 from appointments.policies import visible_appointments
-from appointments.selectors import history_of
-from appointments.selectors.picking import bookable_services
+from appointments.selectors import history_of, locations_of
+from appointments.selectors.picking import providers_of
 from appointments.selectors.queue_places import code_to_check_in
 from appointments.services import change_status, reschedule_appointment, undo_last_change
 from appointments.services.tickets import open_ticket_of
 from core.accounts.actor import Actor
 from core.audit.subjects import shown
-from core.errors import Conflict, DomainError
+from core.errors import Conflict, DomainError, PreconditionFailed
 from core.forms import show_problems
 from core.pages.access import page
+from core.pages.toasts import toast
 from core.requests import ClinicRequest
 
 # The step a visit takes next, by its usual way; the button's words and icon.
@@ -67,7 +71,11 @@ def steps_for(actor: Actor, visit: Appointment) -> list[Step]:
     for action, transition in TRANSITIONS.items():
         if action != "cancel" and visit.status in transition.sources and actor.can("appointment", action):
             words, icon = STEP_WORDS[action]
-            found.append(Step(action.replace("_", "-"), words, icon, is_next=action != "no_show" and not found))
+            is_next = action != "no_show" and not found
+            if action == "check_in" and not visit.is_today:  # who stands at the desk may have another visit today
+                day = date_format(visit.local_day, "l j F")
+                words, is_next = gettext("Check in for %(day)s") % {"day": day}, False
+            found.append(Step(action.replace("_", "-"), words, icon, is_next))
     return found
 
 
@@ -119,6 +127,8 @@ def cancel(request: ClinicRequest, visit_id: UUID) -> HttpResponse:
                 actor=request.actor, appointment_id=visit_id, action="cancel",
                 reason=form.cleaned_data["reason"], expected_version=form.cleaned_data["version"],
             )  # fmt: skip
+        except PreconditionFailed as error:
+            visit, form = visit_of(request.actor, visit_id), _as_it_is_now(form, error)
         except DomainError as error:
             show_problems(form, error)
         else:
@@ -147,8 +157,11 @@ def reschedule(request: ClinicRequest, visit_id: UUID) -> HttpResponse:
     try:
         moved = reschedule_appointment(
             actor=request.actor, appointment_id=visit_id, start=start, provider_id=provider_id,
-            reason=form.cleaned_data["reason"], expected_version=form.cleaned_data["version"],
+            location_id=form.cleaned_data["location"], reason=form.cleaned_data["reason"],
+            expected_version=form.cleaned_data["version"],
         )  # fmt: skip
+    except PreconditionFailed as error:
+        return _show_times(request, visit_of(request.actor, visit_id), form=_as_it_is_now(form, error), status=error.status)
     except SlotTaken as error:
         return _show_times(request, visit, form=form, status=409, taken=error)
     except DomainError as error:
@@ -156,7 +169,7 @@ def reschedule(request: ClinicRequest, visit_id: UUID) -> HttpResponse:
             raise
         show_problems(form, error)
         return _show_times(request, visit, form=form, status=422)
-    local = timezone.localtime(moved.start)
+    local = moved.local_start
     words = _("%(name)s now comes on %(day)s at %(time)s")
     said = str(words) % {"name": moved.patient.full_name, "day": f"{local:%A} {local.day}", "time": f"{local:%H:%M}"}
     return done(request, moved, said, to=safe_next(request, _address(visit)))
@@ -167,12 +180,13 @@ def _show_times(
 ) -> HttpResponse:
     shown([visit.patient_id])
     data = request.POST or request.GET
-    services = bookable_services(actor=request.actor)
-    service = next((one for one in services if one.pk == visit.service_id), None)
     provider_id = read_uuid(data.get("provider")) if "provider" in data else visit.provider_id
+    location_id = read_uuid(data.get("location")) if "location" in data else visit.location_id
+    locations = locations_of(request.actor)
+    names_place = len(locations) > 1 and location_id is None
     wish = Wish(
         provider_id=provider_id,
-        location_id=visit.location_id,
+        location_id=location_id,
         day=read_day(data.get("day")),
         first_day=read_day(data.get("from")),
         start=read_moment((data.get("slot") or "").partition("~")[0]),
@@ -180,14 +194,16 @@ def _show_times(
     )
     context = {
         "visit": visit,
-        "picker": slot_picker(actor=request.actor, service=service, wish=wish, now=timezone.now()),
-        "providers": list(service.providers.all()) if service else [],
+        "picker": slot_picker(actor=request.actor, service=visit.service, wish=wish, now=timezone.now()),
+        "providers": providers_of(visit.service, actor=request.actor),
         "provider_id": provider_id,
+        "locations": locations,
+        "location_id": location_id,
         "form": form,
         "reason": data.get("reason", "")[:300],
-        "version": data.get("version") or visit.version,
+        "version": form["version"].value() if form else data.get("version") or visit.version,
         "taken": str(taken.message) if taken else "",
-        "alternatives": alternatives_of(taken) if taken else [],
+        "alternatives": alternatives_of(taken, names_place=names_place) if taken else [],
         "next": safe_next(request),
     }
     return render(request, "appointments/reschedule.html", context, status=status)
@@ -197,11 +213,27 @@ def _show_times(
 @page("appointment", "undo")
 def undo(request: ClinicRequest, visit_id: UUID) -> HttpResponse:
     """Take back the last step."""
-    visit = undo_last_change(actor=request.actor, appointment_id=visit_id)
+    try:
+        with transaction.atomic():
+            visit = undo_last_change(actor=request.actor, appointment_id=visit_id)
+    except SlotTaken as error:
+        words = gettext("The visit stays missed: its time has been given to somebody else. %(reason)s") % {"reason": error.message}
+        toast(request, words)
+        return go(request, reverse("appointments:detail", args=[visit_id]))
     words = str(_("Undone. %(name)s: %(state)s")) % {"name": visit.patient.full_name, "state": visit.get_status_display()}
     target = safe_next(request, _address(visit))
     tell(request, visit, words, back=target, undoable=False)
     return go(request, target)
+
+
+def _as_it_is_now(form: ReasonForm | MoveForm, error: PreconditionFailed) -> Any:
+    """What was typed about a visit that somebody has changed meanwhile, to be sent again about what it is now."""
+    data = cast(QueryDict, form.data).copy()
+    data["version"] = error.extra["current_version"]
+    again = type(form)(data)
+    again.is_valid()
+    show_problems(again, error)
+    return again
 
 
 def _address(visit: Appointment) -> str:

@@ -111,9 +111,10 @@ def nearest_slots(
     """Up to six free slots within 14 days of `near`: the provider's nearest three, then the others' nearest three.
 
     Where one side has fewer, the other fills up. Times at which the patient is elsewhere are left out. Usually 5 queries (6
-    with a patient); up to 3 more when the next hours are full and one has to look further.
+    with a patient); up to 3 more when the next hours are full and one has to look further. A visit that is moved may be of a
+    service that can't be booked any more.
     """
-    if not service.is_active:
+    if not service.is_active and moving is None:
         return []
     near = near.astimezone(UTC)
     earliest = max(now or timezone.now(), near - NEAR)

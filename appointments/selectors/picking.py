@@ -28,6 +28,12 @@ def bookable_services(*, actor: Actor) -> list[Service]:
     return list(Service.objects.filter(is_active=True).order_by("name").prefetch_related(providers))
 
 
+def providers_of(service: Service, *, actor: Actor) -> list[Provider]:
+    """Who offers it and can be booked, by name. One query."""
+    actor.require("service", "view")
+    return list(service.providers.filter(is_active=True).order_by("name"))
+
+
 def offered_times(
     *,
     actor: Actor,
@@ -39,9 +45,12 @@ def offered_times(
     location_id: UUID | None = None,
     moving: UUID | None = None,
 ) -> list[OfferedTime]:
-    """Like `free_slots`, with the taken times too: a time that anybody has free is free. By start, one a start. 5 queries."""
+    """Like `free_slots`, with the taken times too: a time that anybody has free is free. By start, one a start. 5 queries.
+
+    For a visit that is moved also when its service can't be booked any more.
+    """
     actor.require("slot", "view")
-    if not service.is_active:
+    if not service.is_active and moving is None:
         return []
     days = WorkedDays.of(actor, service, first_day, last_day, provider_id=provider_id, location_id=location_id, moving=moving)
     found: dict[datetime, OfferedTime] = {}

@@ -73,8 +73,8 @@ def book_appointment(
         raise ValidationFailed(_("Some fields are wrong."), wrong)
     start = start.astimezone(UTC)
     end = start + timedelta(minutes=service.duration_minutes)
-    attempt = Attempt(actor, service, provider, patient.id, start, end)
-    place = attempt.place(location_id, room_id)
+    attempt = Attempt(actor, service, provider, patient.id, start, end, location_id)
+    place = attempt.place(room_id)
     appointment = Appointment(
         patient=patient,
         service=service,
@@ -117,13 +117,15 @@ def reschedule_appointment(
     appointment_id: UUID,
     start: datetime,
     provider_id: UUID | None = None,
+    location_id: UUID | None = None,
     room_id: UUID | None = None,
     reason: str = "",
     expected_version: int | None = None,
 ) -> Appointment:
-    """Give the visit another time, provider or room; it keeps its id, length and status, and the move stands in its history.
+    """Give the visit another time, provider, place or room; it keeps its id, length and status, and the move stands in its history.
 
-    Raises what `book_appointment` raises, Conflict for a visit that has begun or ended, PreconditionFailed.
+    Without a place it goes where the provider works then: where it was, if that is one of them. Raises what `book_appointment`
+    raises, Conflict for a visit that has begun or ended, PreconditionFailed.
     """
     actor.require("appointment", "reschedule")
     appointment = locked_appointment(actor, appointment_id, expected_version=expected_version)
@@ -137,14 +139,14 @@ def reschedule_appointment(
     _check_start(start, wrong)
     reason = checked_text("reason", reason, wrong)
     if wrong or provider is None:
-        _refuse_places(actor, None, room_id, wrong)
+        _refuse_places(actor, location_id, room_id, wrong)
         raise ValidationFailed(_("Some fields are wrong."), wrong)
     was = appointment.start, appointment.provider_id, appointment.location_id
     old = _resources(appointment)
     start = start.astimezone(UTC)
     end = start + (appointment.end - appointment.start)
-    attempt = Attempt(actor, appointment.service, provider, appointment.patient_id, start, end, moving=appointment.id)
-    place = attempt.place(None, room_id, preferred=appointment.location_id)
+    attempt = Attempt(actor, appointment.service, provider, appointment.patient_id, start, end, location_id, moving=appointment.id)
+    place = attempt.place(room_id, preferred=appointment.location_id)
     appointment.provider, appointment.location = provider, place.location
     appointment.start, appointment.end = start, end
     attempt.claim(appointment, place, old=old)
@@ -160,13 +162,15 @@ def reschedule_appointment(
 def reclaim(actor: Actor, appointment: Appointment) -> None:
     """Take back what a visit had given up. Raises SlotTaken when somebody has it now. Two statements."""
     visit = appointment
-    attempt = Attempt(actor, visit.service, visit.provider, visit.patient_id, visit.start, visit.end, moving=visit.id)
+    attempt = Attempt(
+        actor, visit.service, visit.provider, visit.patient_id, visit.start, visit.end, visit.location_id, moving=visit.id
+    )
     attempt.claim(appointment, Place(visit.location, ZoneInfo(visit.time_zone), [visit.room]))
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One try to get a provider and a patient together; knows what to offer instead."""
+    """One try to get a provider and a patient together, at one location or anywhere; knows what to offer instead."""
 
     actor: Actor
     service: Service
@@ -174,9 +178,10 @@ class Attempt:
     patient_id: UUID
     start: datetime
     end: datetime
+    location_id: UUID | None = None
     moving: UUID | None = None
 
-    def place(self, location_id: UUID | None, room_id: UUID | None, preferred: UUID | None = None) -> Place:
+    def place(self, room_id: UUID | None, preferred: UUID | None = None) -> Place:
         """The location whose hours hold the visit and the rooms to try. Raises OutsideHours or ValidationFailed. 4-5 queries."""
         first_day, last_day = self._days
         table = timetable(
@@ -186,14 +191,15 @@ class Attempt:
         wrong: list[Detail] = []
         if room_id is not None and room is None:
             wrong.append(Detail("room", "not_found", _("There is no such room in use.")))
-        if location_id is not None and location_id not in table.locations:
-            _refuse_places(self.actor, location_id, None, wrong)
-        if room and location_id and room.location_id != location_id:
+        if self.location_id is not None and self.location_id not in table.locations:
+            _refuse_places(self.actor, self.location_id, None, wrong)
+        if room and self.location_id and room.location_id != self.location_id:
             wrong.append(Detail("room", "wrong_location", _("This room is at another location.")))
         if wrong:
             raise ValidationFailed(_("Some fields are wrong."), wrong)
-        wanted = location_id or (room.location_id if room else None)
-        shift = self._shift(table, wanted, preferred)
+        if room:
+            self.location_id = room.location_id
+        shift = self._shift(table, preferred)
         location, rooms = location_with_rooms(shift.block.location_id)
         return Place(location, shift.block.zone, self._rooms(shift, rooms, room.id if room else None))
 
@@ -235,7 +241,7 @@ class Attempt:
         """The nearest free slots, ready for JSON. 6 queries."""
         found = nearest_slots(
             actor=self.actor, service=self.service, near=self.start, provider_id=self.provider.id,
-            patient_id=self.patient_id, moving=self.moving,
+            location_id=self.location_id, patient_id=self.patient_id, moving=self.moving,
         )  # fmt: skip
         # Whoever has just taken this time may have committed before we refused, and be announced after we looked.
         return [slot.as_json() for slot in found if (slot.provider.id, slot.start) != (self.provider.id, self.start)]
@@ -245,11 +251,11 @@ class Attempt:
         """To which local days a shift at this time may belong, in any zone and over midnight."""
         return self.start.date() - timedelta(days=2), self.start.date() + timedelta(days=1)
 
-    def _shift(self, table: Timetable, wanted: UUID | None, preferred: UUID | None) -> Shift:
+    def _shift(self, table: Timetable, preferred: UUID | None) -> Shift:
         fitting = [
             shift
             for shift in table.shifts(*self._days)
-            if shift.holds(self.start, self.end) and (wanted is None or shift.block.location_id == wanted)
+            if shift.holds(self.start, self.end) and self.location_id in (None, shift.block.location_id)
         ]
         if not fitting:
             message = _("%(provider)s does not work then.") % {"provider": self.provider.name}

@@ -4,6 +4,7 @@ import re
 from datetime import time, timedelta
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -87,6 +88,43 @@ def test_a_taken_slot_offers_the_nearest_and_keeps_what_was_typed(reception: Cli
     (visit,) = visits_of(riverside, amara)
     assert slot_value(visit.start, visit.provider_id).partition("~")[2] == alternatives[0].partition("~")[2]
     assert visit.start != at(riverside, 1, 9)
+
+
+@pytest.fixture
+def elsewhere(riverside: Place) -> Place:
+    """The second provider works at the harbour, by the clock of Paris."""
+    with clinic_scope(riverside.clinic, reason="test"):
+        harbour = riverside.locations[1]
+        harbour.time_zone = "Europe/Paris"
+        harbour.save()
+        Schedule.objects.filter(provider=riverside.providers[1]).update(location=harbour)
+    return riverside
+
+
+def offers_of(answer: Any) -> list[tuple[str, str]]:
+    """The alternatives' values and words."""
+    return re.findall(r'name="alternative" value="([^"]+)">([^<]*)<', answer.text)
+
+
+def test_other_times_are_where_the_visit_has_to_be_or_say_where(reception: Client, elsewhere: Place, amara: Patient) -> None:
+    with clinic_scope(elsewhere.clinic, reason="test"):
+        book(elsewhere, at(elsewhere, 1, 9))
+    street, harbour = elsewhere.locations
+    anywhere = offers_of(reception.post("/appointments/book/", filled(elsewhere, amara)))
+    there = [words for value, words in anywhere if value.endswith(str(elsewhere.providers[1].pk))]
+    assert there and all(words.endswith(f", {harbour.name}") for words in there)
+    bound = offers_of(reception.post("/appointments/book/", filled(elsewhere, amara, location=str(street.pk))))
+    assert len(bound) == 6 and not [value for value, _ in bound if value.endswith(str(elsewhere.providers[1].pk))]
+    assert not [words for _, words in bound if street.name in words], "it is said above"
+    taken = filled(elsewhere, amara, location=str(street.pk)) | {"alternative": bound[0][0]}
+    assert reception.post("/appointments/book/", taken).status_code == 303
+
+
+def test_what_was_booked_is_told_on_the_clock_of_its_place(reception: Client, elsewhere: Place, amara: Patient) -> None:
+    start = at(elsewhere, 1, 12).astimezone(ZoneInfo("Europe/Paris")).replace(hour=15)
+    body = filled(elsewhere, amara, slot=slot_value(start, elsewhere.providers[1].pk))
+    assert reception.post("/appointments/book/", body).status_code == 303
+    assert "Booked Amara Okafor at 15:00" in reception.get("/").text
 
 
 def test_a_taken_slot_beside_the_calendar_is_told_in_the_panel(reception: Client, riverside: Place, amara: Patient) -> None:
@@ -179,6 +217,20 @@ def test_a_free_stretch_of_the_calendar_prefills_the_panel(reception: Client, ri
     assert link
     page = reception.get(link.group(1).replace("&amp;", "&") + f"&service={riverside.services[0].pk}")
     assert 'data-said="time">08:00<' in page.text
+
+
+def test_a_walk_in_is_offered_today_alone_and_not_checked_in_for_another_day(
+    reception: Client, riverside: Place, amara: Patient
+) -> None:
+    body = filled(riverside, amara, walk_in="1")
+    with clinic_scope(riverside.clinic, reason="test"):
+        book(riverside, at(riverside, 1, 9))
+    assert offers_of(reception.post("/appointments/book/", body)) == []
+    tomorrow = body | {"slot": slot_value(at(riverside, 1, 11), riverside.providers[0].pk), "idempotency_key": str(uuid4())}
+    assert reception.post("/appointments/book/", tomorrow).status_code == 303
+    (visit,) = visits_of(riverside, amara)
+    assert (visit.status, visit.source) == (Status.CONFIRMED, Source.WALK_IN)
+    assert "Booked Amara Okafor at 11:00" in reception.get("/").text
 
 
 def test_a_walk_in_waits_at_once(reception: Client, riverside: Place, amara: Patient) -> None:

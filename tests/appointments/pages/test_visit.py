@@ -7,10 +7,11 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils.formats import date_format
 
 from appointments.choices import Status
 from appointments.forms import slot_value
-from appointments.models import Appointment
+from appointments.models import Appointment, Schedule
 from core.accounts.roles import MATRIX, Role
 from core.database.detector import Detector
 from core.tenancy.context import clinic_scope
@@ -69,6 +70,40 @@ def test_a_visit_is_cancelled_with_a_reason(reception: Client, riverside: Place,
     assert reception.get(address).status_code == 409
 
 
+def test_a_reason_typed_about_a_visit_that_was_changed_meanwhile_is_sent_again(
+    reception: Client, riverside: Place, visit: Appointment
+) -> None:
+    address = f"/appointments/{visit.pk}/cancel/"
+    answer = reception.post(address, {"reason": "moved away", "version": visit.version + 5})
+    assert answer.status_code == 422 and "Somebody changed this meanwhile" in answer.text and "moved away" in answer.text
+    version = re.search(r'name="version" value="(\d+)"', answer.text)
+    assert version
+    assert reception.post(address, {"reason": "moved away", "version": version[1]}).status_code == 303
+    assert status_of(riverside, visit) == Status.CANCELLED
+
+
+def test_check_in_for_another_day_names_it_and_is_not_the_next_step(
+    reception: Client, riverside: Place, visit: Appointment
+) -> None:
+    """Who stands at the desk may have two visits."""
+    page = reception.get(f"/appointments/{visit.pk}/").text
+    day = date_format(visit.local_day, "l j F")
+    assert re.search(rf'<button class="button" type="submit">.*?Check in for {day}</button>', page)
+    soon = reception.get(f"/appointments/{visit_at(riverside, 0).pk}/").text
+    assert re.search(r'<button class="button primary" type="submit">(?:(?!</button>).)*Check in</button>', soon)
+
+
+def test_a_missed_visit_whose_time_was_given_away_stays_missed(reception: Client, riverside: Place, visit: Appointment) -> None:
+    assert reception.post(f"/appointments/{visit.pk}/no-show/", {"version": visit.version}).status_code == 303
+    with clinic_scope(riverside.clinic, reason="test"):
+        book(riverside, visit.start)
+    answer = reception.post(f"/appointments/{visit.pk}/undo/", {"next": "/"})
+    assert (answer.status_code, answer["Location"]) == (303, f"/appointments/{visit.pk}/")
+    assert status_of(riverside, visit) == Status.NO_SHOW
+    told = reception.get(answer["Location"]).text
+    assert "The visit stays missed" in told and "is taken at this time" in told and "Book again" in told
+
+
 def test_a_missed_visit_can_be_taken_back(reception: Client, riverside: Place) -> None:
     visit = visit_at(riverside, -30)
     page = reception.get(f"/appointments/{visit.pk}/")
@@ -113,6 +148,35 @@ def test_moving_onto_a_taken_time_offers_others(reception: Client, riverside: Pl
     assert now_of(riverside, visit).start not in (at(riverside, 1, 9), at(riverside, 1, 14))
 
 
+def test_a_visit_is_moved_to_another_place_when_it_is_asked_for(reception: Client, riverside: Place, visit: Appointment) -> None:
+    street, harbour = riverside.locations
+    with clinic_scope(riverside.clinic, reason="test"):
+        Schedule.objects.filter(provider=riverside.providers[1]).update(location=harbour)
+    address, there = f"/appointments/{visit.pk}/reschedule/", riverside.providers[1].pk
+    day = at(riverside, 1, 9).date().isoformat()
+    looking = {"show": "1", "provider": "", "day": day}
+    assert f"~{there}" not in reception.get(f"{address}?day={day}&provider=").text, "where it is, unless somebody says otherwise"
+    assert f"~{there}" in reception.post(address, looking | {"location": str(harbour.pk)}).text
+    slot = slot_value(at(riverside, 1, 14), there)
+    refused = reception.post(address, {"slot": slot, "location": str(street.pk), "version": visit.version})
+    assert refused.status_code == 409 and "does not work then" in refused.text
+    assert reception.post(address, {"slot": slot, "location": str(harbour.pk), "version": visit.version}).status_code == 303
+    assert now_of(riverside, visit).location_id == harbour.pk
+
+
+def test_a_visit_of_a_service_that_is_given_up_can_be_moved(reception: Client, riverside: Place, visit: Appointment) -> None:
+    with clinic_scope(riverside.clinic, reason="test"):
+        visit.service.is_active = False
+        visit.service.save()
+        book(riverside, at(riverside, 1, 14), service_id=riverside.services[1].pk)
+    address = f"/appointments/{visit.pk}/reschedule/"
+    body = {"slot": slot_value(at(riverside, 1, 14), riverside.providers[0].pk), "version": visit.version}
+    taken = reception.post(address, body)
+    assert taken.status_code == 409
+    (first, *_) = re.findall(r'name="alternative" value="([^"]+)"', taken.text)
+    assert reception.post(address, body | {"alternative": first}).status_code == 303
+
+
 @pytest.mark.parametrize("wrong", [{}, {"slot": "x"}, {"slot": "2020-01-01T00:00:00+00:00~" + str(uuid4())}])
 def test_a_wrong_move_changes_nothing(reception: Client, riverside: Place, visit: Appointment, wrong: dict[str, str]) -> None:
     assert reception.post(f"/appointments/{visit.pk}/reschedule/", wrong).status_code == 422
@@ -120,8 +184,10 @@ def test_a_wrong_move_changes_nothing(reception: Client, riverside: Place, visit
 
 
 def test_a_stale_page_changes_nothing(reception: Client, riverside: Place, visit: Appointment) -> None:
-    body = {"slot": slot_value(at(riverside, 1, 14), riverside.providers[0].pk), "version": visit.version + 1}
-    assert reception.post(f"/appointments/{visit.pk}/reschedule/", body).status_code == 412
+    body = {"slot": slot_value(at(riverside, 1, 14), riverside.providers[0].pk), "version": visit.version + 1, "reason": "typed"}
+    stale = reception.post(f"/appointments/{visit.pk}/reschedule/", body)
+    assert stale.status_code == 412 and 'value="typed"' in stale.text
+    assert f'name="version" value="{visit.version}"' in stale.text, "so that it can be sent again"
     assert reception.post(f"/appointments/{visit.pk}/check-in/", {"version": visit.version + 1}).status_code == 412
     assert status_of(riverside, visit) == Status.CONFIRMED
 
