@@ -29,7 +29,7 @@ class PlaceOfWorkForm(forms.Form):
 
     roles = TypedChoices(
         label=_("Roles"),
-        choices=[(role.value, role.label) for role in Role if role in CLINIC_ROLES - {Role.PATIENT}],
+        choices=[(role.value, role.label) for role in Role if role in CLINIC_ROLES],
         widget=forms.CheckboxSelectMultiple,
     )
     locations = TypedChoices(

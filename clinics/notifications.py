@@ -8,7 +8,7 @@ from core.messaging.models import Channel, Kind
 from core.messaging.services import post
 from core.times import date_and_time
 
-WORDS = gettext_noop("""%(by)s invites you to work with %(clinic)s in HMS.
+WORDS = gettext_noop("""%(by)s invites you to join %(clinic)s in HMS.
 
 Open this link to join:
 %(address)s

@@ -255,7 +255,7 @@ def offer_locations(choices: Any) -> None:
 
 @admin.register(Membership)
 class MembershipAdmin(ScopedAdmin):
-    """The people of the clinic that is worked in."""
+    """The people of the clinic that is worked in. Operators add somebody here; a clinic invites, on its page People."""
 
     resource = "membership"
     list_display = ("person", "email", "role_list", "state", "created_at")
@@ -264,6 +264,9 @@ class MembershipAdmin(ScopedAdmin):
     list_select_related = ("user",)
     ordering = ("user__full_name",)
     readonly_fields = ("created_at",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_add_permission(request) and actor_of(request).can("user", "create")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         # Row-level security also shows a person's own memberships elsewhere.

@@ -98,8 +98,13 @@ def unlock_sign_in(*, actor: Actor, users: Iterable[User]) -> int:
 def add_member(
     *, actor: Actor, email: str, full_name: str, password: str, roles: Sequence[str], location_ids: Sequence[UUID] = ()
 ) -> Membership:
-    """An administrator puts somebody into the scope's clinic. As `join_clinic`, for a person without an invitation."""
+    """An operator puts somebody into the scope's clinic. As `join_clinic`, for a person without an invitation.
+
+    Clinics invite: who could make an account for an address that nobody has proved would keep a way into it, wherever its owner
+    works later.
+    """
     actor.require("membership", "create")
+    actor.require("user", "create")
     return join_clinic(email=email, full_name=full_name, password=password, roles=roles, location_ids=location_ids)[1]
 
 
@@ -116,7 +121,7 @@ def join_clinic(
     """Somebody joins the scope's clinic. Who has an account keeps it, name and password untouched; else one is made.
 
     Who left comes back with these roles. Raises ValidationFailed naming every wrong field. Five queries. Callers decide whether
-    the person may: an administrator says so, or an invitation.
+    the person may: an operator says so, or an invitation.
     """
     _clinic_roles(roles)
     user = user or User.objects.filter(email=normalise_email(email)).first()

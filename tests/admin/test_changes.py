@@ -2,20 +2,26 @@
 
 from typing import Any
 
+import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 from appointments.choices import Status
 from appointments.models import Appointment, AppointmentChange
-from core.accounts.models import User
+from core.accounts.models import Membership, User
 from core.accounts.roles import Role
+from core.accounts.services import add_member
+from core.errors import NotAllowed
 from core.tenancy.context import clinic_scope
 from patients.models import Patient
 from tests.admin.conftest import Furnished
+from tests.factories.world import World
 
 NEW = {"given_name": "Ilse", "family_name": "Wintergreen", "date_of_birth": "1990-01-31", "sex": "female", "blood_type": "unknown",
        "preferred_time_of_day": "any"}  # fmt: skip
 CHANGELIST, ADD = reverse("admin:appointments_appointment_changelist"), reverse("admin:patients_patient_add")
+MEMBERS = reverse("admin:core_membership_changelist")
+COLLEAGUE = {"full_name": "Sam Marlow", "password": "Quiet-Harbour-Lamp-7", "roles": ["NURSE"]}
 
 
 def test_a_patient_is_registered_by_the_service_and_no_log_names_them(open_admin: Any, furnished: dict[str, Furnished]) -> None:
@@ -89,3 +95,28 @@ def test_accounts_are_opened_and_closed(open_admin: Any, furnished: dict[str, Fu
     client.post(users, {"action": "deactivate", "_selected_action": str(user.pk), "index": "0"})
     user.refresh_from_db()
     assert not user.is_active
+
+
+def test_a_clinic_makes_no_account_and_nobody_a_member_who_was_not_asked(open_admin: Any, world: World) -> None:
+    """Who makes an account for somebody else's address could set up a passkey of their own, and wait for that person's places."""
+    place, known = world.riverside, world.hillcrest.users[Role.DOCTOR]
+    client = open_admin(Role.CLINIC_ADMIN, place)
+    assert f"{MEMBERS}add/" not in client.get(MEMBERS).text
+    for email in ("future@hillcrest.test", known.email):
+        answer = client.post(f"{MEMBERS}add/", {**COLLEAGUE, "email": email})
+        assert answer.status_code == 403 and known.full_name not in answer.text
+        with clinic_scope(place.clinic, reason="test"), pytest.raises(NotAllowed):
+            add_member(actor=place.actor(Role.CLINIC_ADMIN), **COLLEAGUE, email=email)
+    assert not User.objects.filter(email="future@hillcrest.test").exists()
+    with clinic_scope(place.clinic, reason="test"):
+        assert not Membership.objects.filter(user=known, clinic=place.clinic).exists()
+
+
+@pytest.mark.parametrize("role", [Role.SUPER_ADMIN, Role.SYSTEM_ADMIN], ids=lambda role: role.value)
+def test_operators_put_somebody_into_a_clinic(role: Role, open_admin: Any, world: World) -> None:
+    place, known = world.riverside, world.hillcrest.users[Role.DOCTOR]
+    client = open_admin(role, place)
+    for email in ("first@riverside.test", known.email):
+        assert client.post(f"{MEMBERS}add/", {**COLLEAGUE, "email": email}).status_code == 302
+        with clinic_scope(place.clinic, reason="test"):
+            assert Membership.objects.get(user__email=email, clinic=place.clinic).roles == [Role.NURSE]

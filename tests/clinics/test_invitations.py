@@ -184,3 +184,12 @@ def test_places_of_work_are_this_clinics(in_riverside: Place, hillcrest: Place) 
         actor=actor, membership_id=nurse.pk, changes={"location_ids": [str(in_riverside.locations[1].pk)]}
     )
     assert (changed.location_ids, changed.roles) == ([in_riverside.locations[1].pk], [Role.NURSE])
+
+
+def test_a_patient_is_invited_like_everybody(in_riverside: Place, letters: list[Any], sign_in: Any, client: Client) -> None:
+    desk = sign_in(in_riverside.users[Role.CLINIC_ADMIN])
+    assert desk.post("/settings/people/invite/", {"email": NEW, "roles": ["PATIENT"]}).status_code == 303
+    answer = client.post(link_in(letters[-1]), {"full_name": "Ada Moss", "password": GOOD})
+    assert (answer.status_code, client.get(answer["Location"], follow=True).status_code) == (302, 200)
+    assert Membership.objects.get(user__email=NEW).roles == [Role.PATIENT]
+    assert client.get("/patients/").status_code == 403

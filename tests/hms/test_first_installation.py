@@ -100,8 +100,8 @@ def add(client: Client, page: str, /, **data: Any) -> None:
 
 def test_afterwards_a_clinic_can_be_run(world: World, api: Any) -> None:
     first_clinic(admin_password=STRONG, clinic_admin_password=STRONG)
-    assert signed_in("root@first.example").get(reverse("admin:index")).status_code == 200
-    client = signed_in("owner@first.example")
+    root, client = signed_in("root@first.example"), signed_in("owner@first.example")
+    assert root.get(reverse("admin:index")).status_code == 200
     clinic = Clinic.objects.get(slug="lakeside")
     day = timezone.now().astimezone(clinic.zone).date() + timedelta(days=1)
 
@@ -122,7 +122,8 @@ def test_afterwards_a_clinic_can_be_run(world: World, api: Any) -> None:
         client, "patients_patient", given_name="Rosa", family_name="Lindgren", date_of_birth="1971-05-09", sex="female",
         blood_type="unknown", preferred_time_of_day="any",
     )  # fmt: skip
-    add(client, "core_membership", email="desk@first.example", full_name="Desk", password=STRONG, roles=["RECEPTIONIST"])
+    root.post(reverse("pages:switch-clinic"), {"clinic": str(clinic.pk)})
+    add(root, "core_membership", email="desk@first.example", full_name="Desk", password=STRONG, roles=["RECEPTIONIST"])
     with clinic_scope(clinic, reason="test"):
         service, patient = Service.objects.get(), provider_patient()
         assert ServiceProvider.objects.count() == Schedule.objects.count() == 1
