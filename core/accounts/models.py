@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.accounts.actor import Actor
-from core.accounts.roles import CLINIC_ROLES, PLATFORM_ROLES, Role
+from core.accounts.roles import CLINIC_ROLES, PLATFORM_ROLES, Role, acting
 from core.history.keeping import keeps_history
 from core.tenancy.announcements import announces
 from core.tenancy.ids import new_id
@@ -146,7 +146,7 @@ class Membership(models.Model):
             user_id=user.pk,
             name=user.full_name,
             clinic_id=self.clinic_id,
-            roles=frozenset(Role(role) for role in self.roles),
+            roles=acting(self.roles),
             location_ids=frozenset(self.location_ids),
             membership_id=self.pk,
         )

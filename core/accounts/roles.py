@@ -1,5 +1,7 @@
 """The sixteen roles, and the one table that says what each may do."""
 
+from collections.abc import Iterable
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -37,7 +39,8 @@ _oversight = frozenset({Role.AUDITOR, Role.COMPLIANCE_OFFICER})
 _staff = CLINIC_ROLES - {Role.PATIENT}
 
 # resource -> action -> who. What is not named is not allowed. PATIENT sees only the patients tied to the account
-# (patients/policies.py narrows the rows); a membership with locations sees only those locations' appointments.
+# (patients/policies.py narrows the rows), and counts for nothing beside another role (`acting`); a membership with locations sees
+# only those locations' appointments.
 MATRIX: dict[str, dict[str, frozenset[Role]]] = {
     "admin": {"view": _operators | {Role.SUPPORT}},
     "clinic": {
@@ -144,6 +147,15 @@ MATRIX: dict[str, dict[str, frozenset[Role]]] = {
     },
     "queue_setup": {"view": _admins, "create": _admins, "change": _admins},
 }
+
+
+def acting(roles: Iterable[str]) -> frozenset[Role]:
+    """In which of their roles somebody acts: staff who are patients too act as staff alone.
+
+    What PATIENT opens is narrowed to the own record only for who is nothing else.
+    """
+    given = frozenset(Role(role) for role in roles)
+    return given - {Role.PATIENT} or given
 
 
 def allowed(roles: frozenset[Role], resource: str, action: str) -> bool:

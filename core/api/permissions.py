@@ -7,7 +7,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from core.accounts.middleware import require_clinic
-from core.accounts.roles import Role, allowed
+from core.accounts.roles import Role, acting, allowed
 from core.errors import NotAllowed
 from core.requests import underlying
 
@@ -51,8 +51,8 @@ class MatrixPermission(BasePermission):
 
 
 def roles_anywhere(request: Request) -> frozenset[Role]:
-    """What the person is in any clinic: for views that need no clinic."""
-    return frozenset(Role(role) for membership in underlying(request).memberships for role in membership.roles)
+    """As what the person acts in any clinic: for views that need no clinic."""
+    return acting(role for membership in underlying(request).memberships for role in membership.roles)
 
 
 def matrix_action(view: "APIView") -> str:

@@ -1,5 +1,6 @@
 """Every route x every role of the matrix, strangers included: exactly those get in whom the matrix lets in."""
 
+from itertools import combinations
 from typing import Any
 from uuid import uuid4
 
@@ -7,6 +8,7 @@ import pytest
 from django.test import Client
 
 from core.accounts.api_keys.scopes import SCOPES
+from core.accounts.models import Membership
 from core.accounts.roles import CLINIC_ROLES, MATRIX, Role
 from tests.factories.api_client import ApiClient
 from tests.factories.api_keys import api_key
@@ -76,6 +78,17 @@ def test_every_role_gets_what_the_matrix_says(route: Route, world: World) -> Non
             assert answer.status_code != 401  # sees own rows only; others' are not found
         else:
             assert answer.status_code not in REFUSED, f"{role} may {route.action} {route.resource}: {answer.content[:300]!r}"
+
+
+@pytest.mark.parametrize("pair", list(combinations(sorted(CLINIC_ROLES), 2)), ids=lambda pair: "+".join(pair))
+def test_two_roles_give_what_either_gives_and_patient_adds_nothing(pair: tuple[Role, Role], world: World) -> None:
+    """What PATIENT opens is narrowed to the own record: beside another role nothing would narrow it."""
+    place, user = world.riverside, world.riverside.users[pair[0]]
+    both = Membership(clinic=place.clinic, user=user, roles=list(pair)).as_actor(user)
+    single = [place.actor(role) for role in pair if role != Role.PATIENT]
+    for resource, actions in MATRIX.items():
+        for action in actions:
+            assert both.can(resource, action) == any(one.can(resource, action) for one in single), f"{resource}:{action}"
 
 
 @pytest.mark.parametrize("route", routes("api"), ids=by_id)

@@ -24,7 +24,7 @@ from core.errors import NotAllowed
 from core.messaging.models import Channel, OutgoingMessage
 from core.pages.passwords import _tokens
 from core.security.crypto import Undecipherable
-from core.tenancy.context import Scope, platform_scope, unit_of_work
+from core.tenancy.context import Scope, clinic_scope, platform_scope, unit_of_work
 from core.tenancy.models import Clinic
 from tests.conftest import PASSWORD
 from tests.factories.api_client import ApiClient
@@ -407,6 +407,19 @@ def test_who_must_have_one_is_led_to_set_it_up_before_anything_else(at_home: Cli
     assert shown
     at_home.post(f"{SECURITY}app/", {"code": app.code_at(shown[1].replace(" ", ""), now())})
     assert at_home.get("/patients/").status_code == 200
+
+
+def test_a_role_that_demands_one_does_so_beside_another(at_home: Client, nurse: User, riverside: Place) -> None:
+    """Also the role of a patient, in which staff don't act."""
+    Clinic.objects.filter(pk=riverside.clinic.pk).update(second_factor_roles=[Role.PATIENT])
+    membership = riverside.memberships[Role.NURSE]
+    assert at_home.get("/patients/").status_code == 200
+    membership.roles = [Role.NURSE, Role.PATIENT]
+    with clinic_scope(riverside.clinic, reason="test"):
+        membership.save()
+    memory.clear()
+    assert at_home.get("/patients/")["Location"] == SECURITY
+    memory.clear()
 
 
 def test_the_api_says_by_a_code_that_one_is_missing(demanded: None, nurse: User, riverside: Place) -> None:

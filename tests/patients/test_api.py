@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.accounts.roles import MATRIX, Role
+from core.accounts.roles import CLINIC_ROLES, MATRIX, Role
 from core.tenancy.context import clinic_scope
 from patients.models import Patient, PatientAccount
 from patients.services import register_patient
@@ -227,6 +227,21 @@ def test_a_patient_sees_only_the_own_record(riverside: Place) -> None:
     assert found(ApiClient(user).get("patients")) == [riverside.patients[1].mrn]
     assert ApiClient(user).get(f"patients/{riverside.patients[1].pk}").status_code == 200
     assert ApiClient(user).get(f"patients/{riverside.patients[0].pk}").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["patients", "patients/{id}", "patients/{id}/access-log", "appointments"])
+def test_staff_who_are_patients_too_get_what_their_role_gets(riverside: Place, path: str) -> None:
+    """Not the own record either, which the page of that name shows to those alone who are nothing else."""
+    address = path.format(id=riverside.patients[0].pk)
+    for role in sorted(CLINIC_ROLES - {Role.PATIENT}):
+        user, membership = riverside.users[role], riverside.memberships[role]
+        before = ApiClient(user).get(address)
+        with clinic_scope(riverside.clinic, reason="test"):
+            PatientAccount.objects.create(patient=riverside.patients[0], user=user)
+            membership.roles = [role, Role.PATIENT]
+            membership.save()
+        after = ApiClient(user).get(address)
+        assert (after.status_code, after.json().get("data")) == (before.status_code, before.json().get("data")), role
 
 
 def test_an_outsider_finds_nothing(world: World) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
-from core.accounts.factors.known import has_second_factor
+from core.accounts.factors.known import demanded_by, has_second_factor
 from core.errors import Detail, NotAllowed
 from core.requests import HMSRequest
 from core.responses import error_response, go, is_api
@@ -32,5 +32,4 @@ class SecondFactorMiddleware:
 
     def _demanded(self, request: HMSRequest) -> bool:
         person_asks = request.auth_method in ("session", "token")
-        demanding = request.clinic.second_factor_roles if request.clinic else ()
-        return bool(person_asks and demanding and request.actor and set(demanding) & set(request.actor.roles))
+        return person_asks and demanded_by(one for one in request.memberships if one.clinic == request.clinic)
