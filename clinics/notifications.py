@@ -4,6 +4,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from clinics.models import Invitation
+from core.accounts.administrators import tell_administrators
 from core.messaging.models import Channel, Kind
 from core.messaging.services import post
 from core.times import date_and_time
@@ -28,3 +29,13 @@ def ask_to_join(invitation: Invitation, *, by: str, address: str) -> None:
         text=_(WORDS) % {"by": by, "clinic": clinic.name, "address": address, "until": until},
         expires_at=invitation.expires_at,
     )
+
+
+def tell_of_invited_administrator(invitation: Invitation, *, by: str) -> None:
+    """To the administrators that there are. Up to two statements, and one for each."""
+    clinic = invitation.own_clinic()
+    text = _(
+        "Hello,\n\n%(by)s has invited %(email)s to be an administrator of %(clinic)s in HMS, who can do what you can.\n\n"
+        "If nobody of you wanted that, withdraw the invitation at once (Settings, People) and change your passwords."
+    ) % {"by": by, "email": invitation.email, "clinic": clinic.name}
+    tell_administrators(clinic.pk, subject=_("A new administrator for %(clinic)s") % {"clinic": clinic.name}, text=text)

@@ -162,6 +162,7 @@ def role_names(membership: Membership) -> str:
 @admin.register(User)
 class UserAdmin(ScopedAdmin):
     resource = "user"
+    asks_for_proof = True
     list_display = ("email", "full_name", "platform_role", "is_active", "created_at")
     list_filter = ("is_active", "platform_role")
     search_fields = ("email", "full_name")
@@ -258,6 +259,7 @@ class MembershipAdmin(ScopedAdmin):
     """The people of the clinic that is worked in. Operators add somebody here; a clinic invites, on its page People."""
 
     resource = "membership"
+    asks_for_proof = True
     list_display = ("person", "email", "role_list", "state", "created_at")
     list_filter = ("state",)
     search_fields = ("user__full_name", "user__email")

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.accounts.actor import Actor
+from core.accounts.proofs import recently_proved
 from core.accounts.roles import MATRIX, Role
 from core.audit.subjects import Reading, show_rows
 from core.cache import process as cache_process
@@ -29,6 +30,7 @@ from core.messaging.catalogue import TemplateWrong, languages_of, render, templa
 from core.messaging.models import Channel
 from core.monitoring.figures import PERIODS
 from core.monitoring.overview import overview
+from core.pages.access import prove_first
 from core.pages.views import sign_out
 from core.tenancy.models import Clinic
 
@@ -221,11 +223,13 @@ class RecordForm(ServiceForm):
 class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """The base of every admin class: the matrix decides, the scope limits the rows, nothing is deleted by hand.
 
-    Subclasses name the matrix's `resource`; `read_only = True` for what is a record of what happened.
+    Subclasses name the matrix's `resource`; `read_only = True` for what is a record of what happened; `asks_for_proof = True` for
+    what outlives the session that changes it: its forms and actions are for who has given the password within the last minutes.
     """
 
     resource: ClassVar[str] = ""
     read_only: ClassVar[bool] = False
+    asks_for_proof: ClassVar[bool] = False
     show_full_result_count = False
     list_per_page = 50
     view_on_site = False
@@ -283,8 +287,20 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if not isinstance(form, ServiceForm):
             super().save_model(request, obj, form, change)
 
+    def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Asked for before something is typed. Who may only read is not asked."""
+        may_write = self.has_change_permission(request) if object_id else self.has_add_permission(request)
+        if may_write and self._lacks_proof(request):
+            return prove_first(request.path)
+        return super().changeform_view(request, object_id, *args, **kwargs)
+
+    def _lacks_proof(self, request: HttpRequest) -> bool:
+        return self.asks_for_proof and not recently_proved(request)  # type: ignore[arg-type]
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Whom its rows are about goes into the access log."""
+        """Whom its rows are about goes into the access log. Actions may ask for the password first."""
+        if request.method == "POST" and self._lacks_proof(request):
+            return prove_first(request.path)
         response = super().changelist_view(request, extra_context)
         changes = getattr(response, "context_data", None) and response.context_data.get("cl")  # type: ignore[attr-defined]
         if changes:

@@ -1,5 +1,6 @@
 """Who sees patients and who works here; for administrators, inviting people and changing what they are."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from core.accounts.roles import Role
 from core.editing import Edit, given
 from core.errors import DomainError, NotFound
 from core.forms import show_problems
-from core.pages.access import page
+from core.pages.access import page, proved
 from core.pages.toasts import toast
 from core.requests import ClinicRequest
 from core.responses import go
@@ -60,6 +61,7 @@ def _former(request: ClinicRequest) -> list[dict[str, Any]]:
 
 @require_http_methods(["GET", "POST"])
 @page("membership", "create")
+@proved
 def invite_person(request: ClinicRequest) -> HttpResponse:
     """Ask somebody by e-mail."""
     form = InviteForm(request.POST if request.method == "POST" else None)
@@ -86,6 +88,7 @@ def withdraw(request: ClinicRequest, invitation_id: UUID) -> HttpResponse:
 
 @require_POST
 @page("membership", "create")
+@partial(proved, back="clinics:people")
 def send_again(request: ClinicRequest, invitation_id: UUID) -> HttpResponse:
     """A new link for seven more days; the old one ends."""
     old: Invitation = visible_invitations(request.actor).found(pk=invitation_id)  # type: ignore[attr-defined]
@@ -103,6 +106,7 @@ def send_again(request: ClinicRequest, invitation_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @page("membership", "change")
+@proved
 def member(request: ClinicRequest, membership_id: UUID) -> HttpResponse:
     """What somebody is here: roles, places, and whether they still work here."""
     lock = request.method == "POST"  # so that who saves second is told what the other changed

@@ -16,11 +16,13 @@ from django.utils.translation import gettext as _
 
 from clinics.errors import InvitationGone
 from clinics.models import Invitation
-from clinics.notifications import ask_to_join
+from clinics.notifications import ask_to_join, tell_of_invited_administrator
 from clinics.services.members import checked_place_of_work
 from clinics.validators import invitation_rules
 from core.accounts.actor import Actor
+from core.accounts.administrators import who_did
 from core.accounts.models import Membership, User, normalise_email
+from core.accounts.roles import Role
 from core.accounts.services import join_clinic
 from core.errors import Detail, NotAllowed, ValidationFailed
 from core.messaging.channels import configured
@@ -44,7 +46,8 @@ def invite(
 ) -> Invitation:
     """Ask somebody by e-mail to work here. An open invitation of the same address is replaced: its link ends.
 
-    Raises ValidationFailed naming every wrong field, also for who works here already. Up to eight queries.
+    Of a new administrator those that there are are told. Raises ValidationFailed naming every wrong field, also for who works here
+    already. Up to eight queries; for an administrator two more, and one for each that there is.
     """
     actor.require("membership", "create")
     problems = Problems()
@@ -68,6 +71,8 @@ def invite(
     )
     _save(invitation)
     ask_to_join(invitation, by=actor.name, address=join_address(secret))
+    if Role.CLINIC_ADMIN in invitation.roles:
+        tell_of_invited_administrator(invitation, by=who_did(actor))
     return invitation
 
 

@@ -10,11 +10,13 @@ from django.utils.translation import gettext as _
 
 from core.accounts import throttle
 from core.accounts.actor import Actor
+from core.accounts.administrators import tell_administrators, who_did
 from core.accounts.auth_sessions import Ended, end_sessions
 from core.accounts.models import Membership, User, normalise_email
 from core.accounts.roles import CLINIC_ROLES, PLATFORM_ROLES, Role
 from core.errors import Detail, NotAllowed, NotFound, ValidationFailed, invalid
 from core.tenancy.context import current_clinic_id
+from core.tenancy.models import Clinic
 from core.validators import details_of
 
 
@@ -101,10 +103,12 @@ def add_member(
     """An operator puts somebody into the scope's clinic. As `join_clinic`, for a person without an invitation.
 
     Clinics invite: who could make an account for an address that nobody has proved would keep a way into it, wherever its owner
-    works later.
+    works later. Of a new administrator those that there are are told.
     """
     actor.require("membership", "create")
     actor.require("user", "create")
+    if Role.CLINIC_ADMIN in roles:
+        _tell_of_administrator(normalise_email(email), actor)
     return join_clinic(email=email, full_name=full_name, password=password, roles=roles, location_ids=location_ids)[1]
 
 
@@ -141,7 +145,11 @@ def join_clinic(
 
 
 def change_member(*, actor: Actor, membership_id: UUID, changes: dict[str, Any]) -> Membership:
-    """Change `roles`, `location_ids`, `department_id` or `state` of a member of the scope's clinic."""
+    """Change `roles`, `location_ids`, `department_id` or `state` of a member of the scope's clinic.
+
+    If it makes an administrator, those that there are are told. Raises NotFound, ValidationFailed. Two statements; for a new
+    administrator four more, and one for each that there is.
+    """
     actor.require("membership", "change")
     membership = Membership.objects.select_for_update().filter(pk=membership_id, clinic_id=current_clinic_id()).first()
     if membership is None:
@@ -154,8 +162,11 @@ def change_member(*, actor: Actor, membership_id: UUID, changes: dict[str, Any])
     ):
         message = _("You can't take your own administration away.")
         raise ValidationFailed(message, [Detail("roles", "own_membership", message)])
+    was_administrator = _administers(membership)
     for name, value in changes.items():
         setattr(membership, name, value)
+    if _administers(membership) and not was_administrator:
+        _tell_of_administrator(membership.user.email, actor)
     membership.save(update_fields=list(changes))
     return membership
 
@@ -167,6 +178,20 @@ def _new_user(*, email: str, full_name: str, password: str, platform_role: str =
     user.set_password(password)
     user.save(force_insert=True)
     return user
+
+
+def _administers(membership: Membership) -> bool:
+    return Role.CLINIC_ADMIN in membership.roles and membership.state == Membership.State.ACTIVE
+
+
+def _tell_of_administrator(email: str, actor: Actor) -> None:
+    """To those that there are already. Three statements, and one for each; two for an operator's command."""
+    clinic = Clinic.objects.get(pk=current_clinic_id())
+    text = _(
+        "Hello,\n\n%(by)s has made %(email)s an administrator of %(clinic)s in HMS, who can now do what you can.\n\n"
+        "If nobody of you wanted that, take the role away at once (Settings, People) and change your passwords."
+    ) % {"by": who_did(actor), "email": email, "clinic": clinic.name}
+    tell_administrators(clinic.pk, subject=_("A new administrator for %(clinic)s") % {"clinic": clinic.name}, text=text)
 
 
 def _checked(user: User, password: str | None = None) -> None:

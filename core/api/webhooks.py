@@ -3,6 +3,8 @@
 from typing import Any
 
 from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -11,10 +13,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.accounts.actor import Actor
+from core.accounts.proofs import recently_proved
 from core.api.answers import Answer
 from core.api.filters import choice_filter, one_or_more, query, uuid_filter
 from core.api.serializers import Flag, InputSerializer, Instant, NothingInput, OutputSerializer, Text
 from core.api.views import ClinicViewSet
+from core.errors import Detail, NotAllowed
+from core.requests import underlying
 from core.webhooks import services
 from core.webhooks.models import WebhookDelivery, WebhookEndpoint
 
@@ -102,11 +107,13 @@ class WebhookViewSet(ClinicViewSet):
     @extend_schema(request=WebhookInput, responses={201: WebhookMade})
     def create(self, request: Request, **_: Any) -> Response:
         """The answer has the secret with which deliveries are signed; it can't be read again."""
+        self._require_proof()
         endpoint, secret = services.create_webhook(actor=self.actor, data=self.body(WebhookInput))
         return self._with_secret(endpoint, secret, status=201)
 
     @extend_schema(request=WebhookChange(partial=True), responses=WebhookOutput)
     def partial_update(self, request: Request, pk: str, **_: Any) -> Response:
+        self._require_proof()
         changes = self.body(WebhookChange, partial=True)
         version = self.expected_version()
         return self.one(services.update_webhook(actor=self.actor, webhook_id=self.key(), changes=changes, expected_version=version))
@@ -115,6 +122,7 @@ class WebhookViewSet(ClinicViewSet):
     @action(detail=True, methods=["post"], url_path="rotate-secret")
     def rotate_secret(self, request: Request, pk: str, **_: Any) -> Response:
         """A new secret. For 24 hours deliveries are signed with the old one too."""
+        self._require_proof()
         self.body(NothingInput)
         version = self.expected_version()
         return self._with_secret(*services.rotate_secret(actor=self.actor, webhook_id=self.key(), expected_version=version))
@@ -135,6 +143,13 @@ class WebhookViewSet(ClinicViewSet):
         given, version = self.body(ReplayInput), self.expected_version()
         count = services.replay_events(actor=self.actor, webhook_id=self.key(), **given, expected_version=version)
         return self._said(ReplayOutput, {"deliveries": count}, status=202)
+
+    def _require_proof(self) -> None:
+        """A browser's session alone sets up nothing that outlives it. Raises NotAllowed with `proof_required`."""
+        inner = underlying(self.request)
+        if inner.auth_method == "session" and not recently_proved(inner):
+            message = _("Give your password again first, at %(address)s.") % {"address": reverse("pages:confirm")}
+            raise NotAllowed(message, [Detail("", "proof_required", message)])
 
     def _with_secret(self, endpoint: WebhookEndpoint, secret: str, status: int = 200) -> Response:
         shown = {str(name): getattr(endpoint, str(name)) for name in WebhookOutput().fields}

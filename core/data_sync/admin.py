@@ -31,6 +31,7 @@ class DataSyncAdmin(ScopedAdmin):
     """A clinic's one receiver."""
 
     resource = "data_sync"
+    asks_for_proof = True
     form = DataSyncForm
     list_display = ("url", "is_active", "last_success_at", "last_rows", "failures", "last_cause")
     ordering = ("pk",)

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from core.accounts.actor import Actor
+from core.accounts.administrators import tell_administrators, who_did
 from core.data_sync.models import NOTHING_UNDER_WAY, DataSync
 from core.errors import Conflict
 from core.jobs.services import enqueue
@@ -21,9 +22,10 @@ SENDING = "data_sync.send"  # the job
 
 
 def set_up_data_sync(*, actor: Actor, data: Mapping[str, Any]) -> tuple[DataSync, str]:
-    """The receiver of the scope's clinic, and the secret, which is told now and never again. `data`: url, is_active.
+    """The receiver of the scope's clinic, and the secret, which is told now and never again. `data`: url, is_active. The
+    administrators are told.
 
-    Raises ValidationFailed, Conflict when there is one. One statement.
+    Raises ValidationFailed, Conflict when there is one. Four statements, and one per administrator.
     """
     actor.require("data_sync", "create")
     secret = new_secret()
@@ -34,17 +36,22 @@ def set_up_data_sync(*, actor: Actor, data: Mapping[str, Any]) -> tuple[DataSync
             sync.save(force_insert=True)
     except IntegrityError as error:
         raise Conflict(_("The clinic has a data sync already.")) from error
+    _tell_of_new(sync, actor)
     return sync, secret
 
 
 def change_data_sync(*, actor: Actor, data_sync_id: UUID, changes: Mapping[str, Any]) -> DataSync:
-    """Change url or is_active. Another address is told everything. Raises NotFound, ValidationFailed. Two statements."""
+    """Change url or is_active. Another address is told everything, and the administrators of it.
+
+    Raises NotFound, ValidationFailed. Two statements; for another address three more, and one per administrator.
+    """
     actor.require("data_sync", "change")
     sync = _locked(data_sync_id)
     before = sync.url
     _set(sync, changes)
     if sync.url != before:
         _forget(sync)
+        _tell_of_address(sync, actor, before)
     sync.save()
     return sync
 
@@ -89,6 +96,27 @@ def _set(sync: DataSync, given: Mapping[str, Any]) -> None:
     except ValidationError as error:
         problems.details += details_of(error)
     problems.raise_if_any()
+
+
+def _tell_of_new(sync: DataSync, actor: Actor) -> None:
+    clinic = sync.own_clinic()
+    text = _(
+        "Hello,\n\n%(by)s has set up a data sync for %(clinic)s in HMS. Every night your patients and visits are sent to:\n\n"
+        "%(url)s\n\n"
+        "If nobody of you wanted that, switch it off at once (Administration, Data sync) and change your passwords."
+    ) % {"by": who_did(actor), "clinic": clinic.name, "url": sync.url}
+    tell_administrators(clinic.pk, subject=_("A data sync for %(clinic)s") % {"clinic": clinic.name}, text=text)
+
+
+def _tell_of_address(sync: DataSync, actor: Actor, before: str) -> None:
+    clinic = sync.own_clinic()
+    text = _(
+        "Hello,\n\n%(by)s has given the data sync of %(clinic)s in HMS another address, to which everything is sent.\n\n"
+        "Before: %(before)s\nNow: %(now)s\n\n"
+        "If nobody of you wanted that, switch it off at once (Administration, Data sync) and change your passwords."
+    ) % {"by": who_did(actor), "clinic": clinic.name, "before": before, "now": sync.url}
+    subject = _("The data sync of %(clinic)s has another address") % {"clinic": clinic.name}
+    tell_administrators(clinic.pk, subject=subject, text=text)
 
 
 def _forget(sync: DataSync) -> None:

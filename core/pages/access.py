@@ -58,10 +58,14 @@ def proved(view: View, *, back: str = "") -> View:
     def guarded(request: HMSRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if recently_proved(request):
             return view(request, *args, **kwargs)
-        target = reverse(back) if back and request.method != "GET" else request.path
-        return HttpResponseSeeOther(f"{reverse('pages:confirm')}?next={quote(target)}")
+        return prove_first(reverse(back) if back and request.method != "GET" else request.path)
 
     return guarded
+
+
+def prove_first(back: str) -> HttpResponse:
+    """To the page that asks for the password, and from there to `back`."""
+    return HttpResponseSeeOther(f"{reverse('pages:confirm')}?next={quote(back)}")
 
 
 def staff_page(view: View) -> View:

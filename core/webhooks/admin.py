@@ -42,6 +42,7 @@ class WebhookEndpointAdmin(ScopedAdmin):
     """A clinic's webhooks."""
 
     resource = "webhook"
+    asks_for_proof = True
     form = WebhookForm
     list_display = ("name", "url", "is_active", "failures", "failing_since", "disabled_at")
     list_filter = ("is_active",)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.accounts.actor import Actor
+from core.accounts.administrators import tell_administrators, who_did
 from core.errors import Conflict, PreconditionFailed, invalid
 from core.events.catalogue import catalogue
 from core.events.models import newest_position
@@ -40,7 +41,8 @@ WHERE v.clinic_id = %(clinic)s AND v.at >= %(since)s AND v.at < %(until)s AND v.
 def create_webhook(*, actor: Actor, data: Mapping[str, Any]) -> tuple[WebhookEndpoint, str]:
     """An endpoint of the scope's clinic, told what happens from now on; and its secret, which is told now and never again.
 
-    `data`: name, url, events. Raises ValidationFailed naming every wrong field, Conflict for one too many. Four statements.
+    The administrators are told. `data`: name, url, events. Raises ValidationFailed naming every wrong field, Conflict for one too
+    many. Seven statements, and one per administrator.
     """
     actor.require("webhook", "create")
     if WebhookEndpoint.objects.count() >= MOST_ENDPOINTS:
@@ -49,25 +51,29 @@ def create_webhook(*, actor: Actor, data: Mapping[str, Any]) -> tuple[WebhookEnd
     endpoint = WebhookEndpoint(secret=secret, after_position=newest_position())
     _set(endpoint, data)
     _save(endpoint, force_insert=True)
+    _tell_of_new(endpoint, actor)
     return endpoint, secret
 
 
 def update_webhook(
     *, actor: Actor, webhook_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None
 ) -> WebhookEndpoint:
-    """Change name, url, events or is_active. One that is switched on again is told what happens from then on.
+    """Change name, url, events or is_active. One that is switched on again is told what happens from then on. Of another address
+    the administrators are told.
 
-    Raises NotFound, PreconditionFailed, ValidationFailed. Two statements.
+    Raises NotFound, PreconditionFailed, ValidationFailed. Two statements; another address costs three, and one per administrator.
     """
     actor.require("webhook", "change")
     endpoint = _locked(webhook_id, expected_version)
-    was_active = endpoint.is_active
+    was_active, old_url = endpoint.is_active, endpoint.url
     _set(endpoint, changes)
     if endpoint.is_active and not was_active:
         endpoint.disabled_at, endpoint.disabled_why = None, ""
         endpoint.failures, endpoint.failing_since, endpoint.rests_until = 0, None, None
         endpoint.after_position = newest_position()
     _save(endpoint)
+    if endpoint.url != old_url:
+        _tell_of_address(endpoint, actor, old_url)
     return endpoint
 
 
@@ -170,6 +176,35 @@ def _checked_events(names: Sequence[str], problems: Problems) -> list[str]:
     if unknown := sorted({str(one)[:60] for one in names} - known.keys()):
         problems.add("events", "invalid_choice", _("There is no such event: %(names)s.") % {"names": ", ".join(unknown)[:200]})
     return sorted(set(names))
+
+
+def _tell_of_new(endpoint: WebhookEndpoint, actor: Actor) -> None:
+    clinic = endpoint.own_clinic()
+    text = _(
+        "Hello,\n\n%(by)s has set up a webhook for %(clinic)s in HMS:\n\n%(name)s, %(url)s\n\n"
+        "From now on this address is told of these events:\n%(events)s\n\n"
+        "If nobody of you wanted that, switch it off at once (Administration, Webhooks), change your passwords, and end the API "
+        "key that did it (Settings, API keys)."
+    ) % {
+        "by": who_did(actor),
+        "clinic": clinic.name,
+        "name": endpoint.name,
+        "url": endpoint.url,
+        "events": "\n".join(endpoint.events),
+    }
+    tell_administrators(clinic.pk, subject=_("A new webhook for %(clinic)s") % {"clinic": clinic.name}, text=text)
+
+
+def _tell_of_address(endpoint: WebhookEndpoint, actor: Actor, old_url: str) -> None:
+    clinic = endpoint.own_clinic()
+    text = _(
+        "Hello,\n\n%(by)s has given the webhook “%(name)s” of %(clinic)s in HMS another address.\n\n"
+        "Before: %(before)s\nNow: %(now)s\n\n"
+        "If nobody of you wanted that, switch it off at once (Administration, Webhooks), change your passwords, and end the API "
+        "key that did it (Settings, API keys)."
+    ) % {"by": who_did(actor), "name": endpoint.name, "clinic": clinic.name, "before": old_url, "now": endpoint.url}
+    subject = _("A webhook of %(clinic)s has another address") % {"clinic": clinic.name}
+    tell_administrators(clinic.pk, subject=subject, text=text)
 
 
 def _save(endpoint: WebhookEndpoint, **how: Any) -> None:

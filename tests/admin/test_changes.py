@@ -3,18 +3,25 @@
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.test import Client
 from django.urls import reverse
 
 from appointments.choices import Status
 from appointments.models import Appointment, AppointmentChange
+from core.accounts import proofs
+from core.accounts.actor import system_actor
 from core.accounts.models import Membership, User
 from core.accounts.roles import Role
 from core.accounts.services import add_member
+from core.data_sync.services import set_up_data_sync
 from core.errors import NotAllowed
 from core.tenancy.context import clinic_scope
+from core.webhooks.services import create_webhook
 from patients.models import Patient
 from tests.admin.conftest import Furnished
+from tests.conftest import PASSWORD
 from tests.factories.world import World
 
 NEW = {"given_name": "Ilse", "family_name": "Wintergreen", "date_of_birth": "1990-01-31", "sex": "female", "blood_type": "unknown",
@@ -95,6 +102,44 @@ def test_accounts_are_opened_and_closed(open_admin: Any, furnished: dict[str, Fu
     client.post(users, {"action": "deactivate", "_selected_action": str(user.pk), "index": "0"})
     user.refresh_from_db()
     assert not user.is_active
+
+
+def test_what_outlives_a_session_asks_for_the_password_first(open_admin: Any, world: World) -> None:
+    """A stolen session sets up no data sync, no webhook, no administrator and no account; nor does it send everything again."""
+    place = world.riverside
+    guarded = [model for model, one in admin.site._registry.items() if getattr(one, "asks_for_proof", False)]
+    assert {model.__name__ for model in guarded} == {"DataSync", "WebhookEndpoint", "Membership", "User"}
+    with clinic_scope(place.clinic, reason="test"):
+        sync, _ = set_up_data_sync(actor=system_actor(), data={"url": "https://lab.example.org/a", "is_active": True})
+        hook, _ = create_webhook(
+            actor=system_actor(), data={"name": "Lab", "url": "https://lab.example.org/a", "events": ["patient.changed"]}
+        )
+    rows = {"DataSync": sync, "WebhookEndpoint": hook, "Membership": place.memberships[Role.NURSE], "User": place.users[Role.NURSE]}
+    for model in guarded:
+        client = open_admin(Role.SUPER_ADMIN, place)
+        page, row = reverse(f"admin:core_{model.__name__.lower()}_changelist"), rows[model.__name__]
+        assert client.get(f"{page}{row.pk}/change/").status_code == 200
+        _age(client)
+        assert client.get(page).status_code == 200
+        action = {"action": "send_everything", "_selected_action": str(row.pk), "index": "0"}
+        for where in (page, f"{page}add/", f"{page}{row.pk}/change/"):
+            for answer in (client.post(where, action), *([client.get(where)] if where != page else [])):
+                assert (answer.status_code, answer["Location"]) == (303, f"/account/confirm/?next={where}")
+        confirmed = client.post("/account/confirm/", {"password": PASSWORD, "next": f"{page}{row.pk}/change/"})
+        assert client.get(confirmed["Location"]).status_code == 200
+
+
+def test_who_may_only_read_is_not_asked(open_admin: Any, world: World) -> None:
+    client = open_admin(Role.SUPPORT, world.riverside)
+    _age(client)
+    assert client.get(f"{MEMBERS}{world.riverside.memberships[Role.NURSE].pk}/change/").status_code == 200
+
+
+def _age(client: Client) -> None:
+    """The password was given too long ago."""
+    session = client.session
+    session[proofs.PROVED] -= proofs.PROVED_SECONDS + 1
+    session.save()
 
 
 def test_a_clinic_makes_no_account_and_nobody_a_member_who_was_not_asked(open_admin: Any, world: World) -> None:

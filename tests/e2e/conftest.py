@@ -1,12 +1,14 @@
 """A real browser before a real server with the demo's data."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
+from core.accounts.proofs import PROVED_SECONDS
 from tests.factories.server import Server
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -58,11 +60,13 @@ def refused() -> Iterator[list[str]]:
 
 @pytest.fixture(scope="session")
 def signed_in(browser: Browser, server: Server) -> Callable[[str], Any]:
-    """signed_in(email) -> the browser state of that person; each signs in once for the whole run."""
+    """signed_in(email) -> the browser state of that person; each signs in once, and again before HMS asks for the password anew."""
     states: dict[str, Any] = {}
+    since: dict[str, float] = {}
 
     def state_of(email: str) -> Any:
-        if email not in states:
+        if time.monotonic() > since.get(email, -PROVED_SECONDS) + PROVED_SECONDS / 2:
+            since[email] = time.monotonic()
             context: BrowserContext = browser.new_context(base_url=server.url)
             context.set_default_timeout(PATIENCE)
             refused: list[str] = []

@@ -10,15 +10,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.accounts.actor import Actor
+from core.accounts.administrators import tell_administrators, who_did
 from core.accounts.api_keys.models import ApiKey, ApiKeyQuerySet
 from core.accounts.api_keys.scopes import givable
 from core.accounts.api_keys.text import new_text
-from core.accounts.models import KEY_DOMAIN, Membership, User
-from core.accounts.roles import Role
+from core.accounts.models import KEY_DOMAIN, User
 from core.accounts.tokens import digest_of
 from core.errors import NotFound, invalid
-from core.messaging.models import Channel, Kind
-from core.messaging.services import post
 from core.tenancy.context import current_clinic_id
 from core.tenancy.ids import new_id
 from core.tenancy.models import Clinic
@@ -53,7 +51,7 @@ def make_api_key(*, actor: Actor, name: Any, scopes: Collection[str], days: int 
         expires_at=timezone.now() + timedelta(days=days),
     )
     _save(user, key)
-    _tell_administrators(key)
+    _tell_of(key, actor)
     return key, text
 
 
@@ -105,21 +103,18 @@ def _name_taken() -> str:
     return _("There is a key of this name. End it first, or name this one otherwise.")
 
 
-def _tell_administrators(key: ApiKey) -> None:
-    """So that a key that somebody makes in their name is noticed. Three statements, and one for each; two for an operator's key."""
+def _tell_of(key: ApiKey, actor: Actor) -> None:
+    """Three statements, and one for each administrator; two for an operator's key."""
     clinic = Clinic.objects.get(pk=key.clinic_id)
-    here = Membership.objects.filter(clinic=clinic, state=Membership.State.ACTIVE, roles__contains=[Role.CLINIC_ADMIN])
     text = _(
         "Hello,\n\n%(by)s has made an API key for %(clinic)s in HMS:\n\n%(name)s, until %(until)s\n\n"
         "With it another system can do this:\n%(scopes)s\n\n"
         "If nobody of you wanted that, end the key at once (Settings, API keys) and change your passwords."
     ) % {
-        "by": key.made_by.email if key.made_by else _("An operator"),
+        "by": who_did(actor),
         "clinic": clinic.name,
         "name": key.name,
         "until": f"{key.expires_at.astimezone(clinic.zone):%Y-%m-%d}",
         "scopes": "\n".join(key.scopes),
     }
-    subject = _("A new API key for %(clinic)s") % {"clinic": clinic.name}
-    for address in here.filter(user__is_active=True).order_by("user__email").values_list("user__email", flat=True):
-        post(kind=Kind.NOTICE, to={Channel.EMAIL: address}, channels=[Channel.EMAIL], subject=subject, text=text)
+    tell_administrators(clinic.pk, subject=_("A new API key for %(clinic)s") % {"clinic": clinic.name}, text=text)

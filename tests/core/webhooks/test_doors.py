@@ -8,6 +8,7 @@ from django.contrib.messages import get_messages
 from django.urls import reverse
 from django.utils import timezone
 
+from core.accounts import proofs
 from core.accounts.roles import Role
 from core.events.announcing import announce
 from core.tenancy.context import clinic_scope
@@ -43,6 +44,23 @@ def test_the_api_from_setting_up_to_sending_again(api: Any, riverside: Place) ->
     again = boss.post(f"webhook-deliveries/{replayed['id']}/replay")
     assert again.status_code == 202 and again.json()["data"]["event"] == replayed["event"]
     assert boss.get(f"webhook-deliveries/{again.json()['data']['id']}").status_code == 200
+
+
+def test_a_session_alone_sets_up_nothing_by_the_api(sign_in: Any, riverside: Place) -> None:
+    """Who took it has no password; a token was given for one, and a key is told of by letter."""
+    browser, path = sign_in(riverside.users[Role.CLINIC_ADMIN]), "/api/v2/webhooks"
+    made = browser.post(path, MINE, content_type="application/json").json()["data"]
+    session = browser.session
+    session[proofs.PROVED] = 0
+    session.save()
+    refused = [
+        browser.post(path, {**MINE, "name": "Another"}, content_type="application/json"),
+        browser.patch(f"{path}/{made['id']}", {"url": "https://other.example.org/"}, content_type="application/json"),
+        browser.post(f"{path}/{made['id']}/rotate-secret", {}, content_type="application/json"),
+    ]
+    codes = [(one.status_code, one.json()["error"]["details"][0]["code"]) for one in refused]
+    assert codes == [(403, "proof_required")] * 3
+    assert browser.get(f"{path}/{made['id']}").json()["data"]["url"] == MINE["url"]
 
 
 @pytest.mark.parametrize("role", [Role.RECEPTIONIST, Role.DOCTOR, Role.PATIENT, Role.AUDITOR], ids=lambda role: role.value)
