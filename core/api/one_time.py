@@ -15,7 +15,7 @@ from core.api.serializers import InputSerializer, OutputSerializer
 from core.messaging.models import Channel
 from core.requests import underlying
 from core.security.limiting.classes import RouteClass
-from core.security.limiting.counting import count_account
+from core.security.limiting.counting import count_account, count_code
 
 
 class CodeRequestInput(InputSerializer):
@@ -41,7 +41,7 @@ class CodeRequestView(_OpenView):
         given = CodeRequestInput(data=request.data)
         given.is_valid(raise_exception=True)
         inner, email = underlying(request), normalise_email(given.validated_data["identifier"])
-        count_account(inner, email)
+        count_code(inner, email)
         user = User.objects.filter(email=email, is_active=True).first()
         send_sign_in_code(user=user, identifier=email, wanted=Channel(given.validated_data["channel"]))
         return Response(CodeRequestOutput({"expires_in": MINUTES * 60}).data)

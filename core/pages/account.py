@@ -29,7 +29,7 @@ from core.pages.forms import AppForm, CodeProofForm, CodeWaysForm, ConfirmForm, 
 from core.requests import HMSRequest
 from core.responses import HttpResponseSeeOther, come_back
 from core.security.crypto import decrypt, encrypt
-from core.security.limiting.forms import count_letter, sign_in_try
+from core.security.limiting.forms import count_own_letter, sign_in_try
 
 View = Callable[[HMSRequest], HttpResponse]
 NEW_APP, NEW_CODE = "new_app", "new_code"  # in the session, encrypted, until it is proved
@@ -101,7 +101,7 @@ def add_code(request: HMSRequest) -> HttpResponse:
     chosen = {"channel": form.cleaned_data["channel"], "phone": form.cleaned_data["phone"]}
     channel, address = Channel(chosen["channel"]), chosen["phone"] or request.user.email
     try:
-        count_letter(request, request.user.email)
+        count_own_letter(request, request.user)
     except RateLimited as error:
         form.add_error(None, str(error.message))
         return render(request, "core/add_code.html", {"form": form}, status=error.status)

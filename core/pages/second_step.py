@@ -13,7 +13,7 @@ from core.accounts.devices import tell_of_new_device
 from core.accounts.entry import enter
 from core.accounts.factors import passkeys
 from core.accounts.factors.known import Kind, factors_of
-from core.accounts.factors.sign_in import Proof, check_code, check_passkey, counted_as, send_sign_in_code
+from core.accounts.factors.sign_in import Proof, check_code, check_passkey, counted_as, send_second_step
 from core.accounts.models import User, user_by_id
 from core.accounts.proofs import (
     begin_second_step,
@@ -32,7 +32,7 @@ from core.pages.sign_in_page import sign_in_page
 from core.requests import HMSRequest
 from core.responses import HttpResponseSeeOther, come_back
 from core.security.limiting.classes import RouteClass, route_class
-from core.security.limiting.forms import count_letter, sign_in_try
+from core.security.limiting.forms import count_own_letter, sign_in_try
 
 
 def after_password(request: HMSRequest, user: User, target: str) -> HttpResponse:
@@ -134,8 +134,8 @@ def _refused(request: HMSRequest, pending: User | None, error: DomainError) -> H
 
 
 def _send(request: HMSRequest, user: User) -> None:
-    count_letter(request, user.email)
-    send_sign_in_code(user=user, identifier=user.email)
+    count_own_letter(request, user)
+    send_second_step(user=user)
 
 
 def _tried(request: HMSRequest, user: User, form: SecondStepForm, check: Callable[[Callable[[], None]], Proof]) -> HttpResponse:

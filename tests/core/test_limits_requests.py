@@ -13,14 +13,17 @@ from django.test import Client
 from django.urls import resolve, reverse
 
 from core.accounts import tokens
+from core.accounts.factors.services import add_code
 from core.accounts.models import User
 from core.accounts.roles import Role
 from core.errors import Unavailable
+from core.messaging.models import Channel
 from core.security.limiting.classes import RouteClass, class_of
 from core.security.limiting.limiter import limiter
 from core.security.limiting.models import RateCounter
 from core.security.limiting.rates import RATE_VARIABLES
 from core.security.limiting.routes import class_of_route
+from core.tenancy.context import Scope, unit_of_work
 from core.tenancy.models import Clinic
 from tests.conftest import PASSWORD
 from tests.factories.api_client import ApiClient
@@ -389,6 +392,43 @@ def test_who_is_locked_out_by_address_uses_up_no_account(settings: Any, riversid
     assert all(int(answer["Retry-After"]) <= 900 and b"Too many tries" in answer.content for answer in locked)
     tries = [attempt(email, PASSWORD, "203.0.113.23").status_code for _ in range(3)]
     assert set(tries) <= {200, 302}
+
+
+def test_letters_are_limited_by_account_and_address_for_whoever_names_one(settings: Any, riverside: Place) -> None:
+    settings.HMS_RATE_LETTERS = "2/h"
+    email = riverside.users[Role.NURSE].email
+
+    def asked(ip: str, email: str) -> Any:
+        given = json.dumps({"identifier": email, "channel": "sms"})
+        return stranger(ip).post("/api/v2/auth/otp/request", given, content_type="application/json")
+
+    def forgotten(ip: str, email: str) -> Any:
+        return stranger(ip).post("/sign-in/forgotten/", {"email": email})
+
+    for door in (asked, forgotten):
+        answers = [door(f"192.0.2.{n}", spelt) for n, spelt in enumerate((email, email.upper(), email, "nobody@hms.test"))]
+        assert [one.status_code for one in answers] == [200, 200, 429, 200], door
+        assert int(answers[2]["Retry-After"]) > 60
+        ghosts = [door("192.0.2.9", f"ghost{n}@hms.test").status_code for n in range(11)]
+        assert ghosts == [200] * 10 + [429], door
+
+
+def test_who_has_given_the_password_gets_their_codes_whatever_strangers_ask_for(settings: Any, riverside: Place) -> None:
+    """And not without end: each code may be a text message that costs."""
+    settings.HMS_RATE_LETTERS, user = "2/h", riverside.users[Role.NURSE]
+    settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+    with unit_of_work(Scope(reason="test")):
+        add_code(user=user, channels=[Channel.EMAIL], phone="")
+    for number in range(5):
+        given = json.dumps({"identifier": user.email, "channel": "email"})
+        stranger(f"192.0.2.{number}").post("/api/v2/auth/otp/request", given, content_type="application/json")
+        stranger(f"192.0.2.{number}").post("/sign-in/forgotten/", {"email": user.email})
+    client = stranger("192.0.2.77")
+    client.post("/sign-in/", {"email": user.email, "password": PASSWORD})  # the first one is sent
+    assert [client.post("/sign-in/second/code/").status_code for _ in range(2)] == [303, 429]
+    at_home = Client()
+    at_home.force_login(user)
+    assert at_home.post("/account/security/code/", {"channel": "email"}).status_code == 429
 
 
 def test_a_refresh_counts_for_its_person_and_a_wrong_one_for_the_address(settings: Any, riverside: Place) -> None:

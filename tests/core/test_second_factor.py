@@ -16,7 +16,7 @@ from core.accounts import proofs, throttle
 from core.accounts.factors import app, codes, recovery, services
 from core.accounts.factors.known import factors_of
 from core.accounts.factors.models import OneTimeCode, SecondFactor
-from core.accounts.factors.sign_in import counted_as
+from core.accounts.factors.sign_in import SECOND_STEP, counted_as
 from core.accounts.models import User
 from core.accounts.roles import Role
 from core.cache.process import memory
@@ -209,6 +209,18 @@ def test_another_code_makes_the_first_one_worthless(nurse: User, phone: str) -> 
     assert is_in(client)
 
 
+def test_whoever_asks_the_api_in_somebody_s_name_spoils_no_code_of_the_page(nurse: User, phone: str) -> None:
+    client, _ = with_password(nurse)
+    code = sent_code()
+    for _ in range(codes.TRIES):
+        assert ApiClient().post("auth/otp/request", {"identifier": nurse.email, "channel": "sms"}).status_code == 200
+        ApiClient().post("auth/otp/verify", {"identifier": nurse.email, "code": "1"})
+    client.post(SECOND, {"code": sent_code()})
+    assert not is_in(client), "what the API sent is for the API"
+    client.post(SECOND, {"code": code})
+    assert is_in(client)
+
+
 def test_an_expired_code_and_one_tried_too_often_are_worthless(nurse: User, phone: str) -> None:
     client, _ = with_password(nurse)
     code = sent_code()
@@ -219,8 +231,8 @@ def test_an_expired_code_and_one_tried_too_often_are_worthless(nurse: User, phon
     client.post("/sign-in/second/code/")
     code = sent_code()
     for _ in range(codes.TRIES):
-        assert codes.is_right(purpose="sign-in", name=nurse.email, code="x") is None
-    assert codes.is_right(purpose="sign-in", name=nurse.email, code=code) is None
+        assert codes.is_right(purpose=SECOND_STEP, name=nurse.email, code="x") is None
+    assert codes.is_right(purpose=SECOND_STEP, name=nurse.email, code=code) is None
 
 
 def test_a_code_is_not_good_for_what_the_person_has_not_chosen(nurse: User, key: str, settings: Any) -> None:

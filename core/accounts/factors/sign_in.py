@@ -16,9 +16,12 @@ from core.accounts.sign_in import one_try
 from core.errors import Detail, NotAuthenticated
 from core.messaging.models import Channel
 from core.requests import HMSRequest
+from core.responses import is_api
 from core.tenancy.context import narrowed
 
-SIGN_IN = "sign-in"  # the purpose of codes with which one signs in
+# What codes are sent for. They are kept apart: whoever asks the API in somebody's name spoils no code that a page has sent to them.
+SIGN_IN = "sign-in"  # by the API, to whoever has the e-mail that somebody names
+SECOND_STEP = "second step"  # by the pages, to who has given the password
 Count = Callable[[], None]
 
 
@@ -35,11 +38,15 @@ def counted_as(user: User) -> str:
 
 
 def check_code(request: HMSRequest, *, user: User, code: str, count: Count) -> Proof:
-    """A code of the person's app, one that was sent, or a recovery code. Raises SignInRefused, RateLimited."""
+    """A code of the person's app, one that was sent (to pages by a page, to the API by the API), or a recovery code.
+
+    Raises SignInRefused, RateLimited.
+    """
+    purpose = SIGN_IN if is_api(request) else SECOND_STEP
 
     def proved() -> Proof | None:
         factors = {one.kind: one for one in factors_of(user)}
-        return _by_app(factors.get(Kind.APP), code) or _by_sent(factors.get(Kind.CODE), user, code) or _by_recovery(
+        return _by_app(factors.get(Kind.APP), code) or _by_sent(factors.get(Kind.CODE), user, purpose, code) or _by_recovery(
             factors.get(Kind.RECOVERY), code
         )  # fmt: skip
 
@@ -62,13 +69,20 @@ def check_passkey(request: HMSRequest, *, user: User, state: dict[str, Any], ans
 
 
 def send_sign_in_code(*, user: User | None, identifier: str, wanted: Channel | None = None) -> None:
-    """Send a code to sign in with, by the wanted channel or the next that the person has; for nobody the same work.
+    """Send a code to sign in to the API with, by the wanted channel or the next that the person has; for nobody the same work.
 
     Whoever has other factors alone gets none: it would be good for nothing.
     """
     to, channels = _ways(user, wanted)
     person_id = user.pk if user and to else None
     codes.send_code(purpose=SIGN_IN, name=normalise_email(identifier), person_id=person_id, to=to, channels=channels)
+
+
+def send_second_step(*, user: User) -> None:
+    """Send a code for the page's second step, by the channels that the person has chosen. Who has other factors alone gets none."""
+    to, channels = _ways(user, None)
+    person_id = user.pk if to else None
+    codes.send_code(purpose=SECOND_STEP, name=user.email, person_id=person_id, to=to, channels=channels)
 
 
 def check_code_alone(request: HMSRequest, *, identifier: str, code: str, count: Count) -> User:
@@ -116,10 +130,10 @@ def _by_app(factor: SecondFactor | None, code: str) -> Proof | None:
         return Proof("otp") if once.update(last_counter=counter, used_at=timezone.now()) else None
 
 
-def _by_sent(factor: SecondFactor | None, user: User, code: str) -> Proof | None:
-    if factor is None or codes.is_right(purpose=SIGN_IN, name=user.email, code=code) != user.pk:
+def _by_sent(factor: SecondFactor | None, user: User, purpose: str, code: str) -> Proof | None:
+    if factor is None or codes.is_right(purpose=purpose, name=user.email, code=code) != user.pk:
         return None
-    return Proof("sms" if factor.secret["phone"] else "otp") if codes.spend(purpose=SIGN_IN, name=user.email, code=code) else None
+    return Proof("sms" if factor.secret["phone"] else "otp") if codes.spend(purpose=purpose, name=user.email, code=code) else None
 
 
 def _by_recovery(factor: SecondFactor | None, code: str) -> Proof | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from core.tenancy.models import Clinic
 
 PAGE_TRIES = 2  # times HMS_RATE_AUTH that the sign-in page takes: a person mistypes, a machine doesn't
+ADDRESS_LETTERS = 5  # times HMS_RATE_LETTERS that one address may have sent: behind it may be a whole clinic
 BESIDE = {RouteClass.UPLOAD: "HMS_RATE_UPLOAD", RouteClass.HEAVY: "HMS_RATE_HEAVY", RouteClass.SEARCH: "HMS_RATE_SEARCH"}
 OF_A_CLINIC = {RouteClass.UPLOAD: "rate_upload", RouteClass.HEAVY: "rate_heavy"}  # its own limit, where it has one
 SIGNING_IN = (RouteClass.AUTH, RouteClass.REFRESH)
@@ -46,7 +47,12 @@ def configured(variable: str) -> Rate:
 
 def page_tries() -> Rate:
     """How often the sign-in page may be sent for one account, and wrongly from one address."""
-    return tuple(Window(window.limit * PAGE_TRIES, window.span) for window in configured("HMS_RATE_AUTH"))
+    return _times(PAGE_TRIES, "HMS_RATE_AUTH")
+
+
+def letters_of_an_address() -> Rate:
+    """How many letters strangers behind one address may have sent to accounts that they name."""
+    return _times(ADDRESS_LETTERS, "HMS_RATE_LETTERS")
 
 
 def stranger(request: "HMSRequest", kind: RouteClass) -> list[Demand]:
@@ -83,6 +89,12 @@ def account(email: str) -> list[Demand]:
     return [_demand(f"account {normalise_email(email)}", configured("HMS_RATE_AUTH"))]
 
 
+def code(request: "HMSRequest", email: str) -> list[Demand]:
+    """A code that the API sends to one account, whether there is such an account or not."""
+    to = _demand(f"letters to {normalise_email(email)}", configured("HMS_RATE_LETTERS"))
+    return [to, _demand(f"letters of {address_of(request)}", letters_of_an_address())]
+
+
 def screen(screen_id: UUID) -> list[Demand]:
     """Everything that one screen of a waiting room asks: several of them share an address."""
     return [_demand(f"screen {screen_id}", configured("HMS_RATE_SCREEN"))]
@@ -91,6 +103,10 @@ def screen(screen_id: UUID) -> list[Demand]:
 def kiosk(screen_id: UUID, what: str) -> list[Demand]:
     """What is done at one kiosk, of each kind apart."""
     return [_demand(f"kiosk {what} {screen_id}", configured("HMS_RATE_KIOSK"))]
+
+
+def _times(factor: int, variable: str) -> Rate:
+    return tuple(Window(window.limit * factor, window.span) for window in configured(variable))
 
 
 def _auth(address: str) -> Demand:

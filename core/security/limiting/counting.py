@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from core.errors import RateLimited
-from core.security.limiting.callers import account, kiosk, person, screen, stranger
+from core.security.limiting.callers import account, code, kiosk, person, screen, stranger
 from core.security.limiting.classes import RouteClass
 from core.security.limiting.limiter import limiter
 from core.security.limiting.verdicts import Demand, tightest
@@ -37,6 +37,11 @@ def look(request: "HMSRequest", demands: Sequence[Demand]) -> None:
 def count_account(request: "HMSRequest", email: str) -> None:
     """One more try to sign in to this account by the API. Raises RateLimited."""
     count(request, account(email))
+
+
+def count_code(request: "HMSRequest", email: str) -> None:
+    """One more code that the API sends to whoever has this e-mail. Raises RateLimited."""
+    count(request, code(request, email))
 
 
 def count_refresh(request: "HMSRequest", user_id: UUID) -> None:

@@ -12,12 +12,12 @@ from typing import Any
 from django.http import HttpResponse
 from django_ratelimit.core import get_usage
 
-from core.accounts.models import normalise_email
+from core.accounts.models import User, normalise_email
 from core.accounts.sign_in import SignInRefused
 from core.errors import RateLimited
 from core.requests import HMSRequest
 from core.responses import error_response
-from core.security.limiting.callers import address_of, configured, page_tries
+from core.security.limiting.callers import address_of, configured, letters_of_an_address, page_tries
 from core.security.limiting.classes import RouteClass, route_class
 from core.security.limiting.counting import too_many
 from core.security.limiting.rates import MICROSECONDS, Rate
@@ -43,13 +43,18 @@ def sign_in_try(request: HMSRequest, email: str) -> Iterator[Callable[[], None]]
 
 
 def count_letter(request: HMSRequest, email: str) -> None:
-    """A page is about to send somebody a letter: counted for the address and for the account, whether there is one or not.
-
-    Raises RateLimited.
+    """A page is about to send a letter to whoever has an e-mail that somebody names: counted for the address and for the account,
+    whether there is one or not. Raises RateLimited.
     """
-    rate = page_tries()
-    _count(request, "letters of an address", address_of(request), rate)
-    _count(request, "letters to an account", normalise_email(email), configured("HMS_RATE_AUTH"))
+    _count(request, "letters of an address", address_of(request), letters_of_an_address())
+    _count(request, "letters to an account", normalise_email(email), configured("HMS_RATE_LETTERS"))
+
+
+def count_own_letter(request: HMSRequest, user: User) -> None:
+    """A page is about to send a code to somebody who has given their password: counted for the person alone, so that nobody else
+    uses up theirs. Raises RateLimited.
+    """
+    _count(request, "letters to a person", str(user.pk), configured("HMS_RATE_LETTERS"))
 
 
 def count_search(request: HMSRequest) -> None:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 RATE_VARIABLES = (
     "HMS_RATE_ANON", "HMS_RATE_USER", "HMS_RATE_AUTH", "HMS_RATE_UPLOAD", "HMS_RATE_HEAVY", "HMS_RATE_SEARCH", "HMS_RATE_SCREEN",
-    "HMS_RATE_KIOSK",
+    "HMS_RATE_KIOSK", "HMS_RATE_LETTERS",
 )  # fmt: skip
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 MOST = 100_000  # in one window: each hit is remembered by its time, eight to ten bytes
