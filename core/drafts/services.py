@@ -8,27 +8,39 @@ from uuid import UUID
 
 import psycopg
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 
 from core.accounts.actor import Actor
 from core.drafts.models import Draft
-from core.errors import NotFound
+from core.errors import NotAllowed, NotFound, PayloadTooLarge
 from core.idempotency.middleware import FORM_FIELD
 from core.tenancy.context import current_clinic_id
 
 FORM_NAME = re.compile(r"[a-z0-9:-]{1,100}")
 KEPT_FOR = timedelta(days=30)  # after the last word was typed
+MOST_BYTES = 64 * 1024  # of all that is typed into one form; browsers send no more while a page is left
+MOST_OF_A_PERSON = 20  # the oldest go
 NEVER_KEPT = {"csrfmiddlewaretoken", FORM_FIELD, "password"}
 
 
 def keep_draft(*, actor: Actor, form: str, typed: QueryDict) -> Draft:
-    """Keep what is in the form now, in place of what was kept before. Two queries.
+    """Keep what is in the form now, in place of what was kept before. Two queries; three for one that is new.
 
-    `form` says which form, and of which record: `patient-register`, `patient-edit:<id>`. Raises NotFound for another shape.
+    `form` says which form, and of which record: `patient-register`, `patient-edit:<id>`. Raises NotAllowed for who is only a
+    patient here, NotFound for another shape, PayloadTooLarge.
     """
+    if actor.is_patient_only:
+        raise NotAllowed(_("Your role does not allow this."))
     if not FORM_NAME.fullmatch(form):
         raise NotFound("There is no such form.")
     values = {name: typed.getlist(name) for name in typed if name not in NEVER_KEPT}
-    draft, _ = Draft.objects.update_or_create(**_key(actor, form), defaults={"payload": Draft.sealed(values, current_clinic_id())})
+    if sum(len(text.encode()) for name, texts in values.items() for text in (name, *texts)) > MOST_BYTES:
+        raise PayloadTooLarge(_("That is too much to keep before it is sent."))
+    payload = Draft.sealed(values, current_clinic_id())
+    draft, is_new = Draft.objects.update_or_create(**_key(actor, form), defaults={"payload": payload})
+    if is_new:
+        newest = Draft.objects.filter(user_id=draft.user_id).order_by("-updated_at", "-pk")
+        Draft.objects.filter(pk__in=newest.values("pk")[MOST_OF_A_PERSON:]).delete()
     return draft
 
 
