@@ -8,7 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.accounts.auth_sessions import AuthSession, Ended, end_session
+from core.accounts.auth_sessions import AuthSession
+from core.accounts.services import end_session_of
 from core.admin_site import ScopedAdmin, actor_of
 from core.tenancy.context import platform_scope
 
@@ -57,9 +58,8 @@ class AuthSessionAdmin(ScopedAdmin):
 
     @admin.action(description=gettext_lazy("End the sessions"), permissions=["end"])
     def end(self, request: HttpRequest, rows: QuerySet[AuthSession]) -> None:
-        by = actor_of(request).user_id
-        ended = [end_session(row.pk, user_id=row.user_id, why=Ended.BY_OPERATOR, by=by) for row in rows]
-        self.message_user(request, _("%d sessions ended.") % sum(ended))
+        actor = actor_of(request)
+        self.each_by_service(request, rows, lambda row: end_session_of(actor=actor, session=row), _("%d sessions ended."))
 
 
 def _across_clinics(request: HttpRequest) -> Any:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from core.accounts import throttle
 from core.accounts.actor import Actor
 from core.accounts.administrators import tell_administrators, who_did
-from core.accounts.auth_sessions import Ended, end_sessions
+from core.accounts.auth_sessions import AuthSession, Ended, end_session, end_sessions
 from core.accounts.models import Membership, User, normalise_email
 from core.accounts.roles import CLINIC_ROLES, PLATFORM_ROLES, Role
 from core.errors import Detail, NotAllowed, NotFound, ValidationFailed, invalid
@@ -23,7 +23,7 @@ from core.validators import details_of
 def create_user(*, actor: Actor, email: str, full_name: str, password: str, platform_role: str = "") -> User:
     """A new account. Raises ValidationFailed naming every wrong field; a weak password is one. Three queries."""
     actor.require("user", "create")
-    _refuse_highest(actor, platform_role)
+    refuse_highest(actor, platform_role)
     return _new_user(email=email, full_name=full_name, password=password, platform_role=_platform_role(platform_role))
 
 
@@ -34,7 +34,7 @@ def change_user(*, actor: Actor, user_id: UUID, changes: dict[str, Any]) -> User
     if user is None:
         raise NotFound(_("There is no such user."))
     _refuse_other_system(user)
-    _refuse_highest(actor, user.platform_role, changes.get("platform_role", ""))
+    refuse_highest(actor, user.platform_role, changes.get("platform_role", ""))
     if user.pk == actor.user_id and (changes.get("is_active") is False or "platform_role" in changes):
         message = _("You can't change your own role or close your own account.")
         raise ValidationFailed(
@@ -56,7 +56,7 @@ def set_password(*, actor: Actor, user_id: UUID, password: str) -> User:
     actor.require("user", "change")
     user = User.objects.get(pk=user_id)
     _refuse_other_system(user)
-    _refuse_highest(actor, user.platform_role)
+    refuse_highest(actor, user.platform_role)
     _strong(password, user)
     user.set_password(password)
     user.save(update_fields=["password"])
@@ -90,11 +90,19 @@ def change_own_password(*, user: User, password: str) -> None:
 def unlock_sign_in(*, actor: Actor, users: Iterable[User]) -> int:
     """Let people try again at once after too many wrong passwords. Returns how many."""
     actor.require("user", "change")
-    count = 0
+    users = list(users)
+    refuse_highest(actor, *(user.platform_role for user in users))
     for user in users:
         throttle.note_success(user.email)
-        count += 1
-    return count
+    return len(users)
+
+
+def end_session_of(*, actor: Actor, session: AuthSession) -> None:
+    """End somebody's session, which comes with its user. Raises NotFound for one that is over. One statement."""
+    actor.require("user", "change")
+    refuse_highest(actor, session.user.platform_role)
+    if not end_session(session.pk, user_id=session.user_id, why=Ended.BY_OPERATOR, by=actor.user_id):
+        raise NotFound(_("This session is over already."))
 
 
 def add_member(
@@ -171,6 +179,13 @@ def change_member(*, actor: Actor, membership_id: UUID, changes: dict[str, Any])
     return membership
 
 
+def refuse_highest(actor: Actor, *platform_roles: str) -> None:
+    """Only a super administrator makes one, or touches one's account. Raises NotAllowed."""
+    if Role.SUPER_ADMIN in platform_roles and Role.SUPER_ADMIN not in actor.roles:
+        message = _("Only a super administrator may do that to a super administrator.")
+        raise NotAllowed(message, [Detail("platform_role", "not_allowed", message)])
+
+
 # --- Inside ---------------------------------------------------------------------------------------------------------------
 def _new_user(*, email: str, full_name: str, password: str, platform_role: str = "") -> User:
     user = User(email=normalise_email(email), full_name=full_name, platform_role=platform_role)
@@ -221,13 +236,6 @@ def _platform_role(role: str) -> str:
         message = _("This is not a role of the platform.")
         raise ValidationFailed(message, [Detail("platform_role", "invalid", message)])
     return str(role)
-
-
-def _refuse_highest(actor: Actor, *platform_roles: str) -> None:
-    """Only a super administrator makes one, or touches one's account."""
-    if Role.SUPER_ADMIN in platform_roles and Role.SUPER_ADMIN not in actor.roles:
-        message = _("Only a super administrator may do that to a super administrator.")
-        raise NotAllowed(message, [Detail("platform_role", "not_allowed", message)])
 
 
 def _refuse_other_system(user: User) -> None:

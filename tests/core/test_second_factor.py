@@ -13,6 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from core.accounts import proofs, throttle
+from core.accounts.auth_sessions import Kind as SessionKind
+from core.accounts.auth_sessions import begin_session
 from core.accounts.factors import app, codes, recovery, services
 from core.accounts.factors.known import factors_of
 from core.accounts.factors.models import OneTimeCode, SecondFactor
@@ -362,6 +364,31 @@ def test_changes_ask_for_the_password_again_after_a_while(at_home: Client, nurse
 def test_an_operator_removes_all_and_nobody_else(world: World, riverside: Place, nurse: User) -> None:
     with pytest.raises(NotAllowed):
         services.remove_all_factors(actor=riverside.actor(Role.CLINIC_ADMIN), user=nurse)
+
+
+def test_only_a_super_administrator_touches_how_one_signs_in(world: World, sign_in: Any) -> None:
+    """Their second factors, their lockout, their sessions."""
+    highest = world.platform[Role.SUPER_ADMIN]
+    with platform_scope(reason="test"):
+        services.add_code(user=highest, channels=[Channel.EMAIL], phone="")
+    for _ in range(throttle.FREE_FAILURES["account"]):
+        throttle.note_failure(highest.email, "192.0.2.1")
+
+    def acts(role: Role) -> tuple[list[str], bool, bool]:
+        """The factors that are left, whether the account still waits, and whether its session has ended."""
+        with platform_scope(reason="test"):
+            session = begin_session(user=highest, kind=SessionKind.BROWSER, methods=["pwd"])
+        operator = sign_in(world.platform[role])
+        for action in ("unlock", "remove_factors"):
+            operator.post("/admin/core/user/", {"action": action, "_selected_action": [str(highest.pk)], "index": "0"})
+        operator.post("/admin/core/authsession/", {"action": "end", "_selected_action": [str(session.pk)], "index": "0"})
+        with platform_scope(reason="test"):
+            session.refresh_from_db()
+            left = [one.kind for one in factors_of(highest)]
+        return left, bool(throttle.seconds_locked(highest.email, "192.0.2.2")), session.ended_at is not None
+
+    assert acts(Role.SYSTEM_ADMIN) == (["code"], True, False)
+    assert acts(Role.SUPER_ADMIN) == ([], False, True)
 
 
 # --- Devices ---------------------------------------------------------------------------------------------------------------

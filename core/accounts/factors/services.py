@@ -12,6 +12,7 @@ from core.accounts.factors import app, passkeys, recovery
 from core.accounts.factors.known import Kind, factors_of
 from core.accounts.factors.models import SecondFactor
 from core.accounts.models import User
+from core.accounts.services import refuse_highest
 from core.errors import NotFound, invalid
 from core.messaging.models import Channel
 from core.messaging.models import Kind as MessageKind
@@ -68,6 +69,7 @@ def remove_factor(*, user: User, factor_id: UUID) -> None:
 def remove_all_factors(*, actor: Actor, user: User) -> None:
     """For somebody who has lost phone, passkeys and recovery codes: they sign in with the password alone and start anew."""
     actor.require("user", "change")
+    refuse_highest(actor, user.platform_role)
     with platform_scope(reason="second factors removed", user_id=actor.user_id):
         SecondFactor.objects.filter(user_id=user.pk).delete()
         tell_change(user, _("All second factors were removed by an administrator."))
