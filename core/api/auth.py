@@ -17,7 +17,7 @@ from core.accounts.auth_sessions import AuthSession, Ended, end_session, origin_
 from core.accounts.auth_sessions import Kind as SessionKind
 from core.accounts.entry import leave
 from core.accounts.factors.known import has_second_factor
-from core.accounts.factors.sign_in import check_code, counted_as
+from core.accounts.factors.sign_in import Proof, check_code, counted_as
 from core.accounts.models import Membership, User
 from core.accounts.refreshing import refreshed
 from core.accounts.roles import Role
@@ -96,9 +96,7 @@ class TokenView(_OpenView):
         inner, email = underlying(request), given.validated_data["email"]
         otp, count = given.validated_data.pop("otp", ""), lambda: count_account(inner, email)
         user = check_credentials(inner, **given.validated_data, count=count)
-        if has_second_factor(user.pk):
-            _require_second_step(inner, user, otp)
-        methods = ("pwd", "otp") if otp else ("pwd",)
+        methods = ("pwd", _second_step(inner, user, otp).method) if has_second_factor(user.pk) else ("pwd",)
         return Response(TokenOutput(program_signed_in(inner, user, methods)).data)
 
 
@@ -196,12 +194,15 @@ class MeView(ClinicViewSet):
         return self.one(data)
 
 
-def _require_second_step(request: HMSRequest, user: User, otp: str) -> None:
-    """Raises NotAuthenticated with `otp_required`, SignInRefused, RateLimited. Counted apart from the password's tries."""
+def _second_step(request: HMSRequest, user: User, otp: str) -> Proof:
+    """What `otp` proves, counted apart from the password's tries.
+
+    Raises NotAuthenticated with `otp_required`, SignInRefused, RateLimited.
+    """
     if not otp:
         message = _("This account signs in with a second factor. Send its code as `otp`.")
         raise NotAuthenticated(message, [Detail("otp", "otp_required", message)])
-    check_code(request, user=user, code=otp, count=lambda: count_account(request, counted_as(user)))
+    return check_code(request, user=user, code=otp, count=lambda: count_account(request, counted_as(user)))
 
 
 def program_signed_in(request: HMSRequest, user: User, methods: tuple[str, ...]) -> dict[str, Any]:

@@ -496,6 +496,25 @@ def test_a_code_that_was_sent_is_an_otp(nurse: User, phone: str) -> None:
     assert token(nurse, otp=code).status_code == 401
 
 
+def test_a_session_says_what_was_proved_and_no_more(nurse: User, key: str, riverside: Place, settings: Any) -> None:
+    """What is sent without a second factor is not looked at, so it proves nothing."""
+    doctor, clerk = riverside.users[Role.DOCTOR], riverside.users[Role.RECEPTIONIST]
+    settings.HMS_MESSAGE_GATEWAYS = {"sms": "http://127.0.0.1:9/", "whatsapp": ""}
+    with scope():
+        services.add_code(user=doctor, channels=[Channel.SMS], phone="+442079460018")
+    ApiClient().post("auth/otp/request", {"identifier": doctor.email, "channel": "sms"})
+    assert _methods(token(doctor, otp=sent_code())) == ["pwd", "sms"]
+    assert _methods(token(nurse, otp=app.code_at(key, now()))) == ["pwd", "otp"]
+    assert _methods(token(clerk, otp="123456")) == _methods(token(clerk)) == ["pwd"]
+
+
+def _methods(answer: Any) -> list[str]:
+    headers = {"Authorization": f"Bearer {answer.json()['data']['access']}"}
+    sessions = Client(headers=headers).get("/api/v2/auth/sessions").json()["data"]
+    (own,) = (one["methods"] for one in sessions if one["current"])
+    return list(own)
+
+
 def test_a_code_alone_is_enough_without_a_second_factor(riverside: Place) -> None:
     patient = riverside.users[Role.PATIENT]
     ApiClient().post("auth/otp/request", {"identifier": patient.email, "channel": "sms"})
