@@ -148,7 +148,7 @@ def priority_of(
     """The rule by which patients are called: their priority, and since when they count as waiting.
 
     1. Emergencies: the visit is marked urgent, or whoever takes the ticket says so.
-    2. The elderly: 75 years and older, as the record says. `age` is None where there is no record.
+    2. The elderly: 75 years and older, as the record says. `age` is None where there is no record, or one that is withheld.
     3. Patients with a visit who arrive at most 10 minutes after its `start`.
     4. Everybody else: walk-ins, and patients who come later than that.
 

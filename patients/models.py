@@ -197,8 +197,11 @@ class Patient(Record):
     def full_name(self) -> str:
         return f"{self.given_name} {self.family_name}".strip()
 
-    def age_on(self, day: date) -> int:
-        """Whole years on that day; a birthday on 29 February is reached on 1 March of other years."""
+    def age_on(self, day: date) -> int | None:
+        """Whole years on that day, None where the birth date is withheld; a birthday on 29 February is reached on 1 March of other
+        years."""
+        if self.is_withheld:
+            return None
         before = (day.month, day.day) < (self.date_of_birth.month, self.date_of_birth.day)
         return day.year - self.date_of_birth.year - before
 

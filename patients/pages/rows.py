@@ -54,9 +54,9 @@ class PatientRow:
 
 def age_of(patient: Patient, today: date) -> str:
     """“52 y”; months under two years (“4 months”). Empty for a record that is withheld."""
-    if patient.is_withheld:
-        return ""
     years = patient.age_on(today)
+    if years is None:
+        return ""
     if years >= MONTHS_UNTIL:
         return _("%(years)d y") % {"years": years}
     born = patient.date_of_birth

@@ -145,7 +145,7 @@ def _shown(duplicate: Duplicate) -> dict[str, Any]:
         "mrn": patient.mrn,
         "given_name": patient.given_name,
         "family_name": patient.family_name,
-        "date_of_birth": patient.date_of_birth.isoformat(),
+        "date_of_birth": None if patient.is_withheld else patient.date_of_birth.isoformat(),
         "phone": patient.phone,
         "reasons": duplicate.reasons,
         "strength": duplicate.strength,

@@ -9,7 +9,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from appointments.models import Appointment
+from appointments.choices import Priority
+from appointments.models import Appointment, QueueSeries, Ticket
 from appointments.services import book_appointment, change_status, reschedule_appointment
 from clinics.models import Provider
 from core.accounts.roles import MATRIX, Role
@@ -28,6 +29,7 @@ from tests.factories.access_log import taken_events
 from tests.factories.api_client import ApiClient, committed_client
 from tests.factories.cases import filled
 from tests.factories.patients import patient_data
+from tests.factories.queue import open_queue
 from tests.factories.routes import Route, routes
 from tests.factories.threads import apart
 from tests.factories.visits import at, book
@@ -40,6 +42,7 @@ READS = [route for kind in ("api", "api-v1", "page", "open", "admin") for route 
 WORD = "Zwithheld"  # stands in everything that is withheld and may be text
 SECRETS = (WORD, "7700900999", "7700 900999", "1911-11-11", "11 Nov 1911", "11 November 1911", "Nov. 11, 1911", "…0999", "QQ 99")
 REASON = "Collapsed in the waiting room."
+FORM = {"blood_type": "unknown", "preferred_time_of_day": "any"}  # what the page sends besides
 BELOW = ("", "edit/", "changes/", "documents/", "documents/add/", "export/")  # the pages of a record
 
 
@@ -283,6 +286,31 @@ def test_the_desk_still_books_moves_and_checks_in(closed: Patient, riverside: Pl
     assert api.post(f"appointments/{visit_id}/reschedule", {"start": at(riverside, 5, 11).isoformat()}).status_code == 200
     assert api.post(f"appointments/{visit_id}/check-in").status_code == 200
     assert Appointment.objects.get(pk=visit_id).notes == "Ground floor"
+
+
+def test_the_desk_gives_a_ticket_that_does_not_tell_the_age(closed: Patient, riverside: Place, sign_in: Any) -> None:
+    open_queue(riverside)
+    api, browser = (kind(riverside.users[Role.RECEPTIONIST]) for kind in (ApiClient, lambda user: sign_in(user, riverside.clinic)))
+    visits = [book(riverside, at(riverside, 5, hour), patient_id=closed.pk) for hour in (9, 14)]
+    assert api.post(f"appointments/{visits[0].pk}/check-in").status_code == 200
+    assert browser.post(f"/appointments/{visits[1].pk}/check-in/").status_code == 303
+    walk_in = {"location": str(riverside.locations[0].pk), "patient": str(closed.pk)}
+    assert api.post("queue", walk_in).status_code == 201
+    assert browser.post("/queue/take/", walk_in | {"series": str(QueueSeries.objects.get().pk)}).status_code == 303
+    tickets = Ticket.objects.filter(patient=closed)
+    assert len(tickets) == 4 and Priority.ELDERLY not in {one.priority for one in tickets}
+
+
+def test_a_namesake_is_registered_beside_a_restricted_record(closed: Patient, riverside: Place, sign_in: Any) -> None:
+    """Somebody of the same name and birth date is in the list with the restricted record, which tells its name alone."""
+    data = patient_data(given_name=closed.given_name, family_name=closed.family_name)
+    register_patient(actor=riverside.actor(Role.RECEPTIONIST), data=data)
+    answer = ApiClient(riverside.users[Role.RECEPTIONIST]).post("patients", data)
+    assert answer.status_code == 409 and leaked(answer) == []
+    (row,) = [row for row in answer.json()["error"]["duplicates"] if row["id"] == str(closed.pk)]
+    assert (row["mrn"], row["date_of_birth"], row["phone"], row["reasons"]) == (closed.mrn, None, "", ["name"])
+    page = sign_in(riverside.users[Role.RECEPTIONIST], riverside.clinic).post("/patients/register/", data | FORM)
+    assert page.status_code == 409 and closed.mrn in page.text and leaked(page) == []
 
 
 def test_another_clinic_knows_of_nothing(closed: Patient, hillcrest: Place, riverside: Place) -> None:
