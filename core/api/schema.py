@@ -137,7 +137,7 @@ class HMSSchema(AutoSchema):
     def get_operation(self, *args: Any, **kwargs: Any) -> Any:
         operation = super().get_operation(*args, **kwargs)
         if operation and isinstance(self.view, KnownParameters):
-            operation["parameters"] = [*operation.get("parameters", []), *self._shared_parameters()]
+            operation["parameters"] = [_never_empty(one) for one in [*operation.get("parameters", []), *self._shared_parameters()]]
             for status, answer in operation["responses"].items():
                 self._complete(int(status), answer)
             operation["responses"] |= self._other_answers("requestBody" in operation)
@@ -262,6 +262,13 @@ def _error_answer(status: int, version: str) -> dict[str, Any]:
         "headers": headers.headers_of(version, *headers.OF_A_STATUS.get(status, ())) | headers.NOT_ALWAYS.get(status, {}),
         "content": {"application/json": content},
     }
+
+
+def _never_empty(parameter: dict[str, Any]) -> dict[str, Any]:
+    """Empty parameters are refused: of a text the schema says so, of everything else it goes without saying."""
+    schema = parameter["schema"] if parameter["in"] == "query" else {}
+    is_text = schema.get("type") == "string" and not schema.keys() & {"enum", "format"}
+    return {**parameter, "schema": {**schema, "pattern": r"\S"}} if is_text else parameter
 
 
 def _query(name: str, schema: Any, description: str) -> dict[str, Any]:

@@ -34,7 +34,8 @@ IF_MATCH = re.compile(r'^(?:W/)?"([0-9]{1,9})(?:-[0-9a-f]+)?"$')
 
 
 class KnownParameters(APIView):
-    """Refuses query parameters that it doesn't know, so that a misspelt one is noticed; and two of what there is one of."""
+    """Refuses query parameters that it doesn't know, so that a misspelt one is noticed; two of what there is one of; and those
+    without a value, since a script whose variable is empty would be answered with everything."""
 
     def known_parameters(self) -> set[str]:
         return ALWAYS_KNOWN
@@ -57,6 +58,10 @@ class KnownParameters(APIView):
         if twice:
             details = [Detail(name, "duplicate", "This parameter is given twice.") for name in twice]
             raise BadRequest(f"Given twice: {', '.join(twice)}.", details)
+        empty = [name for name, values in request.query_params.lists() if not all(value.strip() for value in values)]
+        if empty:
+            details = [Detail(name, "required", "This parameter is empty.") for name in empty]
+            raise BadRequest(f"Empty: {', '.join(empty)}.", details)
 
 
 class ClinicViewSet(KnownParameters, GenericViewSet[Any]):
