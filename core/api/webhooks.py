@@ -20,6 +20,7 @@ from core.api.serializers import Flag, InputSerializer, Instant, NothingInput, O
 from core.api.views import ClinicViewSet
 from core.errors import Detail, NotAllowed
 from core.requests import underlying
+from core.security.limiting.classes import RouteClass
 from core.webhooks import services
 from core.webhooks.models import WebhookDelivery, WebhookEndpoint
 
@@ -95,6 +96,7 @@ class WebhookViewSet(ClinicViewSet):
     orderings = {"name": ("name",), "id": ()}
     default_ordering = "name"
     matrix_actions = {"rotate_secret": "change", "ping": "replay", "replay": "replay"}
+    route_classes = {"replay": RouteClass.HEAVY}
 
     @extend_schema(responses=WebhookOutput(many=True))
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -139,7 +141,7 @@ class WebhookViewSet(ClinicViewSet):
     @extend_schema(request=ReplayInput, responses={202: ReplayOutput})
     @action(detail=True, methods=["post"])
     def replay(self, request: Request, pk: str, **_: Any) -> Response:
-        """Send the events of a time again, in their order."""
+        """Send the events of a time again, in their order. 409 while events wait to be sent to it again."""
         given, version = self.body(ReplayInput), self.expected_version()
         count = services.replay_events(actor=self.actor, webhook_id=self.key(), **given, expected_version=version)
         return self._said(ReplayOutput, {"deliveries": count}, status=202)
@@ -194,6 +196,6 @@ class WebhookDeliveryViewSet(ClinicViewSet):
     @extend_schema(request=NothingInput, responses={202: DeliveryOutput})
     @action(detail=True, methods=["post"])
     def replay(self, request: Request, pk: str, **_: Any) -> Response:
-        """Send this event again, as a delivery of its own."""
+        """Send this event again, as a delivery of its own. 409 while it waits to be sent again."""
         self.body(NothingInput)
         return self.one(services.replay_delivery(actor=self.actor, delivery_id=self.key()), status=202)

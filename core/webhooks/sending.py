@@ -2,7 +2,8 @@
 
 First the events that nobody has looked at become deliveries, one for each endpoint that wants them. Then deliveries are
 taken under SKIP LOCKED, a few at a time, sent side by side outside of any transaction, and noted. Of one endpoint the events about
-one record go out one after the other: the next one waits until the one before was taken or given up.
+one record go out one after the other: the next one waits until the one before was taken or given up. Clinics take turns,
+each one's first before anybody's second: one with much to send, or slow receivers, holds the others up for one time-out at most.
 """
 
 import json
@@ -65,7 +66,7 @@ FROM taken t WHERE e.clinic_id = t.clinic_id AND e.id = t.id
 
 CLAIM = """
 WITH due AS (
-    SELECT d.id, e.failures, row_number() OVER (PARTITION BY d.endpoint_id ORDER BY d.seq, d.id) AS place
+    SELECT d.id, d.clinic_id, d.seq, e.failures, row_number() OVER (PARTITION BY d.endpoint_id ORDER BY d.seq, d.id) AS place
     FROM core_webhookdelivery d JOIN core_webhookendpoint e ON e.clinic_id = d.clinic_id AND e.id = d.endpoint_id
     WHERE d.state IN ('waiting', 'sending') AND d.due_at <= %(now)s
         AND e.is_active AND (e.rests_until IS NULL OR e.rests_until <= %(now)s)
@@ -74,11 +75,14 @@ WITH due AS (
             WHERE b.clinic_id = d.clinic_id AND b.endpoint_id = d.endpoint_id AND b.about_id = d.about_id
                 AND (b.seq, b.id) < (d.seq, d.id) AND b.state IN ('waiting', 'sending')
         )
+),
+fair AS (
+    SELECT id, row_number() OVER (PARTITION BY clinic_id ORDER BY place, seq, id) AS turn
+    FROM due WHERE place <= CASE WHEN failures >= %(limit)s THEN 1 ELSE %(for_one)s END
 )
-SELECT d.id FROM core_webhookdelivery d JOIN due ON due.id = d.id
-WHERE due.place <= CASE WHEN due.failures >= %(limit)s THEN 1 ELSE %(for_one)s END
-    AND d.state IN ('waiting', 'sending') AND d.due_at <= %(now)s
-ORDER BY d.seq, d.id LIMIT %(most)s FOR UPDATE OF d SKIP LOCKED
+SELECT d.id FROM core_webhookdelivery d JOIN fair ON fair.id = d.id
+WHERE d.state IN ('waiting', 'sending') AND d.due_at <= %(now)s
+ORDER BY fair.turn, d.seq, d.id LIMIT %(most)s FOR UPDATE OF d SKIP LOCKED
 """
 
 
@@ -117,12 +121,15 @@ class _Letter:
 def deliver_due(until: Callable[[], bool] = lambda: False) -> int:
     """Send everything that is due; returns how many tries that were. Never inside of a platform scope.
 
-    Two statements, and for each 32 deliveries some five and one or two for each of them.
+    One statement, and for each 32 deliveries some six and one or two for each of them.
     """
-    spread_events()
     give_up()
     tried = 0
-    while not until() and (batch := _claimed()):
+    while not until():
+        spread_events()  # what happened while the last ones were sent has its turn among the next
+        batch = _claimed()
+        if not batch:
+            break
         _deliver(batch)
         tried += len(batch)
     return tried

@@ -28,6 +28,8 @@ MOST_ENDPOINTS = 20  # of one clinic
 BOTH_SECRETS_FOR = timedelta(hours=24)
 CHANGEABLE = ("name", "url", "events", "is_active")
 
+State = WebhookDelivery.State
+
 AGAIN = """
 INSERT INTO core_webhookdelivery (id, clinic_id, endpoint_id, event_id, name, about_id, seq, happened_at, is_replay, state,
     attempts, cause, created_at, due_at, expires_at)
@@ -100,10 +102,12 @@ def replay_events(
     *, actor: Actor, webhook_id: UUID, since: datetime, until: datetime | None = None, expected_version: int | None = None
 ) -> int:
     """Send the events of a time again, those that it wants, in their order; returns how many. Both ends are aware, `until` is not
-    included (None: now). Raises NotFound, PreconditionFailed, Conflict while it is off, ValidationFailed.
-    Two statements."""
+    included (None: now). Raises NotFound, PreconditionFailed, Conflict while it is off and while events wait to be sent to it
+    again, ValidationFailed. Three statements."""
     actor.require("webhook", "replay")
-    endpoint, now = _in_use(webhook_id, expected_version), timezone.now()
+    endpoint, now = _locked(webhook_id, expected_version), timezone.now()
+    _refuse_off(endpoint)
+    _refuse_waiting(endpoint)
     until = until or now
     if since >= until:
         raise invalid("until", "before_since", _("The end is before the beginning."))
@@ -123,10 +127,12 @@ def replay_events(
 
 
 def replay_delivery(*, actor: Actor, delivery_id: UUID) -> WebhookDelivery:
-    """Send one event again, as a delivery of its own. Raises NotFound, Conflict while its endpoint is off. Two statements."""
+    """Send one event again, as a delivery of its own. Raises NotFound, Conflict while its endpoint is off and while it waits to be
+    sent again. Three statements."""
     actor.require("webhook", "replay")
     old = WebhookDelivery.objects.select_related("endpoint").found(pk=delivery_id)
     _refuse_off(old.endpoint)
+    _refuse_waiting(old.endpoint, event_id=old.event_id)
     same = {name: getattr(old, name) for name in ("endpoint", "event_id", "about_id", "name", "seq", "happened_at")}
     send_soon()
     return WebhookDelivery.objects.create(is_replay=True, **same)
@@ -154,6 +160,13 @@ def _refuse_stale(endpoint: WebhookEndpoint, expected_version: int | None) -> No
 def _refuse_off(endpoint: WebhookEndpoint) -> None:
     if not endpoint.is_active:
         raise Conflict(_("This webhook is switched off."))
+
+
+def _refuse_waiting(endpoint: WebhookEndpoint, **such: Any) -> None:
+    """What waits to be sent again need not be asked for once more."""
+    waiting = WebhookDelivery.objects.filter(endpoint=endpoint, is_replay=True, state__in=[State.WAITING, State.SENDING], **such)
+    if waiting.exists():
+        raise Conflict(_("This is being sent again already. Wait until it is taken, or given up."))
 
 
 def _set(endpoint: WebhookEndpoint, given: Mapping[str, Any]) -> None:

@@ -50,7 +50,9 @@ CLASSES = {  # addresses, or one method of an address
         "/patients/search/", "/patients/suggest/", "/patients/register/duplicates/", "/appointments/book/patients/",
         "/queue/take/patients/",
     },
-    RouteClass.HEAVY: {"/api/v2/patients/duplicates", "/patients/{patient_id}/export/"},
+    RouteClass.HEAVY: {
+        "/api/v2/patients/duplicates", "/patients/{patient_id}/export/", "/api/v2/webhooks/{pk}/replay",
+    },
 }  # fmt: skip
 API = [route for route in all_routes() if route.path.startswith("/api/")]
 

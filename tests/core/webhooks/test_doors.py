@@ -41,6 +41,10 @@ def test_the_api_from_setting_up_to_sending_again(api: Any, riverside: Place) ->
     listed = boss.get(f"webhook-deliveries?webhook={said['id']}&state=waiting").json()["data"]
     assert {(one["type"], one["is_replay"]) for one in listed} == {("webhook.ping", False), ("patient.changed", True)}
     (replayed,) = (one for one in listed if one["is_replay"])
+    for asked, body in ((f"{path}/replay", {"since": since}), (f"webhook-deliveries/{replayed['id']}/replay", {})):
+        assert boss.post(asked, body).status_code == 409, "it waits to be sent again"
+    with clinic_scope(riverside.clinic, reason="test"):
+        WebhookDelivery.objects.filter(is_replay=True).update(state=WebhookDelivery.State.SUCCEEDED)
     again = boss.post(f"webhook-deliveries/{replayed['id']}/replay")
     assert again.status_code == 202 and again.json()["data"]["event"] == replayed["event"]
     assert boss.get(f"webhook-deliveries/{again.json()['data']['id']}").status_code == 200

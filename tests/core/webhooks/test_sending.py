@@ -214,6 +214,35 @@ def test_senders_at_once_send_each_event_once_and_in_order(integrator: Integrato
         assert numbers == sorted(numbers)
 
 
+def test_a_clinic_with_much_to_send_takes_turns_with_the_others(
+    make_integrator: Callable[..., Integrator], hillcrest: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it sends is older, and yet the other clinic's event is in the first batch; nor does one of its webhooks keep out the
+    other."""
+    monkeypatch.setattr(sending, "AT_ONCE", 3)
+    busy, second, other = make_integrator(), make_integrator(name="Second system"), make_integrator(hillcrest)
+    for patient in busy.place.patients:
+        busy.announce(patient)
+    other.announce(hillcrest.patients[0])
+    apart(spread_events)
+    first = [one.endpoint_id for one in apart(sending._claimed)[0]]
+    assert sorted(first) == sorted(one.endpoint.pk for one in (busy, second, other))
+    assert {one.endpoint_id for one in apart(sending._claimed)[0]} == {busy.endpoint.pk, second.endpoint.pk}
+
+
+def test_what_happens_while_others_are_sent_goes_out_next(make_integrator: Callable[..., Integrator], hillcrest: Place) -> None:
+    slow, other = make_integrator(), make_integrator(hillcrest)
+
+    def meanwhile(_said: dict[str, Any]) -> int:
+        other.announce(hillcrest.patients[0])
+        return 200
+
+    slow.receiver.status = meanwhile
+    slow.announce(slow.place.patients[0])
+    apart(deliver_due)
+    assert len(slow.receiver.events) == len(other.receiver.events) == 1
+
+
 def test_what_a_dead_sender_had_in_hand_is_taken_by_another(integrator: Integrator, monkeypatch: pytest.MonkeyPatch) -> None:
     integrator.announce(integrator.place.patients[0])
     with monkeypatch.context() as dying:
@@ -352,6 +381,29 @@ def test_a_time_is_sent_again_in_its_order_and_the_receiver_knows_it(integrator:
     integrator.does(services.replay_delivery, delivery_id=again.pk)
     integrator.send_until(lambda: integrator.receiver.twice == 2)
     assert [taken.body for taken in integrator.end.taken].count(integrator.end.taken[0].body) == 3
+
+
+def test_what_waits_to_be_sent_again_is_not_asked_for_once_more(integrator: Integrator) -> None:
+    endpoint, since = integrator.endpoint.pk, timezone.now()
+    integrator.announce(integrator.place.patients[0], 2)
+    integrator.send_until(lambda: len(integrator.receiver.events) == 2)
+    one, other = integrator.deliveries()
+
+    def refused(service: Any, **given: Any) -> bool:
+        try:
+            integrator.does(service, **given)
+        except Conflict:
+            return True
+        return False
+
+    integrator.does(services.replay_delivery, delivery_id=one.pk)
+    assert refused(services.replay_delivery, delivery_id=one.pk)
+    assert not refused(services.replay_delivery, delivery_id=other.pk)
+    assert refused(services.replay_events, webhook_id=endpoint, since=since)
+    integrator.send_until(lambda: integrator.receiver.twice == 2)
+    both = apart(*[lambda: refused(services.replay_events, webhook_id=endpoint, since=since)] * 2)
+    assert sorted(both) == [False, True], "of two at once, too"
+    integrator.send_until(lambda: integrator.receiver.twice == 4)
 
 
 def test_a_ping_says_nothing(integrator: Integrator) -> None:
