@@ -12,7 +12,7 @@ class AppointmentsConfig(AppConfig):
     def ready(self) -> None:
         from appointments import events, hot, operations  # noqa: F401  (the catalogue is complete from the start)
         from appointments.notifications import CANCELLED_BY_PATIENT, REMINDER, RUNNING_LATE
-        from appointments.policies import Treating
+        from appointments.policies import Treating, visible_appointments
         from appointments.selectors.contacts import visits_as_contacts
         from appointments.selectors.figures import day_figures
         from appointments.services.reminders import why_not_remind
@@ -24,8 +24,10 @@ class AppointmentsConfig(AppConfig):
         from core.metrics.sources import add_source
         from core.notifications.kinds import register_notification
         from patients.selectors.contacts import counts_as_contact
+        from patients.selectors.messages import messages_tell_of
 
         counts_as_contact(visits_as_contacts)
+        messages_tell_of(visible_appointments)
         add_source("day", day_figures)
         operations.register()
         hot.register()

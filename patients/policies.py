@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from core.accounts.actor import Actor
 from core.audit.restricted import Opening, access_of_reader
 from core.cache import Tag
-from core.errors import Conflict
+from core.errors import Conflict, NotAllowed
 from patients.models import Document, Patient, PatientAccount
 from patients.querysets import DocumentQuerySet, PatientQuerySet
 
@@ -38,6 +38,14 @@ def visible_documents(actor: Actor) -> DocumentQuerySet:
     if not actor.can("document", "view"):
         return documents.none()
     return documents.exclude(patient_id__in=closed) if (closed := access_of_reader().closed) else documents
+
+
+def require_copying(actor: Actor) -> None:
+    """May they take a copy of a record? It has the visits of every location, so nobody who works at some of them may. Raises
+    NotAllowed."""
+    actor.require("patient", "export")
+    if actor.location_ids:
+        raise NotAllowed(_("A copy has the visits of every location. Somebody who works at all of them can take it."))
 
 
 def refuse_anonymised(patient: Patient) -> None:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.accounts.models import User
-from core.admin_site import ScopedAdmin
+from core.admin_site import ScopedAdmin, actor_of
 from core.audit.restricted import access_of_reader
 from core.history.keeping import model_of
 from core.history.models import Change, Seal
@@ -21,7 +21,10 @@ from core.history.models import Change, Seal
 
 @admin.register(Change)
 class ChangeAdmin(ScopedAdmin):
-    """What was changed in the clinic, also by raw SQL. Values stand on an entry's own page, encrypted ones as they are kept."""
+    """What was changed in the clinic, also by raw SQL. Values stand on an entry's own page, encrypted ones as they are kept.
+
+    Not for who works at some locations only: it has the visits of all.
+    """
 
     resource = "history"
     read_only = True
@@ -35,6 +38,9 @@ class ChangeAdmin(ScopedAdmin):
         "after", "xid",
     )  # fmt: skip
     readonly_fields = fields
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_view_permission(request, obj) and not actor_of(request).location_ids
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Change]:
         name = User.objects.filter(pk=OuterRef("actor_id")).values("full_name")[:1]

@@ -17,7 +17,7 @@ from core.uploads.serving import attachment
 from patients.forms import ExportForm
 from patients.models import Patient
 from patients.pages.rows import age_of
-from patients.policies import visible_patients
+from patients.policies import require_copying, visible_patients
 from patients.services import export_patient
 
 
@@ -25,6 +25,7 @@ from patients.services import export_patient
 @require_http_methods(["GET", "POST"])
 @page("patient", "export")
 def take_copy(request: ClinicRequest, patient_id: UUID) -> HttpResponse:
+    require_copying(request.actor)
     patient: Patient = visible_patients(request.actor).record(pk=patient_id)
     shown([patient.pk])
     form = ExportForm(request.POST if request.method == "POST" else None)

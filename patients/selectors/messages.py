@@ -1,8 +1,12 @@
 """What a patient was told, by which channel, and what became of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 from zlib import crc32
+
+from django.db.models import Q, QuerySet
 
 from core.accounts.actor import Actor
 from core.cache import TTL, Key, Tag, cache
@@ -34,10 +38,25 @@ class MessagePage:
     older: UUID | None
 
 
+type Visible = Callable[[Actor], QuerySet[Any]]
+_told_of: list[Visible] = []
+
+
+def messages_tell_of(visible: Visible) -> None:
+    """Called once, as HMS starts: messages are about such rows, and `visible` says which of them somebody may see."""
+    _told_of.append(visible)
+
+
 def messages_to(*, actor: Actor, patient_id: UUID, before: UUID | None = None) -> MessagePage:
-    """What the clinic told this patient, page by page; nothing of a record that isn't open to the reader. One query."""
+    """What the clinic told this patient, page by page; nothing of a record that isn't open to the reader, and of visits nothing of
+    those at locations that aren't theirs. One query."""
     actor.require("message", "view")
     rows = PatientMessage.objects.filter(patient_id=patient_id, patient_id__in=open_patients(actor).values("pk"))
+    if actor.location_ids:
+        theirs = Q(about_id=None)
+        for visible in _told_of:
+            theirs |= Q(about_id__in=visible(actor).values("pk"))
+        rows = rows.filter(theirs)
     if before is not None:
         rows = rows.filter(pk__lt=before)
     found = list(rows.order_by("-pk")[: A_PAGE + 1])

@@ -27,7 +27,7 @@ from core.tenancy.models import Clinic
 from core.uploads.store import content_of
 from patients.choices import ExportReason
 from patients.models import Document, Patient
-from patients.policies import refuse_anonymised, visible_patients
+from patients.policies import refuse_anonymised, require_copying, visible_patients
 from patients.selectors.everything import rows_about
 
 logger = logging.getLogger(__name__)
@@ -40,10 +40,11 @@ TECHNICAL = {"clinic", "version", "stored"}  # not shown to people
 def export_patient(*, actor: Actor, patient_id: UUID, reason: str, most_bytes: int | None = MOST_BYTES) -> tuple[str, bytes]:
     """A name and a ZIP: record.json (every row), record.html (the same for people), and the documents. Recorded.
 
-    Raises NotFound, ValidationFailed without a reason (an ExportReason), Conflict for documents of more than `most_bytes`. One
-    query for each table that may hold something of a patient, two more, two to record it.
+    Raises NotAllowed, also for who works at some locations only; NotFound, ValidationFailed without a reason (an ExportReason),
+    Conflict for documents of more than `most_bytes`. One query for each table that may hold something of a patient, two more, two
+    to record it.
     """
-    actor.require("patient", "export")
+    require_copying(actor)
     if actor.user_id is None:
         raise NotAllowed(_("A copy is taken in somebody's name."))
     patient: Patient = visible_patients(actor).record(pk=patient_id)

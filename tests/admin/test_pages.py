@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from core.accounts.roles import CLINIC_ROLES, MATRIX, Role
 from core.database.fingerprint import NOT_COUNTED
+from core.history.models import Change
 from core.tenancy.context import clinic_scope
 from tests.admin.conftest import Furnished
 from tests.factories.queue import a_ticket
@@ -214,3 +215,18 @@ def test_whoever_works_at_some_locations_sees_the_care_of_these_alone(open_admin
     with clinic_scope(place.clinic, reason="test"):
         membership.save()
     assert not any(shown().values())
+
+
+def test_the_history_is_for_who_works_at_every_location(open_admin: Any, furnished: dict[str, Furnished]) -> None:
+    """The values of every visit stand in it."""
+    place = furnished["riverside"].place
+    membership = place.memberships[Role.CLINIC_ADMIN]
+    with clinic_scope(place.clinic, reason="test"):
+        entry = Change.objects.filter(row_id=furnished["riverside"].visit.pk).latest("pk")
+    addresses = [address(Change, "changelist"), reverse("admin:core_change_change", args=[entry.pk])]
+    assert [open_admin(Role.CLINIC_ADMIN, place).get(one).status_code for one in addresses] == [200, 200]
+    membership.location_ids = [place.locations[1].pk]
+    with clinic_scope(place.clinic, reason="test"):
+        membership.save()
+    assert [open_admin(Role.CLINIC_ADMIN, place).get(one).status_code for one in addresses] == [403, 403]
+    assert addresses[0] not in open_admin(Role.CLINIC_ADMIN, place).get(reverse("admin:index")).text

@@ -135,6 +135,19 @@ def test_the_page_asks_why_and_sends_a_file(in_riverside: Place, known: Patient,
     assert address not in doctor.get(f"/patients/{known.pk}/").text
 
 
+def test_whoever_works_at_some_locations_takes_no_copy_of_the_visits_of_all(
+    in_riverside: Place, known: Patient, sign_in: Any
+) -> None:
+    membership = in_riverside.memberships[Role.COMPLIANCE_OFFICER]
+    membership.location_ids = [in_riverside.locations[1].pk]
+    membership.save()
+    with pytest.raises(NotAllowed):
+        taken(in_riverside, known, role=Role.COMPLIANCE_OFFICER)
+    desk: Client = sign_in(in_riverside.users[Role.COMPLIANCE_OFFICER])
+    for answer in (desk.get(f"/patients/{known.pk}/export/"), desk.post(f"/patients/{known.pk}/export/", {"reason": "transfer"})):
+        assert answer.status_code == 403 and "visits of every location" in answer.text
+
+
 def test_the_command_writes_a_file_for_its_owner_alone(in_riverside: Place, known: Patient, tmp_path: Path) -> None:
     target = tmp_path / "record.zip"
     by = in_riverside.users[Role.CLINIC_ADMIN].email

@@ -12,7 +12,7 @@ from core.messaging.models import PatientMessage, Suppression
 from patients.models import Patient
 from patients.selectors.everything import ids_about
 from patients.services import anonymise_patient
-from tests.factories.visits import make_patient
+from tests.factories.visits import at, book, make_patient
 from tests.factories.world import Place
 
 
@@ -56,6 +56,20 @@ def test_it_goes_on_page_by_page(sign_in: Any, in_riverside: Place, patient: Pat
 )
 def test_by_the_matrix(role: Role, status: int, sign_in: Any, in_riverside: Place, patient: Patient) -> None:
     assert page(sign_in, in_riverside, patient, role).status_code == status
+
+
+def test_whoever_works_at_some_locations_reads_of_the_visits_of_these_alone(
+    sign_in: Any, in_riverside: Place, patient: Patient
+) -> None:
+    visit = book(in_riverside, at(in_riverside, 21, 10), patient_id=patient.pk)
+    message(patient, about_id=visit.pk, words="Your visit is on the 4th.")
+    message(patient, words="We have moved.")
+    membership = in_riverside.memberships[Role.RECEPTIONIST]
+    for place, is_told in ((in_riverside.locations[1], False), (in_riverside.locations[0], True)):
+        membership.location_ids = [place.pk]
+        membership.save()
+        said = page(sign_in, in_riverside, patient).text
+        assert ("on the 4th" in said) is is_told and "We have moved." in said
 
 
 def test_another_clinics_patient_is_not_there(sign_in: Any, riverside: Place, hillcrest: Place) -> None:
