@@ -73,6 +73,7 @@ class PatientsView(ClinicViewSet):
     matrix_actions = {"search": "search", "search_posted": "search", "duplicates": "search"}
     route_classes = {
         "list": RouteClass.SEARCH,
+        "create": RouteClass.SEARCH,
         "search": RouteClass.SEARCH,
         "search_posted": RouteClass.SEARCH,
         "duplicates": RouteClass.HEAVY,

@@ -16,7 +16,7 @@ from core.pages.access import page
 from core.pages.toasts import toast
 from core.requests import ClinicRequest
 from core.responses import HttpResponseSeeOther
-from core.security.limiting.forms import search_page
+from core.security.limiting.forms import count_search, search_page
 from patients.errors import DuplicatePatient
 from patients.forms import PatientForm, detail_to_field, duplicate_search, guessed_from
 from patients.pages.rows import rows_of_duplicates
@@ -37,6 +37,7 @@ def register(request: ClinicRequest) -> HttpResponse:
         form.fields["given_name"].widget.attrs["autofocus"] = True
         form.initial = {"country": request.clinic.country} | (from_draft(form.fields.items(), draft) if draft else {})
         return _page(request, form, draft=draft)
+    count_search(request)
     form = PatientForm(request.POST)
     form.is_valid()
     data = form.typed() | {"consents": {kind: True for kind, ticked in form.ticked().items() if ticked}}

@@ -32,14 +32,20 @@ def register_patient(*, actor: Actor, data: Mapping[str, Any], accept_duplicate:
     """A new patient with a new MRN. `data` has the model's field names, and `consents` as kind -> yes or no.
 
     Raises ValidationFailed naming every wrong field; DuplicatePatient when somebody very alike is registered already, unless
-    `accept_duplicate`. Ten statements; registrations of one clinic wait for each other from the duplicates' check on.
+    `accept_duplicate`. Eleven statements, two more when somebody else was registered meanwhile; registrations of one clinic wait
+    for each other from the lock on, which who is refused doesn't reach.
     """
     actor.require("patient", "create")
     clinic = _clinic()
     cleaned, consents = _cleaned(data, clinic, complete=True)
-    sequence = _locked_sequence()
-    if not accept_duplicate:
+    if accept_duplicate:
+        sequence = _locked_sequence()
+    else:
+        known_until = MrnSequence.objects.values_list("last_number", flat=True).first() or 0
         _refuse_duplicates(actor, cleaned)
+        sequence = _locked_sequence()
+        if sequence.last_number != known_until:
+            _refuse_duplicates(actor, cleaned)
     sequence.last_number += 1
     sequence.save(update_fields=["last_number"])
     patient = Patient(mrn=f"{clinic.mrn_prefix}-{sequence.last_number:0{MRN_DIGITS}d}", **cleaned)

@@ -27,6 +27,7 @@ from core.tenancy.context import Scope, unit_of_work
 from core.tenancy.models import Clinic
 from tests.conftest import PASSWORD
 from tests.factories.api_client import ApiClient
+from tests.factories.patients import patient_data
 from tests.factories.queue import open_queue
 from tests.factories.routes import Route, all_routes
 from tests.factories.world import Place
@@ -45,7 +46,7 @@ CLASSES = {  # addresses, or one method of an address
         "/sign-in/forgotten/", "/sign-in/new-password/", "/join/{token}/",
     },
     RouteClass.UPLOAD: {"POST /api/v2/patients/{id}/documents", "POST /patients/{patient_id}/documents/add/"},
-    RouteClass.SEARCH: {"GET /api/v2/patients", "/api/v2/patients/search"},
+    RouteClass.SEARCH: {"/api/v2/patients", "/api/v2/patients/search"},
     RouteClass.SEARCH_PAGE: {
         "/patients/search/", "/patients/suggest/", "/patients/register/duplicates/", "/appointments/book/patients/",
         "/queue/take/patients/",
@@ -498,6 +499,17 @@ def test_a_form_that_looks_for_somebody_counts_as_a_search(settings: Any, in_riv
     known = looking | {"patient": str(somebody.pk)}
     answers = [page.post(address, said).status_code for said in (known, looking, known, looking)]
     assert answers[3] == 429 and 429 not in answers[:3], "who is known isn't looked for"
+
+
+def test_registering_looks_for_duplicates_and_counts_as_a_search(settings: Any, in_riverside: Place, sign_in: Any) -> None:
+    settings.HMS_RATE_SEARCH = "1/h"
+    user, data = in_riverside.users[Role.RECEPTIONIST], patient_data()
+    page, api = sign_in(user, in_riverside.clinic), ApiClient(user, in_riverside.clinic)
+    assert [api.post("patients", data).status_code for _ in range(2)] == [201, 429]
+    form = data | {"blood_type": "unknown", "preferred_time_of_day": "any"}
+    answers = [page.post("/patients/register/", form) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [409, 429]
+    assert 'name="family_name" value="Quill"' in answers[1].text, "to be sent again"
 
 
 def test_a_refused_search_comes_back_to_be_sent_again(settings: Any, riverside: Place, sign_in: Any) -> None:
