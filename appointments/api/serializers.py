@@ -15,7 +15,7 @@ from appointments.models import Service
 from appointments.selectors import WorkingTime, as_sent
 from appointments.services import booking_problems
 from clinics.models import Room
-from core.api.serializers import Flag, InputSerializer, Instant, MoneySerializer, OutputSerializer, Text, WallTime
+from core.api.serializers import Flag, InputSerializer, Instant, MoneyInput, MoneySerializer, OutputSerializer, Text, WallTime
 from core.errors import Detail
 from core.validators import Problems, clean_fields
 
@@ -54,7 +54,7 @@ class ServiceInput(RuledInput):
     duration_minutes = serializers.IntegerField(min_value=5, max_value=720)
     buffer_before_minutes = serializers.IntegerField(min_value=0, max_value=240, required=False)
     buffer_after_minutes = serializers.IntegerField(min_value=0, max_value=240, required=False)
-    price = MoneySerializer(required=False, help_text="In the clinic's currency.")
+    price = MoneyInput(required=False, help_text="In the clinic's currency.")
     tone = serializers.ChoiceField(choices=Tone.choices, required=False)
     room_kind = serializers.ChoiceField(choices=Room.Kind.choices, allow_blank=True, required=False, help_text="Empty: no room.")
     reminder_hours = serializers.IntegerField(min_value=0, max_value=336, required=False, help_text="Before the visit; 0: none.")

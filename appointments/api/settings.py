@@ -89,7 +89,7 @@ class ServiceViewSet(ClinicViewSet):
             return data
         if price.get("currency", self.clinic.currency) != self.clinic.currency:
             raise invalid("price.currency", "wrong_currency", f"This clinic's prices are in {self.clinic.currency}.")
-        return {**data, "price_amount": price["amount"]} if "amount" in price else data
+        return {**data, "price_amount": price["amount"]}
 
 
 @contextmanager

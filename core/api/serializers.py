@@ -209,3 +209,13 @@ class MoneySerializer(serializers.Serializer[Any]):
 
     amount = serializers.DecimalField(max_digits=12, decimal_places=2, min_value=0)
     currency = serializers.CharField(min_length=3, max_length=3)
+
+
+class MoneyInput(InputSerializer):
+    """As it is answered. Without an amount it is refused in a change, too: it would change nothing."""
+
+    amount = serializers.DecimalField(max_digits=12, decimal_places=2, min_value=0)
+    currency = serializers.CharField(min_length=3, max_length=3)
+
+    def problems(self, values: dict[str, Any]) -> Iterable[Detail]:
+        return () if "amount" in values else [Detail("amount", "required", "This field is required.")]

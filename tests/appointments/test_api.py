@@ -307,6 +307,25 @@ def test_bad_questions_for_slots(desk: ApiClient, riverside: Place, hillcrest: P
     assert set(wrong_fields(desk.get(f"slots?{text}"))) == fields
 
 
+@pytest.mark.parametrize(
+    ("price", "fields"),
+    [
+        ({"amuont": "20.00", "currency": "GBP"}, {"price.amuont": "unknown_field", "price.amount": "required"}),
+        ({"amount": "20.00", "tax": "4.00"}, {"price.tax": "unknown_field"}),
+        ({"currency": "GBP"}, {"price.amount": "required"}),
+        ({}, {"price.amount": "required"}),
+        ({"amount": "x"}, {"price.amount": "invalid"}),
+        ({"amount": "20.00", "currency": "EUR"}, {"price.currency": "wrong_currency"}),
+    ],
+)
+def test_a_price_that_is_none_is_refused(boss: ApiClient, riverside: Place, price: dict[str, str], fields: dict[str, str]) -> None:
+    path = f"services/{riverside.services[0].pk}"
+    before = boss.get(path).json()["data"]["price"]
+    assert wrong_fields(boss.patch(path, {"price": price})) == fields
+    assert boss.get(path).json()["data"]["price"] == before
+    assert boss.patch(path, {"price": {"amount": "20.00"}}).json()["data"]["price"] == {"amount": "20.00", "currency": "GBP"}
+
+
 def test_a_providers_availability(desk: ApiClient, riverside: Place, hillcrest: Place) -> None:
     start = at(riverside, 1, 9)
     with clinic_scope(riverside.clinic, reason="test"):

@@ -1,5 +1,6 @@
 """The OpenAPI documents leave nothing out: of every operation its parameters, bodies, answers, headers and examples."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
@@ -9,7 +10,7 @@ from core.accounts.roles import Role
 from core.api.versioning import IN_PATHS
 from tests.core.test_api_contract import by_id, url_of
 from tests.factories.api_client import ApiClient
-from tests.factories.openapi import Operation, document, operations
+from tests.factories.openapi import Operation, document, operations, resolved, types_of
 from tests.factories.world import World
 
 EVERY = [operation for version in IN_PATHS for operation in operations(version)]
@@ -76,6 +77,20 @@ def test_every_body_is_closed_and_its_example_is_one_that_we_take(operation: Ope
     assert answer.status_code < 500
     if answer.status_code == 400:  # its ids are nobody's, and a rule of the clinic may stand against it
         assert not {detail["code"] for detail in answer.json()["error"]["details"]} & MEANT_FOR_NOBODY, answer.content
+
+
+def open_objects(schema: Any, name: str = "body") -> Iterator[str]:
+    """What in a body, at any depth, would take a field that we don't know."""
+    inner = resolved(schema)
+    if "object" in types_of(inner) and inner.get("additionalProperties") is not False:
+        yield name
+    for below, one in (*inner.get("properties", {}).items(), *([("items", inner["items"])] if "items" in inner else [])):
+        yield from open_objects(one, f"{name}.{below}")
+
+
+@pytest.mark.parametrize("operation", BODIES, ids=by_id)
+def test_every_body_is_closed_at_every_depth(operation: Operation) -> None:
+    assert list(open_objects(operation.body)) == []
 
 
 @pytest.mark.parametrize("operation", BODIES, ids=by_id)
