@@ -49,8 +49,8 @@ class SlotViewSet(FreeTimeView):
         given = Parameters(request)
         service_id = given.uuid("service", required=True)
         provider_id, location_id = given.uuid("provider"), given.uuid("location")
-        first_day, last_day = given.period()
-        days = first_day, last_day
+        days = given.period()
+        given.check(ValidationFailed)
         load = partial(self._slots, given, service_id, provider_id, location_id, days)
         return self._to_the_minute(days, load)
 
@@ -91,10 +91,10 @@ class AvailabilityViewSet(FreeTimeView):
         """When the provider works on these days, and what of it is free from now on."""
         given = Parameters(request)
         first_day, last_day = given.period()
+        given.check(ValidationFailed)
 
         def load() -> Answer:
             provider = self.row()
-            given.check(ValidationFailed)
             return self.answer(working_time(actor=self.actor, provider_id=provider.pk, first_day=first_day, last_day=last_day))
 
         return self._to_the_minute((first_day, last_day), load)

@@ -326,6 +326,17 @@ def test_a_price_that_is_none_is_refused(boss: ApiClient, riverside: Place, pric
     assert boss.patch(path, {"price": {"amount": "20.00"}}).json()["data"]["price"] == {"amount": "20.00", "currency": "GBP"}
 
 
+@pytest.mark.parametrize("path", ["slots?service={service}&", "providers/{provider}/availability?"])
+def test_too_many_days_are_refused_before_anything_is_looked_up(
+    desk: ApiClient, riverside: Place, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr("appointments.api.availability.free_time_tags", lambda *days: asked.append(days) or [])
+    path = path.format(service=riverside.services[0].pk, provider=riverside.providers[0].pk)
+    assert wrong_fields(desk.get(f"{path}from=1971-01-01&to=2200-01-01")) == {"to": "too_far"}
+    assert asked == []
+
+
 def test_a_providers_availability(desk: ApiClient, riverside: Place, hillcrest: Place) -> None:
     start = at(riverside, 1, 9)
     with clinic_scope(riverside.clinic, reason="test"):
