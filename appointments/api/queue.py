@@ -107,6 +107,8 @@ class TicketViewSet(ClinicViewSet):
         PROVIDER,
         query("status", one_or_more(TicketStatus.values), "One status, or several separated by commas."),
         query("day", OpenApiTypes.DATE, "Only of this local day."),
+        query("appointment", OpenApiTypes.UUID, "Only this visit's."),
+        query("patient", OpenApiTypes.UUID, "Only this patient's."),
     )
     matrix_actions = {"call_next": "call"}
 
@@ -115,13 +117,10 @@ class TicketViewSet(ClinicViewSet):
 
     def filtered(self, queryset: QuerySet[Ticket]) -> QuerySet[Ticket]:
         given = Parameters(self.request)
-        location_id, provider_id, day = given.uuid("location"), given.uuid("provider"), given.day("day")
-        statuses = given.words("status", TicketStatus.values)
+        wanted = {f"{name}_id": given.uuid(name) for name in ("location", "provider", "appointment", "patient")}
+        day, statuses = given.day("day"), given.words("status", TicketStatus.values)
         given.check()
-        if location_id is not None:
-            queryset = queryset.filter(location_id=location_id)
-        if provider_id is not None:
-            queryset = queryset.filter(provider_id=provider_id)
+        queryset = queryset.filter(**{name: value for name, value in wanted.items() if value is not None})
         if day is not None:
             queryset = queryset.filter(day=day)
         return queryset.filter(status__in=statuses) if statuses else queryset
@@ -165,7 +164,7 @@ class TicketViewSet(ClinicViewSet):
     @extend_schema(**STEP)
     @action(methods=["POST"], detail=True)
     def serve(self, request: Request, pk: str, **_: Any) -> Response:
-        """waiting, transferred or called -> serving; the visit, if there is one, begins"""
+        """waiting, transferred, called or skipped -> serving; the visit, if there is one, begins"""
         return self._step("serve")
 
     @extend_schema(**STEP)
@@ -177,7 +176,7 @@ class TicketViewSet(ClinicViewSet):
     @extend_schema(**STEP)
     @action(methods=["POST"], detail=True, url_path="put-back")
     def put_back(self, request: Request, pk: str, **_: Any) -> Response:
-        """called, serving or skipped -> waiting, in the old place"""
+        """called, serving, skipped, or left without a visit -> waiting, in the old place"""
         return self._step("put_back")
 
     @extend_schema(**STEP)

@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from appointments import validators
 from appointments.choices import ChangeKind, ExceptionKind, Source, Status, Tone, Weekday
-from appointments.models import Service
+from appointments.models import Appointment, Service, Ticket
 from appointments.selectors import WorkingTime, as_sent
 from appointments.services import booking_problems
 from clinics.models import Room
@@ -259,6 +259,26 @@ class AppointmentOutput(OutputSerializer):
     version = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+
+
+class TicketBrief(OutputSerializer):
+    id = serializers.UUIDField()
+    token = serializers.CharField(help_text="What the patient holds and the board shows.")
+
+
+class CheckedInOutput(AppointmentOutput):
+    """A visit whose patient has just come."""
+
+    reads = {**AppointmentOutput.reads, "ticket": ()}  # the context has it
+
+    ticket = serializers.SerializerMethodField(
+        help_text="Null where nobody waits by tickets, and when all of the day are given out."
+    )
+
+    @extend_schema_field(TicketBrief(allow_null=True))
+    def get_ticket(self, visit: Appointment) -> dict[str, str] | None:
+        ticket: Ticket | None = self.context.get("ticket")
+        return {"id": str(ticket.pk), "token": ticket.token} if ticket else None
 
 
 class AppointmentChangeOutput(OutputSerializer):

@@ -15,6 +15,7 @@ from appointments.api.serializers import (
     AppointmentChangeOutput,
     AppointmentInput,
     AppointmentOutput,
+    CheckedInOutput,
     NotesInput,
     ReasonInput,
     RescheduleInput,
@@ -23,8 +24,11 @@ from appointments.choices import Status
 from appointments.models import Appointment, AppointmentChange
 from appointments.policies import visible_appointments
 from appointments.selectors import history_of
+from appointments.selectors.queue_places import queue_place
 from appointments.services import book_appointment, change_notes, change_status, reschedule_appointment, undo_last_change
+from appointments.services.tickets import open_ticket_of
 from core.accounts.actor import Actor
+from core.api.answers import Answer
 from core.api.filters import one_or_more, query
 from core.api.serializers import NothingInput
 from core.api.views import ClinicViewSet
@@ -55,6 +59,7 @@ class AppointmentViewSet(ClinicViewSet):
     default_ordering = "start"
     filters = FILTERS
     matrix_actions = {"partial_update": "create"}
+    action_outputs = {"check_in": CheckedInOutput}
 
     def queryset_for(self, actor: Actor) -> QuerySet[Appointment]:
         return visible_appointments(actor).for_list()
@@ -105,11 +110,14 @@ class AppointmentViewSet(ClinicViewSet):
         """requested -> confirmed"""
         return self._step("confirm")
 
-    @extend_schema(**STEP)
+    @extend_schema(request=ReasonInput, responses=CheckedInOutput)
     @action(methods=["POST"], detail=True, url_path="check-in")
     def check_in(self, request: Request, pk: str, **_: Any) -> Response:
-        """requested or confirmed -> checked_in"""
-        return self._step("check_in")
+        """requested or confirmed -> checked_in; `ticket` says which one the patient waits with, where they wait by tickets"""
+        visit = self._stepped("check_in")
+        ticket = open_ticket_of(visit.pk) if queue_place(visit.location_id) else None
+        (data,) = CheckedInOutput.shown([visit], {**self.get_serializer_context(), "ticket": ticket})
+        return self._sent(Answer.of(data, version=visit.version), 200)
 
     @extend_schema(**STEP)
     @action(methods=["POST"], detail=True)
@@ -159,11 +167,12 @@ class AppointmentViewSet(ClinicViewSet):
         return self.one(moved)
 
     def _step(self, name: str) -> Response:
+        return self.one(self._stepped(name))
+
+    def _stepped(self, name: str) -> Appointment:
         reason = self.body(ReasonInput)["reason"]
-        return self.one(
-            change_status(
-                actor=self.actor, appointment_id=self.key(), action=name, reason=reason, expected_version=self.expected_version()
-            )
+        return change_status(
+            actor=self.actor, appointment_id=self.key(), action=name, reason=reason, expected_version=self.expected_version()
         )
 
 

@@ -393,3 +393,24 @@ def test_the_api_says_who_waits_and_calls_the_next(place: Place, api: Any) -> No
     assert client.post(f"/api/v2/queue/{ticket['id']}/skip", {}).status_code == 409
     assert api(place.users[Role.AUDITOR]).post("/api/v2/queue/call-next", body).status_code == 403
     assert Client().get("/api/v2/queue").status_code == 401
+
+
+def test_a_program_that_checks_somebody_in_can_tell_them_the_ticket(place: Place, api: Any) -> None:
+    client, start = api(place.users[Role.RECEPTIONIST]), timezone.now().replace(second=0, microsecond=0)
+    first, other = (book(place, start + timedelta(minutes=minutes)) for minutes in (10, 40))
+    came = client.post(f"/api/v2/appointments/{first.pk}/check-in", {})
+    assert came.status_code == 200
+    ticket = came.json()["data"]["ticket"]
+    assert ticket == {"id": str(Ticket.objects.get(appointment=first).pk), "token": "A001"}
+    client.post(f"/api/v2/appointments/{other.pk}/check-in", {})
+    for asked in (f"appointment={first.pk}", f"patient={first.patient_id}"):
+        assert [row["token"] for row in client.get(f"/api/v2/queue?{asked}").json()["data"]] == ["A001"]
+    assert client.get("/api/v2/queue?appointment=x").status_code == 400
+    sparse = client.post(f"/api/v2/appointments/{book(place, start + timedelta(minutes=70)).pk}/check-in?fields=ticket", {})
+    assert sparse.json()["data"] == {"ticket": {"id": sparse.json()["data"]["ticket"]["id"], "token": "A003"}}
+
+
+def test_where_nobody_waits_by_tickets_there_is_none_to_tell(in_riverside: Place, api: Any) -> None:
+    visit = book(in_riverside, at(in_riverside, 1, 10))
+    came = api(in_riverside.users[Role.RECEPTIONIST]).post(f"/api/v2/appointments/{visit.pk}/check-in", {})
+    assert came.json()["data"]["ticket"] is None
