@@ -1,9 +1,11 @@
 """Takes a request's body whole before a thread is given to it: a slow sender holds none, and chunks are read at all."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from core.security.proxies import caller_in
 from core.uploads.limits import NO_ROOM
 
 Scope = MutableMapping[str, Any]
@@ -23,8 +25,8 @@ class WholeBody:
 
     A body longer than `limit` bytes is not kept: its length is passed on, and BodyLimitMiddleware answers 413. Of a body that
     turns out longer `larger` is asked, with its path and content type, how long it may be there. Of such bodies `places` are
-    kept at once, until they are answered: nobody is known yet who sends them. To the next ones the same middleware answers 503.
-    Whoever sends too slowly is left, like one who hangs up.
+    kept at once, until they are answered, and half as many of one address: nobody is known yet who sends them. To the next ones the
+    same middleware answers 503. Whoever sends too slowly is left, like one who hangs up.
     """
 
     def __init__(
@@ -39,7 +41,8 @@ class WholeBody:
         self.application = application
         self.limit = limit
         self.larger = larger
-        self.places = places  # that are free; only the loop's own thread counts them
+        self.places = places
+        self.taken: Counter[str] = Counter()  # places, by who sends; only the loop's own thread counts them
         self.patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,7 +53,7 @@ class WholeBody:
             if await taking.whole(receive):
                 await self.application(taking.scope(), _replay(taking.kept(), receive), send)
         finally:
-            self.places += taking.places
+            taking.leave()
         return None
 
     def limit_for(self, scope: Scope) -> int:
@@ -68,7 +71,7 @@ class _Taking:
         self.body = bytearray()
         self.length = 0
         self.limit = front.limit
-        self.places = 0
+        self.whence: str | None = None  # who has the place
         self.no_room = False
 
     async def whole(self, receive: Receive) -> bool:
@@ -100,9 +103,15 @@ class _Taking:
         self.limit = self.front.limit_for(self.asked)
         if self.length > self.limit:
             return
-        self.no_room = not self.front.places
+        taken, whence = self.front.taken, caller_in(self.asked)
+        self.no_room = taken.total() >= self.front.places or taken[whence] >= self.front.places // 2
         if not self.no_room:
-            self.front.places, self.places = self.front.places - 1, 1
+            taken[whence] += 1
+            self.whence = whence
+
+    def leave(self) -> None:
+        if self.whence is not None:
+            self.front.taken -= Counter([self.whence])
 
     def kept(self) -> bytes:
         kept = bytes(self.body) if self.length <= self.limit else b""

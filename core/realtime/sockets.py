@@ -20,7 +20,7 @@ from core.realtime.hub import RESTART, hub
 from core.realtime.opening import OPENING, Opening
 from core.realtime.sse import HEARTBEAT, Message, Receive, Send
 from core.realtime.subscribers import Subscriber
-from core.security.proxies import client_address, counted
+from core.security.proxies import caller_in
 
 Application = Callable[[Any, Receive, Send], Awaitable[None]]
 
@@ -89,7 +89,7 @@ class Socket:
 
     # --- Who it is ----------------------------------------------------------------------------------------------------------
     async def _authenticate(self) -> None:
-        whence = self._whence()
+        whence = caller_in(self.scope)
         if _unknown[whence] >= UNKNOWN_OF_ONE or _unknown.total() >= UNKNOWN_AT_MOST:
             raise Refused(TOO_MANY, "Too many connections that have not said who they are.")
         _unknown[whence] += 1
@@ -111,13 +111,6 @@ class Socket:
         await self._say({"type": "ready", "id": self.subscriber.position})
         if first.get("type") != "auth":
             await self._answer(first)
-
-    def _whence(self) -> str:
-        """The address, as limits count it, behind our own proxies."""
-        said = [value for name, value in self.scope["headers"] if name == b"x-forwarded-for"]
-        peer = (self.scope.get("client") or ("",))[0]
-        meta = {"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": b",".join(said).decode("latin-1")}
-        return counted(client_address(meta))
 
     async def _first_frame(self) -> dict[str, Any]:
         hub.begin()

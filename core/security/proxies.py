@@ -27,6 +27,13 @@ def client_address(meta: Mapping[str, Any]) -> str:
     return spelt(peer) or peer
 
 
+def caller_in(scope: Mapping[str, Any]) -> str:
+    """The address, as limits count it, of whoever a server's ASGI scope is of."""
+    said = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    peer = (scope.get("client") or ("",))[0]
+    return counted(client_address({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": b",".join(said).decode("latin-1")}))
+
+
 @lru_cache(maxsize=4096)
 def spelt(entry: str) -> str:
     """An address in its one spelling; "" for what is none."""

@@ -74,19 +74,20 @@ class Crowd:
         self.done = asyncio.Event()
         self.arrived: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue()
         self.sent: list[asyncio.Task[None]] = []
-        self.front = WholeBody(self.application, limit=LIMIT, larger=lambda path, content_type: LARGE, places=2)
+        self.front = WholeBody(self.application, limit=LIMIT, larger=lambda path, content_type: LARGE, places=4)
 
     async def application(self, scope: Any, receive: Any, send: Any) -> None:
         self.arrived.put_nowait(((await receive())["body"], scope[NO_ROOM]))
         await self.done.wait()
 
-    async def send(self, body: bytes) -> tuple[bytes, bool]:
+    async def send(self, body: bytes, whence: str = "192.0.2.1") -> tuple[bytes, bool]:
         """What the application gets: the body, and whether there was no room for it."""
 
         async def receive() -> Any:
             return {"type": "http.request", "body": body, "more_body": False}
 
-        self.sent.append(asyncio.create_task(self.front({"type": "http", "headers": []}, receive, receive)))  # type: ignore[arg-type]
+        scope = {"type": "http", "headers": [], "client": (whence, 40000)}
+        self.sent.append(asyncio.create_task(self.front(scope, receive, receive)))  # type: ignore[arg-type]
         return await asyncio.wait_for(self.arrived.get(), 60)
 
 
@@ -94,12 +95,15 @@ async def crowd() -> None:
     full, small = b"x" * LARGE, b"x" * LIMIT
     one = Crowd()
     assert [await one.send(full) for _ in range(2)] == [(full, False)] * 2
-    assert await one.send(full) == (b"", True)
+    assert await one.send(full) == (b"", True), "half of the places are one address's"
+    assert [await one.send(full, f"2001:db8::{number}") for number in range(2)] == [(full, False)] * 2
+    assert await one.send(full, "192.0.2.9") == (b"", True), "all are taken"
     assert await one.send(small) == (small, False)
     assert await one.send(full + b"x") == (b"", False)  # too long for any room: another answer
     one.done.set()
     await asyncio.wait_for(asyncio.gather(*one.sent), 60)
-    assert await one.send(full) == (full, False)
+    assert [await one.send(full) for _ in range(2)] == [(full, False)] * 2
+    assert not one.front.taken
 
 
 def test_few_large_bodies_are_held_at_once() -> None:
