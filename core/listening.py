@@ -1,22 +1,26 @@
 """Hears what PostgreSQL announces, on a connection of its own in a thread of its own: one in each web process, whoever listens.
 
-Its heartbeat says since when there can't have been a gap: while it is young, what was heard is all there was.
+Its heartbeat says since when there can't have been a gap: while it is young, what was heard is all there was. It is trusted only
+once it has heard another connection while its own was idle, and while its session listens to all that it was told to.
 """
 
 import logging
 import os
+import secrets
 import select
 import threading
 import time
 from typing import Any, Protocol
 
 import psycopg
+from django.conf import settings
 from django.db import connections
 
 logger = logging.getLogger(__name__)
 
 HEARTBEAT = 0.25  # seconds between two round trips on the listening connection
 TRUSTED = 1.0  # seconds that what was heard is trusted to be all after a heartbeat
+ECHO = 2.0  # seconds in which a notice of another connection must have come, before anything is trusted
 ALIVE = {  # a peer that is gone without a word is noticed within seconds
     "application_name": "hms listener",
     "keepalives_idle": 2,
@@ -25,6 +29,13 @@ ALIVE = {  # a peer that is gone without a word is noticed within seconds
     "tcp_user_timeout": 5000,
 }
 PAUSES = (0.05, 0.2, 0.5, 1.0)  # seconds between tries to connect again
+
+
+class SessionShared(psycopg.OperationalError):
+    """There is a pooler in between that gives the session to others: notices don't come, or come to somebody else."""
+
+    def __init__(self) -> None:
+        super().__init__("a pooler shares its session with others: DATABASE_LISTEN_URL must lead around it")
 
 
 class Receiver(Protocol):
@@ -54,6 +65,7 @@ class Listener:
         self._stopping = False
         self._spell: object | None = None
         self._beaten = 0.0
+        self._failures = 0  # tries since it was last trusted
         self._woken, self._wake = -1, -1
 
     def join(self, receiver: Receiver) -> None:
@@ -89,36 +101,39 @@ class Listener:
         self._thread = None
 
     def _run(self) -> None:
-        failures = 0
+        self._failures = 0
         while not self._stopping:
             try:
-                with self._connected() as connection:
-                    failures = 0
+                with self._connected(settings.DATABASE_LISTEN_URL) as connection:
                     self._listen(connection)
             except (psycopg.Error, OSError) as error:
-                if failures == 0:
-                    logger.warning("The listener lost its connection (%s); it connects again.", type(error).__name__)
                 self._spell = None
-                select.select([self._woken], [], [], PAUSES[min(failures, len(PAUSES) - 1)])
-                failures += 1
+                if self._failures == 0:
+                    cause = str(error) if isinstance(error, SessionShared) else type(error).__name__
+                    logger.warning("The listener lost its connection (%s); it connects again.", cause)
+                _readable(PAUSES[min(self._failures, len(PAUSES) - 1)], self._woken)
+                self._failures += 1
             except Exception:
-                logger.exception("The listener failed; it begins anew.")
                 self._spell = None
-                select.select([self._woken], [], [], PAUSES[-1])
+                logger.exception("The listener failed; it begins anew.")
+                _readable(PAUSES[-1], self._woken)
         self._spell = None
 
-    def _connected(self) -> "psycopg.Connection[Any]":
-        wrapper = connections["default"]
-        parameters = wrapper.get_connection_params()
+    def _connected(self, url: str = "") -> "psycopg.Connection[Any]":
+        """To the server that `url` names, else as whoever writes."""
+        parameters = connections["default"].get_connection_params()
         for of_django in ("cursor_factory", "context", "prepare_threshold", "pool"):
             parameters.pop(of_django, None)
-        return psycopg.connect(**parameters | ALIVE, autocommit=True)
+        if url:
+            parameters = {"connect_timeout": parameters["connect_timeout"]}
+        return psycopg.connect(url, **parameters | ALIVE, autocommit=True)
 
     def _listen(self, connection: "psycopg.Connection[Any]") -> None:
         """Until the connection breaks or the process stops."""
         receivers = list(self._receivers.values())
         for one in receivers:
             one.gap()
+        self._prove(connection)
         for one in receivers:
             connection.execute(f"LISTEN {one.channel}")
         connection.add_notify_handler(self._notice)
@@ -127,23 +142,41 @@ class Listener:
         spell = object()
         while not self._stopping:
             began = time.monotonic()
-            connection.execute("SELECT 1")  # all that was committed before has been heard when this returns
+            # All that was committed before has been heard when this returns, if it is the session that was told to listen.
+            ((channels,),) = connection.execute("SELECT count(*) FROM pg_listening_channels()").fetchall()
+            if channels != len(receivers):
+                raise SessionShared
             for one in receivers:
                 one.beat(began)
             self._beaten, self._spell = began, spell
+            self._failures = 0
             self._wait(connection, began + HEARTBEAT)
+
+    def _prove(self, connection: "psycopg.Connection[Any]") -> None:
+        """Does a notice of somebody who writes arrive while this connection asks nothing? Raises SessionShared."""
+        channel = f"hms_echo_{secrets.token_hex(8)}"
+        connection.execute(f"LISTEN {channel}")
+        with self._connected() as writer:
+            writer.execute(f"NOTIFY {channel}")
+        if not any(notice.channel == channel for notice in connection.notifies(timeout=ECHO)):
+            raise SessionShared
+        connection.execute(f"UNLISTEN {channel}")
 
     def _wait(self, connection: "psycopg.Connection[Any]", until: float) -> None:
         """Until the next heartbeat is due; notices are heard as they come."""
         while not self._stopping and (left := until - time.monotonic()) > 0:
-            ready, _, _ = select.select([connection.fileno(), self._woken], [], [], left)
-            if connection.fileno() in ready:
+            if connection.fileno() in _readable(left, connection.fileno(), self._woken):
                 connection.pgconn.consume_input()
                 while (notice := connection.pgconn.notifies()) is not None:
                     self._notice(psycopg.Notify(notice.relname.decode(), notice.extra.decode(), notice.be_pid))
 
     def _notice(self, notice: psycopg.Notify) -> None:
         self._receivers[notice.channel].hear(notice.payload)
+
+
+def _readable(seconds: float, *files: int) -> set[int]:
+    """Those of the descriptors that can be read, after at most so long."""
+    return set(select.select(files, [], [], seconds)[0])
 
 
 listener = Listener()  # this process's

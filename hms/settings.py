@@ -38,6 +38,7 @@ CSRF_TRUSTED_ORIGINS = [HMS_BASE_URL]
 # --- Database: a server of yours, or the embedded PostgreSQL under var/ when DATABASE_URL is unset ------------------
 DATABASE_URL = env.str("DATABASE_URL", default="")
 DATABASE_REPLICA_URL = env.str("DATABASE_REPLICA_URL", default="")
+DATABASE_LISTEN_URL = env.str("DATABASE_LISTEN_URL", default="")
 HMS_POSTGRES_BIN = env.str("HMS_POSTGRES_BIN", default="")
 EMBEDDED_POSTGRES: EmbeddedPostgres | None = None
 if DATABASE_URL:
