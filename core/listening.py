@@ -5,6 +5,7 @@ once it has heard another connection while its own was idle, and while its sessi
 """
 
 import logging
+import math
 import os
 import secrets
 import select
@@ -175,8 +176,11 @@ class Listener:
 
 
 def _readable(seconds: float, *files: int) -> set[int]:
-    """Those of the descriptors that can be read, after at most so long."""
-    return set(select.select(files, [], [], seconds)[0])
+    """Those of the descriptors that can be read, after at most so long. select() would take none above 1023."""
+    watched = select.poll()
+    for file in files:
+        watched.register(file, select.POLLIN)
+    return {file for file, _ in watched.poll(math.ceil(seconds * 1000))}
 
 
 listener = Listener()  # this process's

@@ -1,5 +1,7 @@
-"""A listener is trusted only while it would hear."""
+"""A listener is trusted only while it would hear: whose session it is, and which numbers its descriptors have, changes nothing."""
 
+import os
+import resource
 import select
 import socket
 import tempfile
@@ -18,6 +20,7 @@ from tests.architecture.catalogue import connected
 from tests.factories.databases import eventually
 
 CHANNEL = "hms_test_listening"
+FEWEST = 1024  # descriptors that select() knows
 
 
 class Ear:
@@ -165,3 +168,25 @@ def test_a_way_of_its_own_leads_around_the_pooler(listener: Watched, of_sockets:
         say("word")
         eventually(lambda: "word" in listener.ear.told)
         listener.stop()
+
+
+def test_its_descriptors_may_have_any_number(listener: Watched) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    taken = []
+    try:
+        while not taken or taken[-1] < FEWEST:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+        listener.start()
+        eventually(listener.stamp)
+        assert listener.connection.fileno() > FEWEST
+        with connected("postgres") as psql:
+            psql.execute("SELECT pg_terminate_backend(%s)", [listener.connection.info.backend_pid])
+        eventually(lambda: listener.ear.told.count("listening") == 2)
+        say("word")
+        eventually(lambda: "word" in listener.ear.told)
+        listener.stop()
+    finally:
+        for file in taken:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
