@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from core.cache import seen
-from core.cache.process import ears, generations, shared
+from core.cache.process import ears, generations
 
 
 class SeenMiddleware:
@@ -16,13 +16,9 @@ class SeenMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         said = request.META.get("HTTP_X_HMS_SEEN") or request.COOKIES.get(seen.COOKIE, "")
-        machine = "" if shared else generations.machine  # what this machine's file knows, Redis may not
-        with seen.request(said, machine=machine, heard=ears.heard) as wrote:
-            behind = seen.is_behind()
+        with seen.request(said, machine=generations.machine, heard=ears.heard, told=ears.told) as written:
             response = self.get_response(request)
-        if wrote:
-            # Who came with something unheard may have written elsewhere before: then this machine waits for the newer mark too.
-            mark = f"{seen.NOBODY if behind else generations.machine}.{wrote[-1]}"
+        if mark := written.mark():
             if "HTTP_AUTHORIZATION" in request.META:
                 response[seen.HEADER] = mark
             else:

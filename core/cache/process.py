@@ -1,6 +1,8 @@
 """The parts put together: this process's cache, its memory, its listener, and Redis if there is one."""
 
 import json
+import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 TRIMMED = 4  # to a quarter, when the process is short of memory
 PUBLISH_SECONDS = 5.0  # between two times that a process tells the others its figures
+MOST_OWED = 1000  # units that Redis is still to be told of: those that were forgotten ask the source
 
 
 class Ears:
@@ -31,7 +34,10 @@ class Ears:
 
     def __init__(self, memory: Memory, generations: Generations, shared: "SharedLevel | None") -> None:
         self.memory, self.generations, self.shared = memory, generations, shared
-        self.heard = Heard()
+        self.heard = Heard()  # all notices of the unit
+        self.told = Heard()  # and Redis was told of them
+        self._hearing: deque[tuple[str, float]] = deque()  # more notices of the same unit may follow
+        self._owed: deque[str] = deque(maxlen=MOST_OWED)
         self._published = 0.0
 
     def hear(self, payload: str) -> None:
@@ -43,11 +49,13 @@ class Ears:
         if not (self.generations.was_heard(mark) or self.generations.was_heard(payload)):
             self.generations.bump(tags)
             self.generations.note_heard(payload)
-        self.heard.add(mark)
+        self._hearing.append((mark, time.monotonic()))
 
     def gap(self) -> None:
         """Nobody listened for a while."""
         self.memory.clear()
+        self._hearing.clear()
+        self._owed.clear()
         if self.shared is not None:
             self.shared.membership.leave()
 
@@ -56,8 +64,14 @@ class Ears:
 
     def beat(self, began: float) -> None:
         """All that was committed before `began` has been heard."""
+        while self._hearing and self._hearing[0][1] < began:  # so it was committed before, with whatever else it told
+            mark, _ = self._hearing.popleft()
+            self.heard.add(mark)
+            self._owed.append(mark)
         if self.shared is not None:
-            self.shared.membership.beat(began)
+            if self.shared.membership.beat(began):
+                while self._owed:
+                    self.told.add(self._owed.popleft())
             if began - self._published > PUBLISH_SECONDS:
                 self._published = began
                 self.shared.publish(self.shared.membership.name, json.dumps(cache.statistics.snapshot()))

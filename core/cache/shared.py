@@ -248,15 +248,16 @@ class Membership:
         if len(self._untold) > MOST_UNTOLD:
             self.leave()
 
-    def beat(self, began: float) -> None:
-        """All that was committed before `began` has been heard."""
+    def beat(self, began: float) -> bool:
+        """All that was committed before `began` has been heard. Does Redis know it?"""
         while self._untold:
             if not self.level.flush(*self._untold[0]):
-                return
+                return False
             self._untold.popleft()
         with self.level.using() as client:
             if client is not None and (self.is_member or self._joined(client)):
                 self._renew(client, began)
+        return self.is_member
 
     def _joined(self, client: Client) -> bool:
         found = client.get(self.level.secrecy.name("lease"))

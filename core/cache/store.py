@@ -146,8 +146,7 @@ class Cache:
         """What the unit touched is stale, for every process that can be reached, before this returns."""
         unit.delivered = self.shared is not None and self.shared.bump(unit)
         self.local.bump(unit)
-        if not unit.delivered:
-            seen.note(unit.mark)
+        seen.note(unit.mark, told=unit.delivered)
 
     def clear(self) -> None:
         """Empty this process's memory. Everywhere: `manage.py clear_cache`."""
@@ -155,9 +154,10 @@ class Cache:
 
     # --- Inside -----------------------------------------------------------------------------------------------------------
     def _look(self, text: str, tags: Tags) -> tuple[Level, Look] | None:
-        if not sees_only_what_is_committed() or seen.is_behind():
+        if not sees_only_what_is_committed():
             return None
-        for level in (self.shared, self.local):
+        known = seen.known()
+        for level in (self.shared if known.redis else None, self.local if known.here else None):
             if level is not None and (look := level.look(text, tags)) is not None:
                 return level, look
         return None

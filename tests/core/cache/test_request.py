@@ -12,6 +12,8 @@ from core.accounts.auth_sessions import Kind, begin_session
 from core.accounts.known import known_session
 from core.accounts.models import Membership, User
 from core.accounts.roles import Role
+from core.cache.process import cache, ears, generations
+from core.cache.seen import NOBODY
 from core.database.roles import connection_apart
 from core.tenancy.context import Scope, clinic_scope, platform_scope, unit_of_work
 from core.tenancy.models import Clinic
@@ -155,35 +157,35 @@ def test_the_kept_user_is_not_the_password(doctor: User) -> None:
     assert user.check_password("wrong") is False, "who needs it fetches it"
 
 
-@pytest.mark.parametrize("said", ["0123456789abcdef.0123456789abcdef", "nonsense", "0123456789abcdef."])
-def test_who_has_seen_what_this_process_has_not_heard_asks_the_source(doctor: User, said: str) -> None:
+@pytest.mark.parametrize(
+    ("said", "counts"),
+    [
+        ("0123456789abcdef.0123456789abcdef", ()),
+        ("0123456789abcdef.0123456789abcdef.redis", ("redis",)),
+        ("nonsense", ("memory", "redis")),
+        ("0123456789abcdef.", ("memory", "redis")),
+    ],
+)
+def test_who_has_seen_what_this_process_has_not_heard_asks_who_has(doctor: User, said: str, counts: tuple[str, ...]) -> None:
     caller = Caller(doctor, "session").warmed()
     answer = apart(lambda: caller.client.get(ME, headers={"X-HMS-Seen": said}))[0]
-    expected = "miss" if len(said) == 33 else "hit"
+    expected = "hit" if ("memory" if cache.shared is None else "redis") in counts else "miss"
     assert f"cache;desc={expected}" in answer["Server-Timing"]
 
 
-def test_a_writer_is_told_what_to_say_elsewhere_unless_redis_knows(doctor: User, request: pytest.FixtureRequest) -> None:
-    from core.cache.process import cache, ears, generations
-
+def test_a_writer_is_told_what_to_say_elsewhere_and_whether_redis_knows(doctor: User) -> None:
     caller = Caller(doctor, "session").warmed()
     answer = apart(lambda: caller.client.post("/sign-out/"))[0]
-    if cache.shared is not None:
-        assert "hms_seen" not in answer.cookies
-        return
-    machine, _, mark = answer.cookies["hms_seen"].value.partition(".")
+    machine, mark, *redis = answer.cookies["hms_seen"].value.split(".")
     assert (machine, answer.cookies["hms_seen"]["max-age"]) == (generations.machine, 5)
-    eventually(lambda: mark in ears.heard)
+    assert redis == ([] if cache.shared is None else ["redis"])
+    eventually(lambda: mark in (ears.heard if cache.shared is None else ears.told))
 
 
 def test_who_wrote_on_two_machines_is_waited_for_on_both(doctor: User) -> None:
     """The newer mark follows the older one, so whoever has heard it has heard both."""
-    from core.cache.process import cache
-    from core.cache.seen import NOBODY
-
-    if cache.shared is not None:
-        pytest.skip("with Redis nobody has to wait")
     caller = Caller(doctor, "session").warmed()
     elsewhere = "0123456789abcdef.0123456789abcdef"
     answer = apart(lambda: caller.client.post("/sign-out/", headers={"X-HMS-Seen": elsewhere}))[0]
-    assert answer.cookies["hms_seen"].value.startswith(f"{NOBODY}.")
+    machine, _, *redis = answer.cookies["hms_seen"].value.split(".")
+    assert (machine, redis) == (NOBODY, []), "what Redis knows of the newer one says nothing of the older"

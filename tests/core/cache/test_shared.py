@@ -2,16 +2,19 @@
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from clinics.models import ClinicSettings
-from core.cache import Key, Tag, cache
+from core.cache import Key, Tag, cache, seen
+from core.cache.generations import Generations
 from core.cache.memory import Memory
-from core.cache.process import listener, memory
+from core.cache.process import Ears, ears, generations, listener, memory
 from core.cache.secrecy import Secrecy
+from core.cache.seen import Heard
 from core.cache.shared import SharedLevel
-from core.cache.store import Cache
+from core.cache.store import Cache, LocalLevel
 from core.redis import RETRY_SECONDS
 from core.tenancy.context import clinic_scope
 from core.tenancy.units import Unit
@@ -68,6 +71,51 @@ def test_other_machines_share_values_and_see_every_write(desk: Desk, redis_of_th
     for minutes in (16, 17, 18):
         desk.write(minutes)
         assert read() == minutes
+
+
+def test_the_writer_s_next_read_is_right_where_redis_is_in_trouble_and_nothing_was_heard_yet(
+    desk: Desk, redis_of_the_run: RedisServer, tmp_path: Path
+) -> None:
+    """Two machines: the one that writes reaches Redis, the one that is asked next does not, and trusts what it keeps itself."""
+    level, spell = level_for(redis_of_the_run), object()
+    level.memory = Memory(1_000_000)
+    there = Cache(LocalLevel(level.memory, Generations(tmp_path / "generations"), lambda: spell), level)
+    heard = Heard()
+
+    def write() -> str:
+        with seen.request("", machine=generations.machine, heard=ears.heard, told=ears.told) as written:
+            with clinic_scope(desk.clinic_id, reason="test"):
+                ClinicSettings.objects.update(wait_warn_minutes=16)
+            return written.mark()
+
+    def read(said: str = "") -> int:
+        with (
+            seen.request(said, machine=there.local.generations.machine, heard=heard, told=Heard()),
+            clinic_scope(desk.clinic_id, reason="test"),
+        ):
+            return int(there.get_or_set(
+                Key("test.wait"), tags=[Tag.all(ClinicSettings)],
+                load=lambda: ClinicSettings.objects.values_list("wait_warn_minutes", flat=True).get(),
+            ))  # fmt: skip
+
+    def asked(said: str = "") -> int:
+        return int(apart(lambda: read(said))[0])
+
+    level.link._retry_at = time.monotonic() + 60
+    assert (asked(), asked(), there.statistics.snapshot()["test.wait"]["misses"]) == (15, 15, 1)
+    (mark,) = apart(write)
+    assert mark.endswith(".redis")
+    assert (asked(), asked(mark)) == (15, 16), "it has heard nothing, and only whoever has seen more asks the source"
+    level.link.retry_now()
+    before = there.statistics.snapshot()["test.wait"]
+    assert (asked(mark), asked(mark)) == (16, 16)
+    after = there.statistics.snapshot()["test.wait"]
+    assert after["passed"] == before["passed"], "Redis knows, so it is asked"
+    level.link._retry_at = time.monotonic() + 60
+    there.local.generations.bump([f"clinics_clinicsettings:{desk.clinic_id}"])
+    heard.add(mark.split(".")[1])
+    assert (asked(mark), asked(mark)) == (16, 16)
+    assert there.statistics.snapshot()["test.wait"]["passed"] == before["passed"], "what was heard counts again"
 
 
 def test_redis_can_be_read_by_nobody_else(desk: Desk, redis_of_the_run: RedisServer) -> None:
@@ -223,6 +271,31 @@ def test_what_can_t_be_told_now_is_told_before_the_lease_is_renewed(desk: Desk, 
     level.link._retry_at = 0
     level.membership.beat(time.monotonic())
     assert client.get(level.secrecy.name("g", "z"))
+
+
+def test_a_unit_counts_as_heard_when_all_of_its_notices_are_and_redis_was_told(
+    redis_of_the_run: RedisServer, with_redis: SharedLevel, tmp_path: Path
+) -> None:
+    """Each statement that adds tags sends a notice of its own, and all come after the commit, one after the other."""
+    level = level_for(redis_of_the_run)
+    level.membership.is_member = True
+    ears = Ears(Memory(1_000_000), Generations(tmp_path / "generations"), level)
+    level.link._retry_at = time.monotonic() + 60
+    asked_before = time.monotonic()
+    ears.hear("mark\na")
+    assert "mark" not in ears.heard
+    ears.beat(asked_before)
+    assert "mark" not in ears.heard, "what this heartbeat was told may have been cut in two"
+    ears.hear("mark\nb")
+    ears.beat(time.monotonic())
+    assert "mark" in ears.heard and "mark" not in ears.told
+    level.link.retry_now()
+    ears.beat(time.monotonic())
+    assert "mark" in ears.told
+    ears.hear("other\na")
+    ears.gap()
+    ears.beat(time.monotonic())
+    assert "other" not in ears.heard, "the rest of it may have been missed"
 
 
 def test_another_process_s_loader_is_waited_for_but_its_death_blocks_nobody(
