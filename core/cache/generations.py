@@ -15,13 +15,14 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
+from core.cache.seen import NOBODY
 from core.tenancy.announcements import EVERYTHING
 
 logger = logging.getLogger(__name__)
 
 SLOTS = 1 << 18
 HEARD = 1 << 14
-HEADER = 2  # words: the machine's id, unused
+HEADER = 2  # words: a random one that is a part of the machine's name, unused
 WORDS = HEADER + SLOTS + HEARD
 
 
@@ -39,32 +40,47 @@ def _digest(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) or 1
 
 
+def _boot() -> str:
+    """Differs between machines that run, also between clones; empty where the system doesn't tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text()
+    except OSError:
+        return ""
+
+
 class Generations:
     """Reads and changes are single aligned words, so processes need no lock between them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._inode = -1
+        self._file: os.stat_result | None = None
 
     @cached_property
     def _words(self) -> "memoryview[int]":
-        """The mapped file, opened at first use; memory of this process alone if it can't be opened."""
+        """The mapped file, opened at first use; memory of this process alone if it can't be opened, or has no room on its disk."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                return self._mapped(file)
+            finally:
+                os.close(file)
         except OSError as error:
             logger.error("The cache's file can't be used, so this process keeps no first level: %s", error)
+            self._file = None
             return memoryview(mmap.mmap(-1, WORDS * 8)).cast("Q")
+
+    def _mapped(self, file: int) -> "memoryview[int]":
+        """All of it has its place on the disk: to write where there is none would end the process (SIGBUS)."""
+        fcntl.flock(file, fcntl.LOCK_EX)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            os.ftruncate(file, WORDS * 8)
-            self._inode = os.fstat(file).st_ino
+            os.posix_fallocate(file, 0, WORDS * 8)
             words = memoryview(mmap.mmap(file, WORDS * 8)).cast("Q")
             words[0] = words[0] or secrets.randbits(63) | 1
+            self._file = os.fstat(file)
             return words
         finally:
             fcntl.flock(file, fcntl.LOCK_UN)  # by closing alone it would stay locked: the map keeps a duplicate open
-            os.close(file)
 
     @cached_property
     def _slots(self) -> "memoryview[int]":
@@ -77,22 +93,25 @@ class Generations:
     @cached_property
     def shared(self) -> bool:
         """Do the other processes of this machine see what we change?"""
-        return bool(self._words) and self._inode >= 0
+        return bool(self._words) and self._file is not None
 
-    @property
+    @cached_property
     def machine(self) -> str:
-        """Names this machine's file; random."""
-        return f"{self._words[0]:016x}"
+        """Names this machine's file: a copy of it, on a machine made from this one's image or in another container, has another
+        name. NOBODY where there is no file."""
+        if not self.shared or self._file is None:
+            return NOBODY
+        return f"{_digest(f'{self._words[0]} {_boot()} {self._file.st_dev} {self._file.st_ino}'):016x}"
 
     def is_the_file(self) -> bool:
         """Is the path still the file we map? Somebody may have deleted it."""
         try:
-            return not self.shared or self.path.stat().st_ino == self._inode
+            return not self.shared or self._file is None or self.path.stat().st_ino == self._file.st_ino
         except OSError:
             return False
 
     def reopen(self) -> None:
-        for name in ("_words", "_slots", "_heard", "shared"):
+        for name in ("_words", "_slots", "_heard", "shared", "machine"):
             vars(self).pop(name, None)
 
     def read(self, places: Iterable[int]) -> "array[int]":
