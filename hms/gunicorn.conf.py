@@ -79,10 +79,16 @@ def when_ready(server: Arbiter) -> None:
 
 
 def child_exit(server: Arbiter, worker: Worker) -> None:
-    """What it counted stays; what was true of it while it lived goes."""
+    """What it counted stays, with what others had that have ended; what was true of it while it lived goes."""
     from prometheus_client.multiprocess import mark_process_dead
 
-    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+    from core.metrics.ended import add_up
+
+    try:
+        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+        add_up(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
+    except Exception:  # a boundary: an error would end the server
+        server.log.exception("What process %s had counted stays in files of its own.", worker.pid)
 
 
 def post_fork(server: Arbiter, worker: Worker) -> None:

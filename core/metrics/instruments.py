@@ -1,9 +1,13 @@
 """What is counted, by name. With PROMETHEUS_MULTIPROC_DIR the processes of a server count in files that any of them can add up."""
 
 import os
+from collections.abc import Iterable
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from core.metrics.ended import reading
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -35,10 +39,19 @@ def is_shared() -> bool:
     return FOLDER in os.environ
 
 
+class Together(MultiProcessCollector):
+    """Of all processes of the server, those that have ended too: each is counted once, also at the moment it ends."""
+
+    def collect(self) -> Iterable[Metric]:
+        with reading(Path(self._path)):
+            found: Iterable[Metric] = super().collect()  # type: ignore[no-untyped-call]
+        return found
+
+
 def registry_to_read() -> CollectorRegistry:
     """For one reading: all processes of the server, or this one alone."""
     if not is_shared():
         return own
     together = CollectorRegistry()
-    MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+    Together(together)  # type: ignore[no-untyped-call]
     return together

@@ -55,9 +55,9 @@ def folder_of(server: Server) -> Path:
 
 
 def counted_by_each(server: Server) -> dict[int, float]:
-    """By process id, from the files themselves."""
+    """By process id, from the files themselves, of those that live."""
     found = {}
-    for file in folder_of(server).glob("counter_*.db"):
+    for file in folder_of(server).glob("counter_[0-9]*.db"):
         rows = MmapedDict.read_all_values_from_file(str(file))
         found[int(file.stem.partition("_")[2])] = sum(
             number for key, number, *_ in rows if '"hms_requests_total"' in key and ROUTE in key
@@ -90,7 +90,23 @@ def test_they_add_up_and_one_that_is_killed_has_not_counted_in_vain(two: Server)
     assert value(two, "hms_requests_total", route=ROUTE) == asked
     get(two, "/sign-in/")
     assert value(two, "hms_requests_total", route=ROUTE) == asked + 1
-    eventually(lambda: not list(folder_of(two).glob(f"gauge_live*_{killed}.db")), PATIENCE)
+    assert value(two, "hms_request_seconds_count", route=ROUTE) == asked + 1
+    eventually(lambda: not list(folder_of(two).glob(f"*_{killed}.db")), PATIENCE)
+    assert sorted(one.name for one in folder_of(two).glob("*_ended.db")) == ["counter_ended.db", "histogram_ended.db"]
+
+
+def test_replaced_again_and_again_they_leave_no_files_and_nothing_counts_backwards(two: Server) -> None:
+    assert two.process is not None
+    highest = value(two, "hms_requests_total", route=ROUTE)
+    for _ in range(3):
+        before = workers_of(two)
+        two.process.send_signal(signal.SIGHUP)
+        while workers_of(two) & before or len(workers_of(two)) < 2:
+            get(two, "/sign-in/")
+            highest, earlier = value(two, "hms_requests_total", route=ROUTE), highest
+            assert highest > earlier
+    held = {file.stem.rpartition("_")[2] for file in folder_of(two).glob("*.db")}
+    assert held <= {"ended", *(str(pid) for pid in before | workers_of(two))}  # of the last ones perhaps: somebody was reading
 
 
 def test_one_that_has_just_begun_hears_that_the_server_ends(two: Server) -> None:
