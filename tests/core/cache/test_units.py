@@ -44,6 +44,16 @@ def test_what_counts_as_writing(statement: object, writes: bool) -> None:
     assert unit.written == writes
 
 
+def test_a_long_statement_is_looked_through_as_a_short_one_is() -> None:
+    """What is known of it is remembered only up to a length."""
+    for size in (10, units.LONGEST):
+        for _ in range(2):
+            for end, writes in (("", False), (" FOR UPDATE", True)):
+                unit = Unit()
+                unit.note(f"SELECT a FROM b WHERE c IN ({'%s, ' * size}%s){end}")
+                assert unit.written == writes
+
+
 def test_a_rollback_to_a_savepoint_undoes_what_was_written_or_locked_since() -> None:
     unit = Unit()
     for statement, written in (
