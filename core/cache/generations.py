@@ -127,6 +127,13 @@ class Generations:
         digest = _digest(mark)
         self._heard[digest % HEARD] = digest
 
+    def note_told(self, mark: str) -> None:
+        """Redis knows: the others need not tell it."""
+        self.note_heard(f"redis {mark}")
+
+    def was_told(self, mark: str) -> bool:
+        return self.was_heard(f"redis {mark}")
+
     def was_heard(self, mark: str) -> bool:
         """True only if the mark was noted; may have been forgotten, then a tag is bumped once more, which does no harm."""
         digest = _digest(mark)

@@ -45,7 +45,9 @@ class Ears:
         mark, *said = payload.split("\n")
         tags = tuple(said)
         if self.shared is not None:
-            self.shared.membership.tell(mark, payload, tags)
+            told = self.generations.was_told(mark) or self.generations.was_told(payload)
+            if not told and self.shared.membership.tell(mark, payload, tags):
+                self.generations.note_told(payload)
         if not (self.generations.was_heard(mark) or self.generations.was_heard(payload)):
             self.generations.bump(tags)
             self.generations.note_heard(payload)

@@ -240,13 +240,14 @@ class Membership:
         self._untold.clear()
         self._joining_since = 0.0
 
-    def tell(self, mark: str, payload: str, tags: Sequence[str]) -> None:
-        """A notice was heard. What Redis can't be told now it is told later, before the lease is renewed."""
+    def tell(self, mark: str, payload: str, tags: Sequence[str]) -> bool:
+        """A notice was heard. What Redis can't be told now (False) it is told later, before the lease is renewed."""
         if not self._untold and self.level.flush(mark, payload, tags):
-            return
+            return True
         self._untold.append((mark, payload, tags))
         if len(self._untold) > MOST_UNTOLD:
             self.leave()
+        return False
 
     def beat(self, began: float) -> bool:
         """All that was committed before `began` has been heard. Does Redis know it?"""

@@ -95,6 +95,8 @@ class LocalLevel:
         """At once for this machine; other machines hear it from PostgreSQL."""
         self.generations.bump(unit.touched)
         self.generations.note_heard(unit.mark)
+        if unit.delivered:
+            self.generations.note_told(unit.mark)
         return False
 
 

@@ -260,6 +260,34 @@ def test_a_notice_is_told_once_and_never_lost(redis_of_the_run: RedisServer, wit
     assert generation() == told, "the writer has told it"
 
 
+def test_a_machine_tells_redis_of_a_notice_once(redis_of_the_run: RedisServer, with_redis: SharedLevel, tmp_path: Path) -> None:
+    """All its processes hear it; where the writer has told it, none of them has to."""
+    client = redis_of_the_run.client()
+    path = tmp_path / "generations"
+    processes = [Ears(Memory(1_000_000), Generations(path), level_for(redis_of_the_run)) for _ in range(3)]
+
+    def tellings(payload: str) -> int:
+        before = client.info("commandstats").get("cmdstat_eval", {"calls": 0})["calls"]
+        for one in processes:
+            one.hear(payload)
+        return int(client.info("commandstats").get("cmdstat_eval", {"calls": 0})["calls"]) - before
+
+    for one in processes:
+        assert one.shared and one.shared.flush("first", "first\na", ["a"])  # makes the connection, which asks which Redis this is
+    unit = Unit()
+    unit.touched = ("a",)
+    Cache(LocalLevel(Memory(1), Generations(path), object), with_redis).committed(unit)
+    assert unit.delivered and tellings(f"{unit.mark}\na") == 0
+    assert tellings("psql\na") == 1
+    assert tellings("psql\nb") == 1, "a second notice of the same transaction is another notice"
+    other = Unit()
+    other.touched = ("a",)
+    Cache(LocalLevel(Memory(1), Generations(path), object), None).committed(other)
+    assert tellings(f"{other.mark}\na") == 1, "the writer could not tell it"
+    processes[0].shared.link._retry_at = time.monotonic() + 60  # type: ignore[union-attr]
+    assert tellings("lost\na") == 1, "who could not tell it leaves it to the next"
+
+
 def test_what_can_t_be_told_now_is_told_before_the_lease_is_renewed(desk: Desk, redis_of_the_run: RedisServer) -> None:
     level = level_for(redis_of_the_run)
     level.link._retry_at = time.monotonic() + 60
