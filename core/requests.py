@@ -8,6 +8,7 @@ from rest_framework.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from core.accounts.actor import Actor
     from core.accounts.api_keys.known import KnownKey
@@ -41,7 +42,7 @@ class HMSRequest(HttpRequest):
     openings: "Mapping[UUID, Opening]"  # the restricted records that are open to the person; empty without a clinic
     counted: "Counted"
     person_id: UUID | None  # who was found to ask; None for a stranger, and while nobody has looked
-    access_id: UUID  # of its event in the access log, once it has one
+    access: "tuple[UUID, datetime]"  # id and moment of its event in the access log, once it has one
     turned_down: BaseException | None  # the database's error that a second run of the request would probably not meet
 
 

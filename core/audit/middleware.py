@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
@@ -50,9 +51,10 @@ class AccessLogMiddleware:
         if clinic is None:
             raise SpoolUnwritable("patients of no clinic")
         shown.why = shown.why or why_of(request.openings, (UUID(bytes=one) for one in shown.patients))
+        event_id, at = _event_of(request)
         record = AccessRecord(
-            event_id=_event_id(request),
-            at=timezone.now(),
+            event_id=event_id,
+            at=at,
             user_id=request.person_id,
             clinic_id=clinic.pk,
             route=match.view_name if match else "",
@@ -73,7 +75,7 @@ def shows(response: HttpResponse) -> bool:
     return (status < 300 or status == 304 or status >= 400) and status < 500 and status not in NOT_SHOWN
 
 
-def _event_id(request: HMSRequest) -> UUID:
-    """One for each request, however often it runs."""
-    request.access_id = getattr(request, "access_id", None) or new_id()
-    return request.access_id
+def _event_of(request: HMSRequest) -> tuple[UUID, datetime]:
+    """Its id and its moment: one event for each request, however often it runs. All whom a run showed are in it."""
+    request.access = getattr(request, "access", None) or (new_id(), timezone.now())
+    return request.access

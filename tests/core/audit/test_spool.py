@@ -22,8 +22,10 @@ from core.audit.spool import HEAD, Events, Spool, SpoolUnwritable, taken_over, t
 from core.tenancy.context import clinic_scope
 from core.tenancy.ids import new_id
 from patients.models import Patient
+from tests.core.test_retry import end
 from tests.factories.access_log import taken_events
-from tests.factories.api_client import ApiClient
+from tests.factories.api_client import ApiClient, committed_client
+from tests.factories.databases import another
 from tests.factories.world import Place
 
 KILLED = """
@@ -173,6 +175,29 @@ def look(place: Place) -> Any:
     patient = place.patients[0]
     assert ApiClient(place.users[Role.NURSE]).get(f"patients/{patient.pk}").status_code == 200
     return patient
+
+
+def test_a_request_that_runs_again_after_its_commit_broke_is_one_event(riverside: Place) -> None:
+    client = committed_client(riverside.users[Role.NURSE], riverside.clinic)
+    with another("default") as wrapper:
+        commit, asked, broken = wrapper._commit, [], []
+
+        def look(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+            asked.extend(["patients"] if "patients_patient" in sql else [])
+            return execute(sql, params, many, context)
+
+        def break_once() -> None:
+            if asked and not broken:
+                broken.append(wrapper.connection.info.backend_pid)
+                end(broken[0])
+            commit()
+
+        wrapper._commit = break_once
+        with wrapper.execute_wrapper(look):
+            assert client.get("patients").status_code == 200
+    first, second = taken_events()
+    assert broken and first.patients == second.patients
+    assert (first.event_id, first.at) == (second.event_id, second.at), "what the table takes once"
 
 
 def test_it_reaches_the_database_once_however_often_it_is_drained(riverside: Place) -> None:
