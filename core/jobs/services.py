@@ -68,7 +68,7 @@ def begin_soon(kind: str) -> None:
     Should the process die before, the schedule's next job sees it. One statement where a job waits, else two.
     """
     with unit_of_work(Scope(request_id=(current_scope() or Scope()).request_id, reason="jobs")):
-        if not Job.objects.waiting().filter(kind=kind, run_at__lte=timezone.now(), in_clinic=None, after=[]).exists():
+        if not Job.objects.waiting().filter(kind=kind, run_at__lte=Now(), in_clinic=None, after=[]).exists():
             enqueue(kind)
 
 

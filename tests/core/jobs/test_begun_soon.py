@@ -82,6 +82,18 @@ def test_one_that_may_have_looked_already_is_not(committing: None, values: dict[
     assert len(jobs()) == 2
 
 
+@pytest.mark.parametrize("hours", [-2, 2], ids=["behind", "ahead"])
+def test_what_is_due_the_database_s_clock_says(committing: None, monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
+    """This machine's is hours off."""
+    apart(lambda: begin_soon(MESSAGES))
+    if hours > 0:
+        change(jobs()[0], state=State.RETRYING, run_at=timezone.now() + timedelta(hours=1))
+    wrong = timezone.now() + timedelta(hours=hours)
+    monkeypatch.setattr(timezone, "now", lambda: wrong)
+    apart(lambda: begin_soon(MESSAGES))
+    assert len(jobs()) == (2 if hours > 0 else 1)
+
+
 def test_many_at_once_need_few(committing: None) -> None:
     apart(*[lambda: begin_soon(MESSAGES)] * 8)
     assert 1 <= len(jobs()) <= 8
