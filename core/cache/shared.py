@@ -36,13 +36,20 @@ CLOCK_EVERY = 20  # heartbeats between two looks at the clock of Redis
 OVERLAP_SECONDS = 2.0  # to wait for the proof that nobody missed anything
 LOCK_PATIENCE = 0.5  # seconds between two looks at a value that another process is loading
 
+# The generation of everything has no end: with it all of Redis would go stale at one moment.
 BUMP = """
 if ARGV[1] == 'writer' then
     redis.call('SET', KEYS[1], '1', 'EX', ARGV[2])
 elseif redis.call('EXISTS', KEYS[1]) == 1 or not redis.call('SET', KEYS[2], '1', 'NX', 'EX', ARGV[2]) then
     return 0
 end
-for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[i + 1], 'EX', ARGV[3]) end
+for i = 3, #KEYS do
+    if KEYS[i] == ARGV[4] then
+        redis.call('SET', KEYS[i], ARGV[i + 2])
+    else
+        redis.call('SET', KEYS[i], ARGV[i + 2], 'EX', ARGV[3])
+    end
+end
 return 1
 """
 ENSURE = """
@@ -50,8 +57,12 @@ local found = {}
 for i, key in ipairs(KEYS) do
     local generation = redis.call('GET', key)
     if not generation then
-        generation = ARGV[i + 1]
-        redis.call('SET', key, generation, 'EX', ARGV[1])
+        generation = ARGV[i + 2]
+        if key == ARGV[2] then
+            redis.call('SET', key, generation)
+        else
+            redis.call('SET', key, generation, 'EX', ARGV[1])
+        end
     end
     found[i] = generation
 end
@@ -80,6 +91,10 @@ class SharedLevel:
         self.using = link.using
         self.stamp = object()
         self.membership = Membership(self)
+
+    @property
+    def _everything(self) -> str:
+        return self.secrecy.name("g", EVERYTHING)
 
     # --- Reading and keeping ----------------------------------------------------------------------------------------------
     def look(self, text: str, tags: Tags) -> Look | None:
@@ -136,7 +151,7 @@ class SharedLevel:
 
     def _ensured(self, client: Client, places: Sequence[str]) -> list[bytes]:
         fresh = [secrets.token_bytes(8) for _ in places]
-        return list(client.eval(ENSURE, len(places), *places, GENERATION_SECONDS, *fresh))
+        return list(client.eval(ENSURE, len(places), *places, GENERATION_SECONDS, self._everything, *fresh))
 
     @contextmanager
     def alone(self, text: str) -> Iterator[bool]:
@@ -180,7 +195,7 @@ class SharedLevel:
         fresh = [secrets.token_bytes(8) for _ in tags]
         with self.using() as client:
             if client is not None:
-                client.eval(BUMP, len(keys), *keys, who, HEARD_SECONDS, GENERATION_SECONDS, *fresh)
+                client.eval(BUMP, len(keys), *keys, who, HEARD_SECONDS, GENERATION_SECONDS, self._everything, *fresh)
                 return True
         return False
 

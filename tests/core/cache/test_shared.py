@@ -288,6 +288,21 @@ def test_a_machine_tells_redis_of_a_notice_once(redis_of_the_run: RedisServer, w
     assert tellings("lost\na") == 1, "who could not tell it leaves it to the next"
 
 
+def test_the_generation_of_everything_has_no_end(redis_of_the_run: RedisServer, with_redis: SharedLevel) -> None:
+    """Else all would be stale at one moment, every two hours."""
+    client, name = redis_of_the_run.client(), with_redis.secrecy.name
+    everything, one = name("g", "*"), name("g", "a")
+
+    def ends() -> list[bool]:
+        return [client.ttl(key) > 0 for key in (everything, one)]
+
+    assert with_redis.flush("mark", "mark\na\n*", ["a", "*"])
+    assert client.exists(everything, one) == 2 and ends() == [False, True]
+    client.delete(everything, one)
+    assert with_redis._ensured(client, (everything, one)) == [client.get(everything), client.get(one)]
+    assert client.exists(everything, one) == 2 and ends() == [False, True]
+
+
 def test_what_can_t_be_told_now_is_told_before_the_lease_is_renewed(desk: Desk, redis_of_the_run: RedisServer) -> None:
     level = level_for(redis_of_the_run)
     level.link._retry_at = time.monotonic() + 60
