@@ -42,7 +42,11 @@ class Watched[T]:
             if self._under_way is not None or (answer is not None and self._holds(answer)):
                 return
             self._under_way, self._asked = threading.Event(), time.monotonic()
-            threading.Thread(target=self._run, args=(self._under_way,), name=f"hms-look-{self.name}", daemon=True).start()
+            try:
+                threading.Thread(target=self._run, args=(self._under_way,), name=f"hms-look-{self.name}", daemon=True).start()
+            except RuntimeError:  # no thread to be had: nobody would ask any more
+                self._under_way = None
+                raise
 
     def answer(self) -> Answer[T]:
         """The answer that `begin` asked for, or that there was none within the limit."""

@@ -98,8 +98,8 @@ class Subscription:
             try:
                 with _client().pubsub(ignore_subscribe_messages=True) as pubsub:
                     pubsub.subscribe(_channel())
-                    self._listen(pubsub)
                     said = False
+                    self._listen(pubsub)
             except Exception as error:
                 if not said:
                     ours = not isinstance(error, redis.RedisError | OSError)

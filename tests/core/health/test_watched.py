@@ -50,6 +50,21 @@ def test_once_it_answers_it_is_asked_again(stalled: Dependency) -> None:
     assert stalled.asked == 2
 
 
+def test_who_could_not_ask_asks_the_next_time(stalled: Dependency, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no thread is to be had, nobody is under way."""
+    stalled.gate.set()
+    watched = Watched("refused", stalled.ask, limit=20, kept=0)
+
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as short_of_threads:
+        short_of_threads.setattr(threading.Thread, "start", refused)
+        with pytest.raises(RuntimeError):
+            watched.begin()
+    assert ask_all([watched])[0].value == "well"
+
+
 def test_several_are_asked_at_the_same_time() -> None:
     """Each waits for the other: one after the other would never end."""
     meeting = threading.Barrier(3, timeout=20)

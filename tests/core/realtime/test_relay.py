@@ -6,9 +6,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from typing import Any
 
 import pytest
 
+from core.realtime.relay import Subscription, _channel
 from tests.factories.databases import eventually
 from tests.factories.redis_server import RedisServer, redis_server
 from tests.factories.server import ROOT, Server, serving
@@ -80,6 +82,26 @@ def test_what_wakes_the_hubs_may_be_away(relayed: Server, with_redis: RedisServe
         arrives()
     assert source.ids == sorted(set(source.ids)) and len(source.ids) == changed
     source.close()
+
+
+def test_each_time_that_redis_goes_away_is_told_once(
+    with_redis: RedisServer, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.REDIS_URL = with_redis.url
+    looks: list[int] = []
+    subscription = Subscription(lambda payload: None, lambda: looks.append(1))
+    subscription.start()
+    try:
+        for times in (1, 2, 3):
+            eventually(lambda: with_redis.client().pubsub_numsub(_channel())[0][1])
+            with_redis.kill()
+            looks.clear()
+            eventually(lambda: len(looks) > 1)  # it has tried again
+            told = [one for one in caplog.records if "The relay's Redis is in trouble" in one.getMessage()]
+            with_redis.start()
+            assert len(told) == times
+    finally:
+        subscription.stop()
 
 
 def test_notices_come_by_redis(relayed: Server, with_redis: RedisServer) -> None:
