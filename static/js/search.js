@@ -9,7 +9,9 @@ export function start(form) {
   const status = form.querySelector("[role=status]");
   const token = form.querySelector("[name=csrfmiddlewaretoken]").value;
   const words = document.querySelector("#words").dataset;
+  const action = form.action;
   let timer, asking;
+  let answered; // the text that the list stands for
 
   input.setAttribute("role", "combobox");
   input.setAttribute("aria-controls", list.id);
@@ -47,28 +49,30 @@ export function start(form) {
         signal: own.signal,
         redirect: "manual",
       });
-      if (answer.type === "opaqueredirect") return failed(words.signedOut);
+      if (answer.type === "opaqueredirect") return failed(text, words.signedOut);
       if (!answer.ok) throw new Error(answer.status);
       list.innerHTML = await answer.text();
+      answered = text;
       status.textContent = list.firstElementChild?.dataset.count ?? "";
       choose(options()[0]);
       show(true);
     } catch (error) {
       if (own.signal.aborted && own.signal.reason !== "slow") return;
-      failed(own.signal.aborted ? words.slow : words.offline);
+      failed(text, own.signal.aborted ? words.slow : words.offline);
     } finally {
       clearTimeout(limit);
     }
   }
 
-  function failed(text) {
+  function failed(text, why) {
+    answered = text;
     const row = document.createElement("div");
     row.setAttribute("role", "option");
     row.id = "q-retry";
     row.dataset.retry = "yes";
-    row.textContent = `${text} ${document.querySelector("#trouble").content.querySelector("[data-retry]").textContent}`;
+    row.textContent = `${why} ${document.querySelector("#trouble").content.querySelector("[data-retry]").textContent}`;
     list.replaceChildren(row);
-    status.textContent = text;
+    status.textContent = why;
     choose(row);
     show(true);
   }
@@ -77,7 +81,9 @@ export function start(form) {
     if (option.dataset.retry) return ask();
     if (option.dataset.post) {
       form.action = option.dataset.post; // what was typed goes along in the body, never in an address
-      return form.submit();
+      form.submit();
+      form.action = action; // for whoever comes back to this page
+      return;
     }
     location.assign(option.dataset.href);
   }
@@ -99,6 +105,7 @@ export function start(form) {
       if (list.hidden) return ask();
       choose(all.at((at + (event.key === "ArrowDown" ? 1 : -1)) % all.length));
     } else if (event.key === "Enter" && !list.hidden && at >= 0) {
+      if (answered !== input.value.trim()) return; // these are hits of an older text: the form asks for all of the new one
       event.preventDefault();
       go(all[at]);
     }

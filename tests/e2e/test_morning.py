@@ -197,6 +197,24 @@ def test_the_keyboard_finds_and_opens(page: Page, clinic: Api) -> None:
     assert person_of(page) == patient["id"]
 
 
+def test_enter_opens_nobody_whom_an_older_text_found(page: Page, clinic: Api) -> None:
+    """The hits of the first name stand there; the rest of the name is typed and Enter pressed before there are others."""
+    given, _family = new_name()
+    first, wanted = clinic.patient(given_name=given), clinic.patient(given_name=given)
+    page.goto("/")
+    page.keyboard.press("/")
+    page.keyboard.type(given)
+    expect(page.locator("#q-2")).to_be_visible()
+    shown_first = page.locator("#q-1").get_attribute("data-href")
+    other = wanted if shown_first == f"/patients/{first['id']}/" else first
+    page.route("**/patients/suggest/", lambda _route: None)  # the answer is still on its way
+    page.keyboard.type(f" {other['family_name']}")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/patients/search/")
+    expect(page.locator("#results h3")).to_have_count(1)
+    expect(page.locator("#results")).to_contain_text(other["mrn"])
+
+
 def test_the_keyboard_registers_and_sees_the_visit_through(page: Page, clinic: Api) -> None:
     given, family = new_name()
     page.goto("/")
