@@ -1,7 +1,7 @@
 """The times of some days as a person picks them: a strip of days, then the times of one."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from uuid import UUID
 
 from django.utils import timezone
@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from appointments.forms import slot_value
 from appointments.models import Service
 from appointments.selectors.picking import OfferedTime, offered_times
+from appointments.slots import DAY
 from core.accounts.actor import Actor
 
 WINDOW_DAYS = 7  # one page of the strip
@@ -84,21 +85,27 @@ class Wish:
 
 
 def slot_picker(*, actor: Actor, service: Service | None, wish: Wish, now: datetime) -> SlotPicker:
-    """The picker for a service and a wish. Five queries; none without a service."""
+    """The picker for a service and a wish. Five queries; none without a service.
+
+    A shift of the night before is among them with what it has after midnight. Whoever walks in may wait past midnight: for them
+    tonight's shift is shown to its end.
+    """
     today = timezone.localdate(now)
     first_day = today if wish.today_only else max(today, wish.first_day or wish.day or today)
-    last_day = today if wish.today_only else first_day + timedelta(days=WINDOW_DAYS - 1)
-    earlier = max(today, first_day - timedelta(days=WINDOW_DAYS)) if first_day > today else None
-    later = None if wish.today_only else last_day + timedelta(days=1)
+    last_day = today if wish.today_only else first_day + (WINDOW_DAYS - 1) * DAY
+    earlier = max(today, first_day - WINDOW_DAYS * DAY) if first_day > today else None
+    later = None if wish.today_only else last_day + DAY
     if service is None:
         return SlotPicker(first_day, earlier, later)
     offered = offered_times(
-        actor=actor, service=service, first_day=first_day, last_day=last_day, now=now,
+        actor=actor, service=service, first_day=first_day - DAY, last_day=last_day, now=now,
         provider_id=wish.provider_id, location_id=wish.location_id, moving=wish.moving,
     )  # fmt: skip
     by_day: dict[date, list[OfferedTime]] = {}
     for one in offered:
-        by_day.setdefault(one.slot.start.date(), []).append(one)
+        starts_on = one.slot.start.date()
+        if starts_on >= first_day and (wish.today_only or starts_on <= last_day):
+            by_day.setdefault(starts_on, []).append(one)
     day = _day(by_day, wish)
     chosen = _chosen([one for one in by_day.get(day, []) if one.is_free] if day else [], wish)
     return SlotPicker(

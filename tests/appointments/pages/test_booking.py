@@ -1,7 +1,7 @@
 """The booking panel: each field narrows the next, nothing typed is lost, nobody is booked twice."""
 
 import re
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ from django.utils import timezone
 from appointments.choices import Source, Status
 from appointments.forms import slot_value
 from appointments.models import Appointment, Schedule
+from appointments.pages.slot_picker import SlotPicker, Wish, slot_picker
 from core.accounts.roles import MATRIX, Role
 from core.database.detector import Detector
 from core.tenancy.context import clinic_scope
@@ -231,6 +232,46 @@ def test_a_walk_in_is_offered_today_alone_and_not_checked_in_for_another_day(
     (visit,) = visits_of(riverside, amara)
     assert (visit.status, visit.source) == (Status.CONFIRMED, Source.WALK_IN)
     assert "Booked Amara Okafor at 11:00" in reception.get("/").text
+
+
+def by_night(place: Place, now: datetime, **wish: Any) -> SlotPicker:
+    """What is offered at this moment where the first provider works from 22:00 to 06:00, and nobody else."""
+    with clinic_scope(place.clinic, reason="test"), timezone.override(place.clinic.zone):
+        Schedule.objects.exclude(provider=place.providers[0]).delete()
+        Schedule.objects.update(start_time=time(22), end_time=time(6), slot_minutes=15)
+        actor, service = place.actor(Role.RECEPTIONIST), place.services[0]
+        with Detector().on(connection) as counter:
+            picker = slot_picker(actor=actor, service=service, wish=Wish(**wish), now=now)
+        assert counter.count <= 5
+        return picker
+
+
+def test_after_midnight_the_shift_that_began_before_it_is_offered_and_booked(riverside: Place, amara: Patient) -> None:
+    soon = at(riverside, 1, 0, 45)
+    for wish in ({}, {"day": soon.date(), "start": soon}, {"today_only": True}):
+        picker = by_night(riverside, at(riverside, 1, 0, 40), **wish)
+        assert picker.chosen and picker.chosen.value == slot_value(soon, riverside.providers[0].pk), wish
+        assert [one.local.hour for one in picker.times if one.local.hour < 22][-1] == 5
+    with clinic_scope(riverside.clinic, reason="test"):
+        visit = book(riverside, soon, patient_id=amara.pk)
+        assert visit.start == soon
+    taken = by_night(riverside, at(riverside, 1, 0, 40))
+    assert [(f"{one.local:%H:%M}", one.is_free) for one in taken.times[:3]] == [("00:45", False), ("01:00", False), ("01:15", True)]
+    assert by_night(riverside, at(riverside, 1, 0, 40), moving=visit.pk).times[0].is_free
+
+
+def test_each_day_of_a_window_has_its_own_night(riverside: Place) -> None:
+    noon, tomorrow = at(riverside, 1, 12), at(riverside, 1, 12).date()
+    first = by_night(riverside, noon)
+    assert [one.day - tomorrow for one in first.days] == [timedelta(days=number) for number in range(7)]
+    assert first.later == tomorrow + timedelta(days=7)
+    second = by_night(riverside, noon, first_day=first.later)
+    assert (second.days[0].day, second.times[0].local.hour) == (first.later, 0)
+
+
+def test_whoever_walks_in_before_midnight_may_wait_past_it(riverside: Place) -> None:
+    picker = by_night(riverside, at(riverside, 1, 23, 50), today_only=True)
+    assert picker.chosen and picker.chosen.value == slot_value(at(riverside, 2, 0), riverside.providers[0].pk)
 
 
 def test_a_walk_in_waits_at_once(reception: Client, riverside: Place, amara: Patient) -> None:
