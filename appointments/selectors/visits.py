@@ -16,6 +16,8 @@ from core.accounts.actor import Actor
 from core.audit.subjects import Reading, shown
 from core.errors import NotFound
 
+HERE = frozenset({Status.CHECKED_IN, Status.IN_PROGRESS})
+
 
 @dataclass(frozen=True, slots=True)
 class VisitRow:
@@ -93,7 +95,11 @@ class VisitDetail:
 
 @dataclass(frozen=True, slots=True)
 class PatientVisits:
-    """A patient's coming visits, nearest first, and the past ones, latest first (cancelled and missed ones among these)."""
+    """A patient's coming visits, nearest first, and the past ones, latest first (cancelled and missed ones among these).
+
+    Whoever waits or is with a provider has a coming visit, whatever the time is; who has not come is expected until the end of the
+    day.
+    """
 
     upcoming: tuple[VisitRow, ...]
     past: tuple[VisitRow, ...]
@@ -180,10 +186,15 @@ def appointments_of(*, actor: Actor, patient_id: UUID, now: datetime | None = No
     now = now or timezone.now()
     visits = with_reason(visible_appointments(actor)).filter(patient_id=patient_id).order_by("-start", "-id")[:limit]
     rows = [visit_row(visit, actor) for visit in visits]
-    open_states = MOVABLE | {Status.CHECKED_IN, Status.IN_PROGRESS}
-    upcoming = [row for row in reversed(rows) if row.end > now and row.status in open_states]
+    upcoming = [row for row in reversed(rows) if _is_to_come(row, now)]
     coming = {row.id for row in upcoming}
     return PatientVisits(tuple(upcoming), tuple(row for row in rows if row.id not in coming))
+
+
+def _is_to_come(row: VisitRow, now: datetime) -> bool:
+    if row.status in MOVABLE:
+        return row.end > now or row.day >= now.astimezone(row.start.tzinfo).date()
+    return row.status in HERE
 
 
 def _line(change: AppointmentChange) -> HistoryLine:

@@ -1,6 +1,6 @@
 """What the Today page and the calendar are told, and what that costs."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection
 
@@ -70,3 +70,22 @@ def test_a_visit_and_its_history(in_riverside: Place) -> None:
     assert detail.visit.clock == "10:00"
     assert detail.history[-1].from_provider == place.providers[0].name
     assert [row.id for row in appointments_of(actor=actor, patient_id=visit.patient_id).upcoming] == [visit.pk]
+
+
+def test_who_is_here_or_expected_today_has_a_coming_visit(in_riverside: Place) -> None:
+    place, actor = in_riverside, in_riverside.actor(Role.RECEPTIONIST)
+    ten = at(place, 1, 10)
+    visit = book(place, ten)
+
+    def is_to_come(now: datetime) -> bool:
+        visits = appointments_of(actor=actor, patient_id=visit.patient_id, now=now)
+        assert [row.id for row in (*visits.upcoming, *visits.past)] == [visit.pk]
+        return bool(visits.upcoming)
+
+    last_minute = ten.replace(hour=23, minute=59)  # by the clinic's clock: they may come yet
+    assert is_to_come(ten) and is_to_come(last_minute) and not is_to_come(last_minute + timedelta(minutes=1))
+    for action, later in (("check_in", timedelta(minutes=21)), ("start", timedelta(days=2))):
+        change_status(actor=actor, appointment_id=visit.pk, action=action, now=ten)
+        assert is_to_come(ten + later), action
+    change_status(actor=actor, appointment_id=visit.pk, action="complete", now=ten)
+    assert not is_to_come(ten)
