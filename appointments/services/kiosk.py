@@ -21,8 +21,9 @@ ON_THE_WAY = sorted(MOVABLE | {Status.CHECKED_IN})
 
 
 def check_in_by_number(*, clinic: Clinic, place: QueuePlace, mrn: str, born: date, now: datetime | None = None) -> Ticket:
-    """Check in whose number and date of birth these are, for today's visit here. Raises AskAtTheDesk, whatever the reason: so
-    many statements are the same whether there is such a patient or not. Number as printed, or its digits alone."""
+    """Check in whose number and date of birth these are, for the visit here today that is nearest to now. Raises AskAtTheDesk,
+    whatever the reason: so many statements are the same whether there is such a patient or not. Number as printed, or its digits
+    alone."""
     wanted = (_spelt(mrn, clinic), born)
     return _checked_in([one for one in _expected(place, now) if (one.patient.mrn, one.patient.date_of_birth) == wanted], now)
 
@@ -57,10 +58,11 @@ def _expected(place: QueuePlace, now: datetime | None) -> list[Appointment]:
 
 
 def _checked_in(visits: list[Appointment], now: datetime | None) -> Ticket:
-    """The ticket of the first of these visits; of one that was checked in before, the ticket that it has."""
+    """The ticket of the visit nearest to now; of one that was checked in before, the ticket that it has."""
     if not visits:
         raise AskAtTheDesk
-    visit = visits[0]
+    moment = now or timezone.now()
+    visit = min(visits, key=lambda one: abs(one.start - moment))
     if visit.status in MOVABLE:
         change_status(actor=kiosk_actor(visit.clinic_id), appointment_id=visit.pk, action="check_in", now=now)
     ticket = open_ticket_of(visit.pk)

@@ -128,6 +128,14 @@ def test_a_patient_checks_in_by_number_and_date_of_birth(kiosk: str, visit: Appo
     assert ticket.token in again.content.decode() and Ticket.objects.count() == 1
 
 
+def test_of_two_visits_today_the_nearer_one_is_checked_in(place: Place, kiosk: str, visit: Appointment) -> None:
+    """Nobody marked the morning's visit as missed."""
+    morning = book(place, visit.start + timedelta(hours=2), patient_id=visit.patient_id)
+    Appointment.objects.filter(pk=morning.pk).update(start=visit.start - timedelta(hours=2), end=visit.end - timedelta(hours=2))
+    assert answer(kiosk, said_by(visit)).status_code == 200
+    assert Ticket.objects.get().appointment_id == visit.pk
+
+
 def test_a_patient_checks_in_by_the_code_of_the_visit(kiosk: str, visit: Appointment) -> None:
     code = visit_code(visit.pk)
     assert answer(kiosk, {"do": "code", "code": f"{code[:4]} {code[4:]}"}).status_code == 200
