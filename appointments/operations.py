@@ -126,6 +126,11 @@ def _visits_of_one() -> dict[str, Any]:
     return {**as_anybody(), "patient_id": _some_visit().patient_id}
 
 
+def _expected_of_one() -> dict[str, Any]:
+    visit = _some_visit()
+    return {**as_anybody(), "patient_id": visit.patient_id, "location_id": visit.location_id, "day": visit.local_day}
+
+
 def _booking() -> dict[str, Any]:
     """The first free time of the coming fortnight. Raises NoSample."""
     service, provider = _some_offer()
@@ -190,6 +195,7 @@ def register() -> None:
     optimizer.register("appointments.list.last_page", last_listed, as_anybody)
     optimizer.register("appointments.detail", selectors.appointment_detail, _one_visit)
     optimizer.register("appointments.of_patient", selectors.appointments_of, _visits_of_one)
+    optimizer.register("appointments.expected_of_patient", selectors.expected_visits, _expected_of_one)
     optimizer.register("appointments.today", selectors.today_board, _today)
     optimizer.register("appointments.calendar_day", selectors.calendar_day, _a_day)
     optimizer.register("appointments.calendar_week", selectors.calendar_week, _week_of_one)

@@ -21,6 +21,7 @@ from appointments.pages.answers import go, is_fragment
 from appointments.pages.patient_choice import PatientChoice, fill, matches_for, picked, typed_text
 from appointments.pages.reading import read_uuid
 from appointments.policies import visible_tickets
+from appointments.selectors import VisitRow, expected_visits
 from appointments.selectors.queue import queue_lanes, queue_tags
 from appointments.selectors.queue_callers import Caller, callers_at
 from appointments.selectors.queue_places import QueuePlace, queue_places_of, series_in_use
@@ -133,7 +134,10 @@ STEPS = {name.replace("_", "-"): _stepping(name) for name in TICKET_STEPS if nam
 @require_http_methods(["GET", "POST"])
 @page("queue", "create")
 def take(request: ClinicRequest) -> HttpResponse:
-    """A ticket for a walk-in: who it is, if that is known, the group, and what raises the priority."""
+    """A ticket for a walk-in: who it is, if that is known, the group, and what raises the priority.
+
+    Who has a visit here today is offered to be checked in instead.
+    """
     desk = Desk(request)
     place = desk.found
     form = TakeTicketForm(request.POST if request.method == "POST" else None, groups=series_in_use())
@@ -173,8 +177,16 @@ def _who(request: ClinicRequest) -> PatientChoice:
 def _taking(request: ClinicRequest, desk: Desk, form: TakeTicketForm, choice: PatientChoice) -> HttpResponse:
     choice.note()
     searching = bool(choice.text) or "change_patient" in request.POST
-    context = {"form": form, "desk": desk, "choice": choice, "searching": searching}
+    context = {"form": form, "desk": desk, "choice": choice, "searching": searching, "expected": _expected(request, desk, choice)}
     return render(request, "appointments/queue_take.html", context, status=422 if form.errors else 200)
+
+
+def _expected(request: ClinicRequest, desk: Desk, choice: PatientChoice) -> list[VisitRow]:
+    if choice.patient is None:
+        return []
+    place = desk.found
+    today = place.day_at(timezone.now())
+    return expected_visits(actor=request.actor, patient_id=choice.patient.pk, location_id=place.id, day=today)
 
 
 @require_http_methods(["GET", "POST"])

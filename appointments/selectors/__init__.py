@@ -19,6 +19,7 @@ from appointments.selectors.visits import (
     VisitRow,
     appointment_detail,
     appointments_of,
+    expected_visits,
     history_of,
 )
 
@@ -45,6 +46,7 @@ __all__ = [
     "calendar_day",
     "calendar_tags",
     "calendar_week",
+    "expected_visits",
     "free_slots",
     "free_time_tags",
     "history_of",

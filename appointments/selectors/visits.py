@@ -191,6 +191,13 @@ def appointments_of(*, actor: Actor, patient_id: UUID, now: datetime | None = No
     return PatientVisits(tuple(upcoming), tuple(row for row in rows if row.id not in coming))
 
 
+def expected_visits(*, actor: Actor, patient_id: UUID, location_id: UUID, day: date) -> list[VisitRow]:
+    """A patient's visits at a location on this local day for which they have not come yet, earliest first. One query."""
+    visits = with_reason(visible_appointments(actor).on_day(day))
+    expected = visits.filter(patient_id=patient_id, location_id=location_id, status__in=sorted(MOVABLE))
+    return [visit_row(visit, actor) for visit in expected]
+
+
 def _is_to_come(row: VisitRow, now: datetime) -> bool:
     if row.status in MOVABLE:
         return row.end > now or row.day >= now.astimezone(row.start.tzinfo).date()

@@ -10,9 +10,10 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from appointments.choices import ScreenKind, TicketStatus
-from appointments.models import LocationQueue, QueueScreen, QueueSeries, Ticket
+from appointments.models import LocationQueue, QueueScreen, QueueSeries, Schedule, Ticket
 from appointments.services import change_status
 from core.accounts.roles import Role
+from tests.factories.page_forms import forms_of
 from tests.factories.queue import a_screen, a_ticket, open_queue, token_to
 from tests.factories.visits import book, move_to_noon
 from tests.factories.world import Place
@@ -106,6 +107,28 @@ def test_a_ticket_for_somebody_who_is_known(place: Place, desk: Client) -> None:
     assert desk.post("/queue/take/", said | {"patient": str(patient.pk)}).status_code == 303
     assert Ticket.objects.get().patient_id == patient.pk
     assert escape(patient.full_name) in desk.get("/queue/").content.decode()
+
+
+def test_who_has_a_visit_here_today_is_checked_in_instead(place: Place, desk: Client) -> None:
+    patient, soon = place.patients[0], timezone.now().replace(second=0, microsecond=0) + timedelta(minutes=4)
+    series = QueueSeries.objects.get(letter="A")
+    said = {"series": str(series.pk), "location": str(place.locations[0].pk), "patient": str(patient.pk)}
+    assert "has a visit here today" not in desk.post("/queue/take/who/", said).content.decode()
+    visit = book(place, soon, patient_id=patient.pk)
+    book(place, soon + timedelta(days=1), patient_id=patient.pk)
+    Schedule.objects.filter(provider=place.providers[1]).update(location=place.locations[1])
+    book(place, soon + timedelta(hours=1), patient_id=patient.pk, provider_id=place.providers[1].pk)
+    page = desk.post("/queue/take/who/", said).content.decode()
+    assert "has a visit here today" in page and page.count("/check-in/") == 1
+    button = re.search(r'name="version" value="(\d+)" formaction="([^"]+)"', page)
+    assert button and button[2] == f"/appointments/{visit.pk}/check-in/"
+    (form,) = [one for one in forms_of(page, "/queue/take/") if one.action == "/queue/take/"]
+    answer = desk.post(button[2], {**form.values, "version": button[1]})
+    assert answer.status_code == 303 and answer["Location"].startswith("/queue/?location=")
+    ticket = Ticket.objects.get()
+    assert (ticket.appointment_id, ticket.patient_id) == (visit.pk, patient.pk)
+    assert f"checked in: ticket {ticket.token}" in desk.get(answer["Location"]).content.decode()
+    assert "has a visit here today" not in desk.post("/queue/take/who/", said).content.decode()
 
 
 def test_no_ticket_for_nobody_while_somebody_is_being_searched(place: Place, desk: Client) -> None:
