@@ -21,6 +21,7 @@ from patients.validators import REASON_LENGTH, TITLE_LENGTH, ClinicRules
 
 CONSENT = "consent_"
 ACCEPTED = ",".join(f".{ending}" for kind in KINDS.values() for ending in kind.extensions[:2])
+BOOKING_WORDS = ("book for ", "book ")
 LEFT_OUT_WHEN_EMPTY = {"date_of_birth", "sex"}  # so that the service says “needed”, not “wrong”
 
 
@@ -225,6 +226,13 @@ def initial_of(patient: Patient, consents: Mapping[str, Consent]) -> dict[str, A
         values[name] = values[name].strftime("%H:%M") if values[name] else ""
     values["preferred_provider_id"] = str(patient.preferred_provider_id or "")
     return values | {CONSENT + kind: consent.given for kind, consent in consents.items()}
+
+
+def looked_for(text: str) -> tuple[str, bool]:
+    """Whom somebody looks for, and whether they said that it is to book: “book for …”."""
+    text = text.strip()
+    words = next((words for words in BOOKING_WORDS if text.casefold().startswith(words)), "")
+    return text[len(words) :].strip(), bool(words)
 
 
 def guessed_from(text: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from core.pages.access import page
 from core.requests import ClinicRequest
 from core.security.limiting.forms import count_search, search_page
 from patients.models import Patient
+from patients.pages.registering import BOOK
 from patients.policies import visible_patients
 from patients.selectors import PatientMatch, recent_patients, search_patients
 
@@ -25,11 +26,15 @@ MATCHES = 6
 
 @dataclass
 class PatientChoice:
-    """Who it is, or whom one may choose from. `pick_url` answers a choice with the form, `find_url` what is typed with matches."""
+    """Who it is, or whom one may choose from. `pick_url` answers a choice with the form, `find_url` what is typed with matches.
+
+    `errand` says what the form is for to whoever registers a new patient in between (`patients.pages.registering.ONWARD`).
+    """
 
     pick_url: str
     find_url: str = ""
     text: str = ""
+    errand: str = BOOK
     patient: Patient | None = None
     matches: list[PatientMatch] = field(default_factory=list)
     recent: list[Patient] = field(default_factory=list)
@@ -69,14 +74,14 @@ def fill(
     return choice
 
 
-def matches_for(pick_name: str) -> Callable[..., HttpResponse]:
+def matches_for(pick_name: str, errand: str = BOOK) -> Callable[..., HttpResponse]:
     """The view that answers while somebody types: who it may be. A choice goes to the address of this name."""
 
     @search_page
     @require_POST
     @page("patient", "search")
     def patient_matches(request: ClinicRequest) -> HttpResponse:
-        choice = fill(PatientChoice(reverse(pick_name), text=typed_text(request.POST)), request)
+        choice = fill(PatientChoice(reverse(pick_name), text=typed_text(request.POST), errand=errand), request)
         choice.note()
         return render(request, "appointments/_patient_matches.html", {"choice": choice})
 

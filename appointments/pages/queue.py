@@ -32,6 +32,7 @@ from core.pages.access import page
 from core.pages.fragments import answer_fragment, kept_fragment, kept_markup, kept_page
 from core.pages.toasts import toast
 from core.requests import ClinicRequest
+from patients.pages.registering import TICKET
 
 
 class Desk:
@@ -140,7 +141,8 @@ def take(request: ClinicRequest) -> HttpResponse:
     """
     desk = Desk(request)
     place = desk.found
-    form = TakeTicketForm(request.POST if request.method == "POST" else None, groups=series_in_use())
+    begun = {name: request.GET[name] for name in ("series", "priority") if name in request.GET}
+    form = TakeTicketForm(request.POST if request.method == "POST" else None, groups=series_in_use(), initial=begun)
     choice = _who(request)
     patient_id = picked(request.POST)
     if request.method == "POST" and choice.text and not patient_id:
@@ -165,13 +167,15 @@ def take_who(request: ClinicRequest) -> HttpResponse:
     return _taking(request, Desk(request), form, _who(request))
 
 
-take_matches = matches_for("appointments:queue-take-who")
+take_matches = matches_for("appointments:queue-take-who", TICKET)
 
 
 def _who(request: ClinicRequest) -> PatientChoice:
-    said = request.POST  # no address holds a name
-    choice = PatientChoice(reverse("appointments:queue-take-who"), reverse("appointments:queue-take-patients"), typed_text(said))
-    return fill(choice, request, patient_id=picked(said), offers_recent=False)
+    """Who is picked, by the address too; who is searched, by the form alone: no address holds a name."""
+    pick_url, find_url = reverse("appointments:queue-take-who"), reverse("appointments:queue-take-patients")
+    choice = PatientChoice(pick_url, find_url, typed_text(request.POST), errand=TICKET)
+    patient_id = picked(request.POST if request.method == "POST" else request.GET)
+    return fill(choice, request, patient_id=patient_id, offers_recent=False)
 
 
 def _taking(request: ClinicRequest, desk: Desk, form: TakeTicketForm, choice: PatientChoice) -> HttpResponse:

@@ -8,13 +8,12 @@ from core.errors import ValidationFailed
 from core.pages.access import page
 from core.requests import ClinicRequest
 from core.security.limiting.forms import search_page
-from patients.forms import SearchForm
+from patients.forms import SearchForm, looked_for
 from patients.pages.rows import PatientRow, rows_of, rows_of_matches
 from patients.selectors import recent_patients, search_patients
 
 RESULTS = 30
 SUGGESTIONS = 6
-BOOKING_WORDS = ("book for ", "book ")
 
 
 @require_GET
@@ -34,7 +33,7 @@ def search(request: ClinicRequest) -> HttpResponse:
         return redirect("patients:list")
     form = SearchForm(request.POST)
     form.is_valid()
-    text = str(form.cleaned_data["text"]).strip()
+    text, _booking = looked_for(str(form.cleaned_data["text"]))
     is_fragment = request.headers.get("HX-Request") == "true"
     refused = None
     rows: list[PatientRow] = []
@@ -53,16 +52,14 @@ def search(request: ClinicRequest) -> HttpResponse:
 @page("patient", "search")
 def suggest(request: ClinicRequest) -> HttpResponse:
     """Options for the box in the top bar. “book for …” turns patients into bookings."""
-    text = request.POST.get("text", "").strip()
-    wanted = next((text[len(words) :].strip() for words in BOOKING_WORDS if text.casefold().startswith(words)), None)
-    booking = wanted is not None
+    text, booking = looked_for(request.POST.get("text", ""))
     try:
-        matches = search_patients(actor=request.actor, text=wanted if wanted is not None else text, limit=SUGGESTIONS)
+        matches = search_patients(actor=request.actor, text=text, limit=SUGGESTIONS)
     except ValidationFailed as error:
         return render(request, "patients/_suggestions.html", {"refused": error})
     context = {
         "rows": rows_of_matches(matches),
-        "text": wanted if wanted is not None else text,
+        "text": text,
         "booking": booking and request.actor.can("appointment", "create"),
     }
     return render(request, "patients/_suggestions.html", context)

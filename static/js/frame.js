@@ -4,7 +4,17 @@ const words = document.querySelector("#words")?.dataset ?? {};
 
 /* --- Forms are sent once ------------------------------------------------------------------------------------------ */
 
+document.addEventListener("submit", sent);
+// A button with data-leaves goes on to another page with what the form holds: it is not for htmx, which listens at the form.
 document.addEventListener("submit", (event) => {
+  if (!event.submitter?.matches("[data-leaves]")) return;
+  event.stopPropagation();
+  sent(event);
+  if (event.defaultPrevented) return;
+  event.target.addEventListener("formdata", ({ formData }) => formData.delete("idempotency_key"), { once: true }); // the form's own work has it
+}, true);
+
+function sent(event) {
   const form = event.target;
   if (event.defaultPrevented || form.method === "dialog") return;
   if (form.dataset.sending) {
@@ -22,7 +32,7 @@ document.addEventListener("submit", (event) => {
     form.requestSubmit(event.submitter);
   };
   backIn(go, () => release(form), true);
-});
+}
 
 function release(form) {
   delete form.dataset.sending;

@@ -300,6 +300,27 @@ def test_without_javascript_a_patient_is_registered_and_booked(page_as: Callable
     assert [one["status"] for one in clinic.visits_of(person)] == ["confirmed"]
 
 
+def test_a_booking_goes_on_with_somebody_who_turns_out_to_be_new(page: Page, clinic: Api) -> None:
+    given, family = new_name()
+    empty_registration(page)
+    page.goto(f"/appointments/book/?service={clinic.service('Telephone call')}&next=/patients/")
+    expect(page.locator("#b-confirm")).to_be_enabled()
+    page.locator(".times label", has=page.locator("input:enabled")).last.click()
+    wanted = page.locator("[name=slot]:checked").input_value()
+    page.get_by_label("Patient", exact=True).press_sequentially(f"{given} {family}")
+    tab_to(page, page.get_by_role("button", name="Register a new patient"))
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/patients/register/begin/")  # a page, and nothing inside of the panel
+    expect(page.locator("#record [name=family_name]")).to_have_value(family)
+    fill_person(page, given, family)
+    page.get_by_role("button", name="Register and book").press("Enter")
+    expect(page.locator(".chosen")).to_contain_text(f"{given} {family}")
+    expect(page.locator("[name=slot]:checked")).to_have_value(wanted)
+    page.locator("#b-confirm").click()
+    toast(page, f"Booked {given} {family}")
+    assert page.url.endswith("/patients/")
+
+
 # --- Nothing typed is lost, nothing is done twice -----------------------------------------------------------------------
 def test_a_draft_is_back_after_a_reload(page: Page, clinic: Api) -> None:
     given, family = new_name()

@@ -117,6 +117,16 @@ def test_a_search_for_nobody_begins_a_registration(desk: Client, in_riverside: P
         assert typed in page
 
 
+def test_what_is_said_of_booking_is_no_name(desk: Client, in_riverside: Place) -> None:
+    patient = registered(in_riverside)
+    for said in ("book for okafor", "Book okafor"):
+        assert f'data-href="/appointments/book/?patient={patient.pk}"' in desk.post("/patients/suggest/", {"text": said}).text
+        assert "<mark>Okafor</mark>" in desk.post("/patients/search/", {"text": said}).text
+        begun = desk.post("/patients/register/begin/", {"text": f"{said} zora"}).text
+        assert 'name="given_name" value="okafor"' in begun and 'name="family_name" value="zora"' in begun
+        assert 'name="came" value="book"' in begun
+
+
 def test_the_list_costs_the_same_for_one_and_for_many(desk: Client, in_riverside: Place) -> None:
     counts = []
     for number in range(2):

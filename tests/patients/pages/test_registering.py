@@ -1,15 +1,21 @@
 """Registering at the desk: errors all at once, duplicates, drafts, sent twice."""
 
+import re
 from typing import Any
 
 import pytest
 from django.test import Client
 
+from appointments.forms import slot_value
+from appointments.models import QueueSeries
 from core.accounts.roles import Role
 from core.drafts.models import Draft
 from core.tenancy.context import narrowed
 from patients.models import Consent, Patient
 from patients.querysets import PatientQuerySet
+from tests.factories.page_forms import forms_of
+from tests.factories.queue import open_queue
+from tests.factories.visits import at
 from tests.factories.world import Place
 
 TYPED = {
@@ -137,6 +143,95 @@ def test_a_draft_comes_back_and_goes_when_it_is_finished(desk: Client, in_rivers
     assert "restored" not in desk.get("/patients/register/").text
     with narrowed(user_id=in_riverside.users[Role.RECEPTIONIST].pk):
         assert not Draft.objects.exists()
+
+
+def test_an_unfinished_registration_stays_while_another_is_begun(desk: Client, in_riverside: Place) -> None:
+    begun = desk.post("/patients/register/begin/", {"text": "Zora Quill"}).text
+    assert 'data-draft="/drafts/patient-register/"' in begun and "is kept" not in begun
+    desk.post("/drafts/patient-register/", {"given_name": "Amara", "family_name": "Okafor"})
+    begun = desk.post("/patients/register/begin/", {"text": "Zora Quill"}).text
+    assert 'value="Zora"' in begun and "Amara" not in begun and "An unfinished registration of" in begun
+    assert 'data-draft="/drafts/patient-register:beside/"' in begun
+    desk.post("/drafts/patient-register:beside/", {"given_name": "Zora", "family_name": "Quill"})
+    (form,) = [one for one in forms_of(begun, "") if one.action == "/patients/register/"]
+    again = desk.post("/patients/register/", {**form.values, "sex": "", "date_of_birth": "1991-05-05"})
+    assert again.status_code == 422 and 'data-draft="/drafts/patient-register:beside/"' in again.text
+    assert 'value="Amara"' in desk.get("/patients/register/").text
+    done = desk.post("/patients/register/", {**form.values, "sex": "female", "date_of_birth": "1991-05-05"})
+    assert done.status_code == 303 and made(in_riverside).get().given_name == "Zora"
+    assert 'value="Amara"' in desk.get("/patients/register/").text
+    assert desk.post("/patients/register/", TYPED).status_code == 303
+    assert "restored" not in desk.get("/patients/register/").text
+
+
+def test_what_was_begun_beside_another_comes_back_after_it(desk: Client) -> None:
+    desk.post("/drafts/patient-register:beside/", {"given_name": "Zora"})
+    page = desk.get("/patients/register/").text
+    assert 'value="Zora"' in page and 'action="/drafts/patient-register:beside/discard/"' in page
+    assert 'data-draft="/drafts/patient-register:beside/"' in page
+
+
+# --- Somebody new in the middle of a booking, or of a ticket ------------------------------------------------------------------
+def errand(page: Any) -> dict[str, Any]:
+    """What the registration's form sends if only the person's facts are typed."""
+    (form,) = [one for one in forms_of(page.text, "") if one.action == "/patients/register/"]
+    return {**{name: values for name, values in form.values.items() if name != "idempotency_key"}, **TYPED}
+
+
+def test_a_booking_goes_on_with_the_new_patient(desk: Client, in_riverside: Place) -> None:
+    place, start = in_riverside, at(in_riverside, 1, 14)
+    service, provider = str(place.services[0].pk), str(place.providers[1].pk)
+    typed = {
+        "q": "Zora Quill", "came": "book", "service": service, "provider": provider, "location": "", "day": f"{start:%Y-%m-%d}",
+        "slot": slot_value(start, place.providers[1].pk), "next": "/calendar/?day=2031-03-03", "is_urgent": "1",
+    }  # fmt: skip
+    page = desk.post("/patients/register/begin/", typed)
+    assert 'value="Zora"' in page.text and 'value="Quill"' in page.text
+    buttons = re.findall(r'<button class="button( primary)?" type="submit"(?: name="then" value="(\w+)")?', page.text)
+    assert buttons == [(" primary", "book"), ("", "")]
+    asked = desk.post("/patients/register/", errand(page) | {"then": "book", "email": "no"})
+    assert asked.status_code == 422
+    onward = desk.post("/patients/register/", errand(asked) | {"then": "book", "email": ""})["Location"]
+    patient = made(place).get()
+    assert "Zora" not in onward and "Quill" not in onward and "Amara" not in onward
+    panel = desk.get(onward).text
+    assert patient.mrn in panel and f'value="{service}" selected' in panel and f'value="{provider}" selected' in panel
+    assert f'value="{typed["slot"]}" checked' in panel and 'data-said="time">14:00<' in panel
+    assert 'name="next" value="/calendar/?day=2031-03-03"' in panel and 'name="is_urgent" value="1" checked' in panel
+
+
+def test_a_time_clicked_in_the_calendar_stays_until_a_service_is_chosen(desk: Client, in_riverside: Place) -> None:
+    """The panel holds it while there is no service, and gives it to the registration."""
+    start = at(in_riverside, 1, 14)
+    panel = desk.get("/appointments/book/", {"start": start.isoformat()})
+    (form,) = [one for one in forms_of(panel.text, "") if one.action == "/appointments/book/"]
+    assert form.values["start"] == [start.isoformat()]
+    page = desk.post("/patients/register/begin/", form.values | {"came": "book"})
+    onward = desk.post("/patients/register/", errand(page) | {"then": "book"})["Location"]
+    panel = desk.get(f"{onward}&service={in_riverside.services[0].pk}")
+    assert 'data-said="time">14:00<' in panel.text and 'name="start"' not in panel.text
+
+
+def test_a_ticket_goes_on_with_the_new_patient(desk: Client, in_riverside: Place) -> None:
+    place = open_queue(in_riverside)
+    series = QueueSeries.objects.get(letter="A")
+    caller = f"r-{place.rooms[0].pk}"
+    typed = {"q": "Zora", "came": "ticket", "location": str(place.locations[0].pk), "caller": caller, "series": str(series.pk)}
+    page = desk.post("/patients/register/begin/", typed | {"priority": "2", "next": "/queue/"})
+    assert "Register and take a ticket" in page.text
+    onward = desk.post("/patients/register/", errand(page) | {"then": "ticket"})["Location"]
+    form = desk.get(onward).text
+    assert onward.startswith("/queue/take/?patient=") and made(place).get().mrn in form and caller in form
+    assert re.search(rf'value="{series.pk}"[^>]* checked', form) and re.search(r'name="priority" value="2"[^>]* checked', form)
+
+
+@pytest.mark.parametrize("value", ["Okafor", "1 OR 1=1", "../", "deadbeef", "2026-01-01T10:00:00+00:00 Amara", "x" * 200, "\x00"])
+def test_no_word_goes_from_a_form_into_an_address(value: str, desk: Client, in_riverside: Place) -> None:
+    names = ("service", "provider", "location", "day", "slot", "start", "is_urgent", "walk_in")
+    said = {**dict.fromkeys(names, value), "next": f"//evil.example/{value}"}
+    page = desk.post("/patients/register/begin/", {"came": "book", **said})
+    onward = desk.post("/patients/register/", errand(page) | said | {"then": "book"})
+    assert onward["Location"] == f"/appointments/book/?patient={made(in_riverside).get().pk}"
 
 
 def test_a_colleague_does_not_get_my_draft(sign_in: Any, desk: Client, in_riverside: Place) -> None:
