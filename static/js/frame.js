@@ -161,6 +161,18 @@ document.addEventListener("htmx:beforeOnLoad", (event) => {
     backIn(again(event), undefined, wasPressed(event));
   }
 });
+// Of a live part that had the focus, what had it may be gone: then the new part takes it, and the next Tab goes on from there.
+let focused; // the id of such a part, while it is replaced
+document.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
+  if (target.matches("[data-live]")) focused = target.contains(document.activeElement) ? target.id : undefined;
+});
+document.addEventListener("htmx:afterSettle", ({ target }) => {
+  if (!focused || target.id !== focused) return;
+  focused = undefined;
+  if (document.activeElement !== document.body) return;
+  if (!target.hasAttribute("tabindex")) target.tabIndex = -1;
+  target.focus({ preventScroll: true });
+});
 // A part is put in before the one it replaces is taken out: the browser would follow the old one down the page.
 document.addEventListener("htmx:beforeSwap", () => (document.documentElement.dataset.swapping = ""));
 for (const over of ["htmx:afterSettle", "htmx:afterRequest"]) document.addEventListener(over, () => delete document.documentElement.dataset.swapping);

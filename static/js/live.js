@@ -123,7 +123,8 @@ async function renewAll() {
 }
 
 /* Something of it is on its way to the server, or is being written by an input method: not now. */
-const isBusy = (element) => composing || element.matches(".htmx-request") || element.querySelector("[data-sending], [aria-busy], .htmx-request, dialog[open]");
+const isBusy = (element) => element.matches(".htmx-request") || isInUse(element);
+const isInUse = (element) => composing || element.querySelector("[data-sending], [aria-busy], .htmx-request, dialog[open]");
 let composing = false;
 document.addEventListener("compositionstart", () => (composing = true));
 document.addEventListener("compositionend", () => (composing = false));
@@ -201,10 +202,13 @@ function move(parent, node, before) {
   else parent.insertBefore(node, before);
 }
 
-/* While the stream is up nothing need be asked for again and again. */
+/* While the stream is up nothing need be asked for again and again; and what somebody is doing in a part goes on. */
+const asksByItself = ({ elt, requestConfig }) => elt.matches?.("[data-live]") && !requestConfig?.triggeringEvent;
 document.addEventListener("htmx:beforeRequest", (event) => {
-  const { elt, requestConfig } = event.detail;
-  if (state === "live" && elt.matches?.("[data-live]") && !requestConfig?.triggeringEvent) event.preventDefault();
+  if (asksByItself(event.detail) && (state === "live" || isBusy(event.detail.elt))) event.preventDefault();
+});
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (asksByItself(event.detail) && isInUse(event.detail.elt)) event.detail.shouldSwap = false; // begun while it was on its way
 });
 
 /* --- How the connection is ------------------------------------------------------------------------------------------------- */

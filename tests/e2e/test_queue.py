@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import CDPSession, Page, expect
+from playwright.sync_api import CDPSession, Page, Route, expect
 
-from tests.e2e.desk import Api
+from tests.e2e.desk import Api, where_the_day_is_long
 from tests.factories.server import Server
 
 ADMIN = "clinic-admin@riverside.demo"
@@ -55,7 +55,7 @@ def test_a_ticket_for_somebody_known_by_keyboard(page_as: Callable[..., Page], s
     api = Api(page_as())
     patient = api.patient()
     desk.goto(f"/queue/take/?location={board_place(api)}")
-    search = desk.get_by_label("Patient, if you know who it is")
+    search = desk.get_by_label("Patient, if known")
     search.press_sequentially(str(patient["mrn"]))
     if not scripts:
         search.press("Enter")
@@ -68,6 +68,52 @@ def test_a_ticket_for_somebody_known_by_keyboard(page_as: Callable[..., Page], s
     expect(desk.locator("#queue")).to_contain_text(f"{patient['given_name']} {patient['family_name']}")
     if scripts:
         assert not Axe().run(desk).response["violations"]
+
+
+def test_the_keyboard_stays_in_the_queue_when_its_button_is_gone(page_as: Callable[..., Page]) -> None:
+    desk = page_as()
+    api = Api(desk)
+    token = str(api.post("queue", {"location": board_place(api), "priority": "emergency"})["token"])
+    desk.goto(f"/queue/?location={board_place(api)}")
+    way = (("Let in", "Inside"), ("Put back", "Waiting"), ("Call", "Called"), ("Skip", "Did not come"), ("Let in", "Inside"))
+    for word, lane in way:
+        desk.get_by_role("button", name=f"{word} {token}", exact=True).press("Enter")
+        expect(desk.get_by_role("region", name=lane)).to_contain_text(token)
+        expect(desk.locator("#queue:focus, #queue :focus")).to_have_count(1)
+    desk.get_by_role("button", name=f"Finish {token}").press("Enter")
+    expect(desk.get_by_role("region", name="Last done")).to_contain_text(token)
+    expect(desk.locator("#queue")).to_be_focused()
+    desk.keyboard.press("Tab")
+    expect(desk.locator("#call-next")).to_be_focused()
+
+
+def test_a_dialog_is_not_taken_away_while_the_queue_asks_by_itself(page_as: Callable[..., Page]) -> None:
+    desk = page_as(where_the_day_is_long())
+    api = Api(desk)
+    visit = api.visit(api.patient(), today=True)
+    place = visit["location"]["id"]
+    api.post(f"appointments/{visit['id']}/check-in", {})
+    waiting = api.get(f"queue?location={place}&status=waiting&limit=100")
+    token = next(str(one["token"]) for one in waiting if one["appointment"] == visit["id"])
+    desk.route("**/api/v2/events**", lambda route: route.abort())  # no stream
+    desk.clock.install(time=datetime.now(UTC))
+    desk.goto(f"/queue/?location={place}")
+    asked: list[Route] = []
+    desk.route("**/queue/?**", lambda route: asked.append(route))
+    with desk.expect_request("**/queue/?**"):
+        desk.clock.run_for(10_500)
+    opener = desk.get_by_role("link", name=f"Has left {token}")
+    opener.press("Enter")
+    dialog = desk.get_by_role("dialog")
+    with desk.expect_response("**/queue/?**"):
+        asked.pop().continue_()  # it was on its way when the dialog was opened
+    desk.clock.run_for(31_000)
+    expect(dialog).to_be_visible()
+    assert not asked
+    dialog.get_by_role("button", name="Keep it").press("Enter")
+    expect(opener).to_be_focused()
+    with desk.expect_request("**/queue/?**"):
+        desk.clock.run_for(10_500)
 
 
 def test_a_call_is_announced_once_and_every_call(page_as: Callable[..., Page], server: Server) -> None:

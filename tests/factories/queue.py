@@ -15,9 +15,9 @@ from core.accounts.actor import system_actor
 from tests.factories.world import Place
 
 
-def open_queue(place: Place) -> Place:
-    """Patients of the first location wait by tickets of the group A."""
-    set_up_place(actor=system_actor(place.clinic.pk), location_id=place.locations[0].pk, is_active=True)
+def open_queue(place: Place, location: int = 0) -> Place:
+    """Patients of a location, the first unless said otherwise, wait by tickets of the group A."""
+    set_up_place(actor=system_actor(place.clinic.pk), location_id=place.locations[location].pk, is_active=True)
     return place
 
 
