@@ -15,7 +15,18 @@ from core.editing import READ, ReadingForm
 from core.forms import TypedBoolean, TypedChoice, TypedChoices, TypedField, TypedFile
 from core.uploads.rules.kinds import KINDS
 from core.validators import clean_birth_date, clean_phone
-from patients.choices import AnonymisingKind, BloodType, Channel, ConsentKind, DocumentCategory, ExportReason, Sex, TimeOfDay
+from patients.choices import (
+    CHOSEN_STATUS,
+    AnonymisingKind,
+    BloodType,
+    Channel,
+    ConsentKind,
+    DocumentCategory,
+    ExportReason,
+    PatientStatus,
+    Sex,
+    TimeOfDay,
+)
 from patients.models import Consent, Patient
 from patients.validators import REASON_LENGTH, TITLE_LENGTH, ClinicRules
 
@@ -45,7 +56,7 @@ class SearchForm(forms.Form):
 class PatientForm(forms.Form):
     """A patient's record on one screen. Every rule is the service's; here are only words and widgets."""
 
-    SECTIONS = (
+    SECTIONS: tuple[tuple[Any, tuple[str, ...]], ...] = (
         (
             _("Person"),
             ("given_name", "family_name", "date_of_birth", "sex", "middle_name", "preferred_name", "gender", "blood_type"),
@@ -128,7 +139,14 @@ class PatientForm(forms.Form):
 
 
 class EditPatientForm(ReadingForm, PatientForm):
-    """The same for a record that exists."""
+    """The same for a record that exists; with what became of the patient."""
+
+    SECTIONS = ((PatientForm.SECTIONS[0][0], (*PatientForm.SECTIONS[0][1], "status")), *PatientForm.SECTIONS[1:])
+
+    status = TypedChoice(
+        label=_("Status"), choices=CHOSEN_STATUS, initial=PatientStatus.ACTIVE, required=False,
+        help_text=_("Only an active patient can be booked."),
+    )  # fmt: skip
 
     def typed(self) -> dict[str, Any]:
         data = {name: value for name, value in self.cleaned_data.items() if not name.startswith(CONSENT)}
@@ -220,7 +238,7 @@ def detail_to_field(name: str) -> str:
 
 def initial_of(patient: Patient, consents: Mapping[str, Consent]) -> dict[str, Any]:
     """The record as the edit form shows it."""
-    names = [name for _title, section in PatientForm.SECTIONS for name in section]
+    names = [name for _title, section in EditPatientForm.SECTIONS for name in section]
     values: dict[str, Any] = {name: getattr(patient, name) for name in names}
     for name in ("quiet_from", "quiet_until"):
         values[name] = values[name].strftime("%H:%M") if values[name] else ""

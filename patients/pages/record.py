@@ -89,7 +89,8 @@ def _begin(request: ClinicRequest, patient: Patient, now: dict[str, Any]) -> Htt
     draft = draft_of(actor=request.actor, form=_draft_form(patient))
     if draft is None:
         return _edit_page(request, patient, given(EditPatientForm, about=_about(patient), version=patient.version, now=now))
-    editing = _edit_of(MultiValueDict(draft.values), patient, now)
+    kept = MultiValueDict({"status": [patient.status], **draft.values})  # a draft that says nothing of it leaves it as it is
+    editing = _edit_of(kept, patient, now)
     return _edit_page(request, patient, editing.form, draft=draft, edit=None if editing.is_settled else editing)
 
 

@@ -82,6 +82,18 @@ def test_what_both_changed_is_asked(keep: str, kept: str, desk: Client, in_river
     assert (now(patient).city, patient.region) == (kept, "Somerset")
 
 
+def test_a_status_that_was_noted_meanwhile_is_merged_or_asked(desk: Client, in_riverside: Place, patient: Patient) -> None:
+    mine = opened(desk, patient) | {"city": "Wells"}
+    meanwhile(in_riverside, patient, status="inactive")
+    page = saved(desk, patient, mine)
+    assert page.status_code == 412 and "“Active” became “Inactive”" in page.text
+    meanwhile(in_riverside, patient, status="active")
+    asked = saved(desk, patient, form_on(page, patient) | {"status": ["deceased"]})
+    assert asked.status_code == 412 and f"{CHOICE}status" in asked.text
+    assert saved(desk, patient, form_on(asked, patient) | {f"{CHOICE}status": "mine"}).status_code == 303
+    assert (now(patient).status, patient.city) == ("deceased", "Wells")
+
+
 def test_typing_theirs_or_something_else_decides_too(desk: Client, in_riverside: Place, patient: Patient) -> None:
     mine = opened(desk, patient) | {"city": "Wells"}
     meanwhile(in_riverside, patient, city="Frome")

@@ -68,6 +68,40 @@ def test_a_change_is_saved(desk: Client, rosa: Patient) -> None:
     assert sorted(Consent.objects.filter(patient=rosa).values_list("kind", "given")) == [("messages", True), ("treatment", True)]
 
 
+def test_the_desk_notes_what_became_of_a_patient(desk: Client, rosa: Patient) -> None:
+    """Who has died or gone away is not booked any more, and whoever looks is told why; who comes back is booked again."""
+    book = f"/appointments/book/?patient={rosa.pk}"
+    places = (f"/patients/{rosa.pk}/", f"/appointments/of-patient/{rosa.pk}/", "/patients/")
+    assert all(book in desk.get(one).text for one in places)
+    for status, words in (("deceased", "Deceased"), ("inactive", "Inactive")):
+        assert desk.post(f"/patients/{rosa.pk}/edit/", opened(desk, rosa) | {"status": status}).status_code == 303
+        rosa.refresh_from_db()
+        assert rosa.status == status
+        assert not any(book in desk.get(one).text for one in places)
+        assert f"{words}: can’t be booked" in desk.get(places[0]).text
+        for text in ("Iglesias", "book for Iglesias"):
+            found = desk.post("/patients/suggest/", {"text": text}).text
+            assert book not in found and f'data-href="/patients/{rosa.pk}/"' in found
+    assert desk.post(f"/patients/{rosa.pk}/edit/", opened(desk, rosa) | {"status": "active"}).status_code == 303
+    assert book in desk.get(places[0]).text
+
+
+@pytest.mark.parametrize("status", ["merged", "anonymised", "gone", ""])
+def test_only_what_may_become_of_a_patient_is_noted(status: str, desk: Client, rosa: Patient) -> None:
+    page = desk.post(f"/patients/{rosa.pk}/edit/", opened(desk, rosa) | {"status": status})
+    assert page.status_code == 422 and 'id="id_status_error"' in page.text
+    rosa.refresh_from_db()
+    assert rosa.status == "active"
+
+
+def test_a_draft_that_says_nothing_of_the_status_leaves_it(desk: Client, rosa: Patient) -> None:
+    Patient.objects.filter(pk=rosa.pk).update(status="deceased")
+    typed = opened(desk, rosa) | {"city": "Bath"}
+    del typed["status"]
+    desk.post(f"/drafts/patient-edit:{rosa.pk}/", typed)
+    assert opened(desk, rosa)["status"] == ["deceased"]
+
+
 def test_unticking_a_consent_takes_it_back_and_leaves_the_others_unasked(desk: Client, rosa: Patient) -> None:
     sent = opened(desk, rosa)
     del sent["consent_treatment"]
