@@ -1,7 +1,7 @@
 """The booking panel: patient, service, provider and time, each narrowing the next; beside the calendar or as a page."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +28,8 @@ from clinics.models import Provider
 from core.errors import DomainError
 from core.pages.access import page
 from core.requests import ClinicRequest
+
+LONGEST_WAIT = timedelta(hours=6)  # past midnight, of whoever walks in
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,7 @@ def _book(request: ClinicRequest, typed: Typed) -> HttpResponse:
             raise
         errors = {detail.field.removesuffix("_id"): str(detail.message) for detail in error.details}
         return _again(request, typed, errors or {"slot": str(error.message)}, status=409 if error.status == 409 else 422)
-    if said["walk_in"] and visit.is_today and request.actor.can("appointment", "check_in"):
+    if said["walk_in"] and _is_waited_for(visit.local_start) and request.actor.can("appointment", "check_in"):
         visit = change_status(actor=request.actor, appointment_id=visit.pk, action="check_in")
     return done(request, visit, _booked_words(visit), to=typed.next)
 
@@ -197,15 +199,21 @@ def _taken(request: ClinicRequest, typed: Typed, error: SlotTaken) -> HttpRespon
     return show(request, shown, status=409)
 
 
+def _is_waited_for(start: datetime) -> bool:
+    """By whoever walks in now: a time of today, or of a night that has begun. `start` on the clock of its place."""
+    now = timezone.now()
+    return start <= now + LONGEST_WAIT or start.date() == now.astimezone(start.tzinfo).date()
+
+
 def alternatives_of(error: SlotTaken, *, names_place: bool, today_only: bool = False) -> list[dict[str, Any]]:
     """The nearest free times as buttons: value, naive local time, who, and where if that isn't said already.
 
-    `today_only`: those of the day it is at their place.
+    `today_only`: those that somebody who has walked in may wait for.
     """
     found = []
     for one in error.extra.get("alternatives", []):
         start = datetime.fromisoformat(one["start"])
-        if today_only and start.date() != timezone.now().astimezone(start.tzinfo).date():
+        if today_only and not _is_waited_for(start):
             continue
         who = [one["provider"]["name"], one["location"]["name"]] if names_place else [one["provider"]["name"]]
         value = slot_value(start, UUID(one["provider"]["id"]))

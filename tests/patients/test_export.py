@@ -146,6 +146,8 @@ def test_whoever_works_at_some_locations_takes_no_copy_of_the_visits_of_all(
     desk: Client = sign_in(in_riverside.users[Role.COMPLIANCE_OFFICER])
     for answer in (desk.get(f"/patients/{known.pk}/export/"), desk.post(f"/patients/{known.pk}/export/", {"reason": "transfer"})):
         assert answer.status_code == 403 and "visits of every location" in answer.text
+    page = desk.get(f"/patients/{known.pk}/")
+    assert page.status_code == 200 and "/export/" not in page.text
 
 
 def test_the_command_writes_a_file_for_its_owner_alone(in_riverside: Place, known: Patient, tmp_path: Path) -> None:
