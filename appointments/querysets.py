@@ -13,11 +13,10 @@ if TYPE_CHECKING:
 
 
 ROW = (
-    "clinic_id", "version", "status", "source", "is_urgent", "notes", "start", "end", "time_zone", "local_day",
+    "clinic_id", "version", "status", "source", "is_urgent", "start", "end", "time_zone", "local_day",
     "checked_in_at", "started_at", "completed_at",
-    "patient__mrn", "patient__given_name", "patient__family_name", "patient__date_of_birth", "patient__sex",
-    "patient__is_restricted",
-    "service__name", "service__tone", "provider__name", "location__name", "room__name",
+    "patient__given_name", "patient__family_name", "patient__is_restricted",
+    "service__name", "provider__name", "location__name", "room__name",
 )  # fmt: skip
 
 

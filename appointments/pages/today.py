@@ -1,10 +1,12 @@
 """The home page: the day's visits by state, each with its next step; and the steps themselves."""
 
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
@@ -23,14 +25,33 @@ from core.pages.access import page
 from core.pages.fragments import answer_fragment, kept_fragment, kept_markup, kept_page
 from core.requests import ClinicRequest
 
-SHOWN_EXPECTED = 12  # the rest of a lane opens on demand
+SHOWN_EXPECTED = 12  # of a lane that is not shown whole: a board is made anew for each step that anybody takes
 SHOWN_DONE = 5
+EVERYTHING = {"all": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What of the day somebody looks at. It stands in the page's address, and in the forms of its steps."""
+
+    location_id: UUID | None
+    everything: bool
+
+    @classmethod
+    def said_by(cls, said: QueryDict) -> "Look":
+        return cls(read_uuid(said.get("location")), said.get("all") == EVERYTHING["all"])
+
+    def address(self, *, everything: bool) -> str:
+        named = {"location": str(self.location_id)} if self.location_id else {}
+        query = urlencode(named | (EVERYTHING if everything else {}))
+        return reverse("appointments:today") + (f"?{query}" if query else "")
 
 
 @require_GET
 @page("appointment")
 def today(request: ClinicRequest) -> HttpResponse:
-    return _board(request, read_uuid(request.GET.get("location")), whole=not is_fragment(request))
+    """Long lanes show their beginning, and whole with `?all=1`."""
+    return _board(request, Look.said_by(request.GET), whole=not is_fragment(request))
 
 
 @require_POST
@@ -44,7 +65,7 @@ def step(request: ClinicRequest, visit_id: UUID, slug: str) -> HttpResponse:
     said = form.cleaned_data if form.is_valid() else {}
     visit_of(request.actor, visit_id)
     on_board = is_fragment(request) and request.headers.get("HX-Target") == "board"
-    location_id = read_uuid(request.POST.get("location"))
+    look = Look.said_by(request.POST)
     try:
         visit = change_status(
             actor=request.actor, appointment_id=visit_id, action=action,
@@ -53,12 +74,12 @@ def step(request: ClinicRequest, visit_id: UUID, slug: str) -> HttpResponse:
     except (Conflict, PreconditionFailed) as error:
         if not on_board:
             raise
-        return _board(request, location_id, refused=error)
-    back = reverse("appointments:today") + (f"?location={location_id}" if location_id else "")
+        return _board(request, look, refused=error)
+    back = look.address(everything=look.everything)
     if not on_board:
         return done(request, visit, words_for(visit, action), to=safe_next(request, back))
     tell(request, visit, words_for(visit, action), back=back)
-    return _board(request, location_id)
+    return _board(request, look)
 
 
 def _idle_with_queue(board: TodayBoard) -> list[tuple[IdleProvider, VisitRow]]:
@@ -69,27 +90,31 @@ def _idle_with_queue(board: TodayBoard) -> list[tuple[IdleProvider, VisitRow]]:
     return [(one, first[one.provider_id]) for one in board.idle if one.provider_id in first]
 
 
-def _board(
-    request: ClinicRequest, location_id: UUID | None, *, whole: bool = False, refused: DomainError | None = None
-) -> HttpResponse:
+def _board(request: ClinicRequest, look: Look, *, whole: bool = False, refused: DomainError | None = None) -> HttpResponse:
     """The board alone, or the page around it. At most 8 queries, none of what is kept."""
     now = timezone.now()
     day = timezone.localdate(now)
-    location = next((one for one in locations_of(request.actor) if one.id == location_id), None) if location_id else None
+    location = next((one for one in locations_of(request.actor) if one.id == look.location_id), None) if look.location_id else None
 
     def shown() -> dict[str, object]:
         board = today_board(actor=request.actor, day=day, now=now, location_id=location.id if location else None)
+        expected = board.expected if look.everything else board.expected[:SHOWN_EXPECTED]
+        lately = board.done if look.everything else board.done[:SHOWN_DONE]
         return {
             "board": board,
             "location": location,
             "idle": _idle_with_queue(board),
             "lanes": {
-                "expected": board.expected[:SHOWN_EXPECTED],
-                "expected_rest": board.expected[SHOWN_EXPECTED:],
+                "expected": expected,
+                "more_expected": len(board.expected) - len(expected),
                 "until": board.expected[-1].clock if board.expected else "",
-                "done": board.done[:SHOWN_DONE],
-                "done_rest": board.done[SHOWN_DONE:],
+                "done": lately,
+                "more_done": len(board.done) - len(lately),
             },
+            "everything": look.everything,
+            "shown": {"expected": SHOWN_EXPECTED, "done": SHOWN_DONE},
+            "whole_address": look.address(everything=True),
+            "short_address": look.address(everything=False),
         }
 
     if refused:
@@ -98,7 +123,7 @@ def _board(
         transaction.set_rollback(True)
         return response
     request.actor.require("appointment", "view")
-    known: dict[str, Any] = {"tags": lambda: board_tags(day), "now": now, "also": (day, location)}
+    known: dict[str, Any] = {"tags": lambda: board_tags(day), "now": now, "also": (day, location, look.everything)}
     if not whole:
         return answer_fragment(request, kept_fragment(request, "appointments/_today.html", shown, **known))
 

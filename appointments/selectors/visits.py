@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
-from appointments.choices import MOVABLE, TRANSITIONS, UNDOABLE, ChangeKind, Status
+from appointments.choices import MOVABLE, TRANSITIONS, ChangeKind, Status
 from appointments.models import Appointment, AppointmentChange
 from appointments.policies import visible_appointments
 from appointments.querysets import AppointmentQuerySet
@@ -21,7 +21,7 @@ HERE = frozenset({Status.CHECKED_IN, Status.IN_PROGRESS})
 
 @dataclass(frozen=True, slots=True)
 class VisitRow:
-    """One visit with the names a row shows. Of a patient whose record is withheld: no age, sex, notes, reason.
+    """One visit with the names a row shows. Of a patient whose record is withheld: no reason.
 
     `start` and `end` are in the location's zone, `clock` is the start as "10:30".
 
@@ -32,42 +32,32 @@ class VisitRow:
     id: UUID
     version: int
     status: Status
-    status_label: str
     start: datetime
     end: datetime
     clock: str
-    end_clock: str
     day: date
     duration_minutes: int
     is_urgent: bool
     source: str
-    source_label: str
-    notes: str
     reason: str
     patient_id: UUID
     patient_name: str
-    patient_mrn: str
-    patient_age: int | None
-    patient_sex: str
-    patient_restricted: bool
-    service_id: UUID
     service_name: str
-    service_tone: str
     provider_id: UUID
     provider_name: str
     provider_short: str
-    location_id: UUID
     location_name: str
-    room_id: UUID | None
     room_name: str
     checked_in_at: datetime | None
     started_at: datetime | None
     completed_at: datetime | None
     actions: tuple[str, ...]
-    can_undo: bool
-    can_move: bool
     minutes: int = 0
     tone: str = "mute"
+
+    @property
+    def status_label(self) -> str:
+        return str(self.status.label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,40 +112,26 @@ def visit_row(appointment: Appointment, actor: Actor, *, minutes: int = 0, tone:
         id=visit.id,
         version=visit.version,
         status=status,
-        status_label=str(status.label),
         start=start,
         end=end,
         clock=f"{start:%H:%M}",
-        end_clock=f"{end:%H:%M}",
         day=visit.local_day,
         duration_minutes=int((visit.end - visit.start).total_seconds() // 60),
         is_urgent=visit.is_urgent,
         source=visit.source,
-        source_label=visit.get_source_display(),
-        notes=visit.shown_notes,
         reason="" if visit.patient.is_withheld else getattr(visit, "last_reason", "") or "",
         patient_id=visit.patient_id,
         patient_name=visit.patient.full_name,
-        patient_mrn=visit.patient.mrn,
-        patient_age=visit.patient.age_on(visit.local_day),
-        patient_sex=visit.patient.get_sex_display(),
-        patient_restricted=visit.patient.is_restricted,
-        service_id=visit.service_id,
         service_name=visit.service.name,
-        service_tone=visit.service.tone,
         provider_id=visit.provider_id,
         provider_name=visit.provider.name,
         provider_short=visit.provider.short_name,
-        location_id=visit.location_id,
         location_name=visit.location.name,
-        room_id=visit.room_id,
         room_name=visit.room.name if visit.room else "",
         checked_in_at=visit.checked_in_at,
         started_at=visit.started_at,
         completed_at=visit.completed_at,
         actions=tuple(steps),
-        can_undo=status in UNDOABLE and actor.can("appointment", "undo"),
-        can_move=status in MOVABLE and actor.can("appointment", "reschedule"),
         minutes=minutes,
         tone=tone,
     )

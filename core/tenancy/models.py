@@ -1,12 +1,13 @@
 """The tenant, and what every table of a clinic has."""
 
 import zoneinfo
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.encoding import force_str
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import ClinicScopeRequired
@@ -141,6 +142,12 @@ class ClinicForeignKey(models.ForeignKey):  # type: ignore[type-arg]
         super().__init__(to, on_delete, **kwargs)
 
 
+@cache
+def _labels(field: "models.Field[Any, Any]") -> dict[Any, Any]:
+    """The words of a field's choices, by their values."""
+    return dict(field.flatchoices)
+
+
 class ClinicModel(RuledModel):
     """A row of one clinic. Reads are scoped and fail closed; the clinic is filled from the scope and can't change.
 
@@ -161,6 +168,11 @@ class ClinicModel(RuledModel):
 
     def __str__(self) -> str:
         return f"{self._meta.verbose_name} {str(self.pk)[-12:]}"
+
+    def _get_FIELD_display(self, field: "models.Field[Any, Any]") -> Any:  # noqa: N802  (Django's name)
+        """As Django's own, which puts the choices into a new table at each call and translates all of them to do so."""
+        value = getattr(self, field.attname)
+        return force_str(_labels(field).get(value, value), strings_only=True)
 
     def own_clinic(self) -> Clinic:
         """The row's clinic, or the scope's before the row has one. One query unless it was read already."""

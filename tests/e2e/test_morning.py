@@ -252,6 +252,9 @@ def test_the_keyboard_checks_in_starts_and_finishes(page: Page, clinic: Api) -> 
     visit = clinic.visit(clinic.patient(), today=True)
     page.goto("/")
     button = page.locator(f"#step-{visit['id']}")
+    if not button.count():  # not among the first who are expected
+        tab_to(page, page.locator("a.rest[href*='#more-expected']"))
+        page.keyboard.press("Enter")
     for word, key, status in (
         ("Check in", "Enter", "checked_in"),
         ("Call", "Space", "in_progress"),

@@ -2,6 +2,7 @@
 
 import re
 from datetime import time
+from html import unescape
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from django.test import Client
 
 from appointments.choices import Status
 from appointments.models import Schedule
+from appointments.pages.today import SHOWN_EXPECTED
 from appointments.services import change_status
 from core.accounts.actor import system_actor
 from core.accounts.roles import CLINIC_ROLES, MATRIX, Role
@@ -129,6 +131,24 @@ def test_the_location_stays_in_the_address(sign_in: Any, riverside: Place) -> No
     page = sign_in(riverside.users[Role.RECEPTIONIST]).get(f"/?location={riverside.locations[0].pk}").text
     assert str(here.pk) in page
     assert str(there.pk) not in page
+
+
+def test_a_long_lane_shows_its_beginning_and_whole_when_asked(sign_in: Any, riverside: Place) -> None:
+    browser = sign_in(riverside.users[Role.RECEPTIONIST])
+    visits = [visit_at(riverside, number) for number in range(1, SHOWN_EXPECTED + 4)]
+    where = f"location={riverside.locations[0].pk}"
+    page = browser.get(f"/?{where}").text
+    assert [f'id="step-{one.pk}"' in page for one in visits] == [True] * SHOWN_EXPECTED + [False] * 3
+    (whole,) = re.findall(r'class="button quiet tight rest" href="([^"]+)"', page)
+    assert unescape(whole) == f"/?{where}&all=1#more-expected" and "3 more until" in page
+    page = browser.get(unescape(whole)).text
+    assert all(f'id="step-{one.pk}"' in page for one in visits)
+    assert f'id="more-expected" data-key="{visits[SHOWN_EXPECTED].pk}"' in page
+    assert f'href="/?{where}"' in page and "Show fewer" in page
+    headers = {"HX-Request": "true", "HX-Target": "board"}
+    board = browser.post(f"/appointments/{visits[0].pk}/check-in/", {"all": "1"}, headers=headers).text
+    assert all(f'id="step-{one.pk}"' in board for one in visits), "it stays whole after a step"
+    assert board.count('name="all" value="1"') == len(visits)
 
 
 def test_the_same_number_of_queries_for_one_visit_and_twenty(sign_in: Any, riverside: Place) -> None:
