@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from hms.scale.figures import Figures
-from hms.scale.goals import Goal, goals_of
+from hms.scale.goals import Goal, goals_of, speed_of
 from hms.scale.run import Run, machine, plain_beside
 
 
@@ -66,10 +66,15 @@ def _pages(run: Run) -> Iterator[str]:
 
 
 def _goals(run: Run) -> Iterator[str]:
+    if (speed := speed_of(run)) < 1:
+        yield f"This machine answers the yardstick {speed:.2f} times as often as the one on which times and rates were set."
+        yield ""
     yield from _head(["goal", "wanted", "found", ""])
     for goal in goals_of(run):
         yield _row([goal.name, goal.wanted, goal.found, _verdict(goal)])
 
 
 def _verdict(goal: Goal) -> str:
+    if goal.met is False and goal.met_here:
+        return "met at this machine's speed"
     return {True: "met", False: "**not met**", None: "not measured"}[goal.met]

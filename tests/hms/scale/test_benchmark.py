@@ -13,8 +13,9 @@ from django.urls import get_resolver
 from core.database.optimizer import optimizer
 from hms.scale.figures import Figures, figures_of, percentile
 from hms.scale.floors import FLOORS
-from hms.scale.goals import goals_of
+from hms.scale.goals import REFERENCE, goals_of
 from hms.scale.over_http import lists
+from hms.scale.report import report
 from hms.scale.run import Run, compared
 from hms.scale.scenarios import SCENARIOS
 from tests.factories.server import _run, collect_static_files
@@ -117,6 +118,22 @@ def test_a_goal_is_met_only_by_good_answers() -> None:
     for statuses, per_second, met in (({200: 9}, 500, True), ({200: 9}, 100, False), ({200: 9, 503: 1}, 500, False)):
         run = Run("x", http={name: Figures(9, 1, 1, per_second=per_second, statuses=statuses)})
         assert {goal.met for goal in goals_of(run) if goal.name == name and goal.wanted.endswith("/s")} == {met}
+
+
+@pytest.mark.parametrize(
+    ("plain", "p50", "statuses", "verdict"),
+    [
+        (REFERENCE, 59, {200: 9}, "met"), (REFERENCE, 61, {200: 9}, "**not met**"), (3 * REFERENCE, 61, {200: 9}, "**not met**"),
+        (REFERENCE / 2, 59, {200: 9}, "met"), (REFERENCE / 2, 119, {200: 9}, "met at this machine's speed"),
+        (REFERENCE / 2, 121, {200: 9}, "**not met**"), (REFERENCE / 2, 119, {200: 8, 503: 1}, "**not met**"),
+    ],
+)  # fmt: skip
+def test_a_slower_machine_is_judged_by_its_own_speed_too(plain: float, p50: float, statuses: dict[int, int], verdict: str) -> None:
+    name = "Today page, each clinic once, one client"
+    run = Run("x", plain=Figures(9, 1, 1, per_second=plain), http={name: Figures(9, p50, p50, statuses=statuses)})
+    (line,) = [line for line in report(run) if "p50 < 60 ms" in line]
+    assert line.endswith(f"| {verdict} |")
+    assert any("times as often as the one" in line for line in report(run)) is (plain < REFERENCE)
 
 
 def test_what_was_not_measured_is_not_met() -> None:
