@@ -68,8 +68,11 @@ class Step:
 def steps_for(actor: Actor, visit: Appointment) -> list[Step]:
     """What the workflow and the person's role allow now, the usual next step first. No query."""
     found: list[Step] = []
+    is_ahead = not visit.is_today and visit.start > timezone.now()
     for action, transition in TRANSITIONS.items():
-        if action != "cancel" and visit.status in transition.sources and actor.can("appointment", action):
+        if action == "cancel" or (is_ahead and action == "no_show"):
+            continue
+        if visit.status in transition.sources and actor.can("appointment", action):
             words, icon = STEP_WORDS[action]
             is_next = action != "no_show" and not found
             if action == "check_in" and not visit.is_today:  # who stands at the desk may have another visit today

@@ -130,7 +130,7 @@ def test_no_address_of_ours_is_flagged_or_a_decoy() -> None:
 
 # What the API's documents name as parameters. A new one is put where it belongs: people write in it, or they don't.
 IDENTIFIERS = {
-    "api_version", "again", "before", "category", "channels", "birth", "clinic_id", "cursor", "date", "date_of_birth", "day", "department", "fields", "format", "from", "kind",
+    "api_version", "again", "appointment", "before", "category", "channels", "birth", "clinic_id", "cursor", "date", "date_of_birth", "day", "department", "fields", "format", "from", "kind",
     "lang", "last_event_id", "limit", "location", "mrn", "next", "ordering", "page", "page_size", "patient", "phone", "provider", "queue", "room", "service", "source",
     "state", "status", "to", "user", "verdict", "unread", "updated_since", "version", "weekday", "webhook", "week", "year", "active", "is_active", "start", "end", "date_from", "date_to",
 }  # fmt: skip

@@ -89,8 +89,10 @@ def test_check_in_for_another_day_names_it_and_is_not_the_next_step(
     page = reception.get(f"/appointments/{visit.pk}/").text
     day = date_format(visit.local_day, "l j F")
     assert re.search(rf'<button class="button" type="submit">.*?Check in for {day}</button>', page)
+    assert "Did not come" not in page
     soon = reception.get(f"/appointments/{visit_at(riverside, 0).pk}/").text
     assert re.search(r'<button class="button primary" type="submit">(?:(?!</button>).)*Check in</button>', soon)
+    assert "Did not come" in soon
 
 
 def test_a_missed_visit_whose_time_was_given_away_stays_missed(reception: Client, riverside: Place, visit: Appointment) -> None:
