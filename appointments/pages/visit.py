@@ -76,7 +76,7 @@ def steps_for(actor: Actor, visit: Appointment) -> list[Step]:
             words, icon = STEP_WORDS[action]
             is_next = action != "no_show" and not found
             if action == "check_in" and not visit.is_today:  # who stands at the desk may have another visit today
-                day = date_format(visit.local_day, "l j F")
+                day = date_format(visit.local_day, "D j M")
                 words, is_next = gettext("Check in for %(day)s") % {"day": day}, False
             found.append(Step(action.replace("_", "-"), words, icon, is_next))
     return found

@@ -11,7 +11,6 @@ export function start(form) {
   const words = document.querySelector("#words").dataset;
   const action = form.action;
   let timer, asking;
-  let answered; // the text that the list stands for
 
   input.setAttribute("role", "combobox");
   input.setAttribute("aria-controls", list.id);
@@ -52,7 +51,7 @@ export function start(form) {
       if (answer.type === "opaqueredirect") return failed(text, words.signedOut);
       if (!answer.ok) throw new Error(answer.status);
       list.innerHTML = await answer.text();
-      answered = text;
+      list.dataset.answers = text;
       status.textContent = list.firstElementChild?.dataset.count ?? "";
       choose(options()[0]);
       show(true);
@@ -65,7 +64,7 @@ export function start(form) {
   }
 
   function failed(text, why) {
-    answered = text;
+    list.dataset.answers = text;
     const row = document.createElement("div");
     row.setAttribute("role", "option");
     row.id = "q-retry";
@@ -105,7 +104,7 @@ export function start(form) {
       if (list.hidden) return ask();
       choose(all.at((at + (event.key === "ArrowDown" ? 1 : -1)) % all.length));
     } else if (event.key === "Enter" && !list.hidden && at >= 0) {
-      if (answered !== input.value.trim()) return; // these are hits of an older text: the form asks for all of the new one
+      if (list.dataset.answers !== input.value.trim()) return; // these are hits of an older text: the form asks for all of the new one
       event.preventDefault();
       go(all[at]);
     }

@@ -121,7 +121,7 @@ def test_a_step_is_undone_from_its_toast(page: Page, clinic: Api) -> None:
 
 
 def test_who_did_not_come_is_marked_on_the_visits_page_and_comes_after_all(page: Page, clinic: Api) -> None:
-    visit = clinic.visit(clinic.patient())
+    visit = clinic.visit(clinic.patient(), today=True)
     page.goto(f"/appointments/{visit['id']}/")
     page.get_by_role("button", name="Did not come").click()
     toast(page, "did not come")
@@ -189,6 +189,7 @@ def test_the_keyboard_finds_and_opens(page: Page, clinic: Api) -> None:
     page.keyboard.press("/")
     page.keyboard.type(patient["family_name"])
     expect(page.locator("#q-1")).to_contain_text(patient["mrn"])
+    expect(page.locator("[role=listbox]")).to_have_attribute("data-answers", patient["family_name"])
     page.keyboard.press("ArrowDown")
     expect(page.locator("#q-1")).to_have_attribute("aria-selected", "false")
     page.keyboard.press("ArrowUp")

@@ -87,7 +87,7 @@ def test_check_in_for_another_day_names_it_and_is_not_the_next_step(
 ) -> None:
     """Who stands at the desk may have two visits."""
     page = reception.get(f"/appointments/{visit.pk}/").text
-    day = date_format(visit.local_day, "l j F")
+    day = date_format(visit.local_day, "D j M")
     assert re.search(rf'<button class="button" type="submit">.*?Check in for {day}</button>', page)
     assert "Did not come" not in page
     soon = reception.get(f"/appointments/{visit_at(riverside, 0).pk}/").text
