@@ -23,8 +23,7 @@ environ.Env.read_env(Path(__file__).resolve().parent.parent / ".env")
 
 bind = f"{os.environ.get('HMS_BIND', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-worker_class = "asgi"
-asgi_loop = "auto"  # uvloop where it is installed
+worker_class = "hms.worker.Worker"
 raw_env = ["HMS_PROCESS=web"]
 # Loaded once, before the fork, processes share what nobody changes; new code is then taken up by USR2 alone, not by HUP.
 preload_app = os.environ.get("HMS_PRELOAD", "0") in ("1", "true")
@@ -84,6 +83,7 @@ def child_exit(server: Arbiter, worker: Worker) -> None:
 
     from core.metrics.ended import add_up
 
+    worker.forget()
     try:
         mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
         add_up(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
