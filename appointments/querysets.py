@@ -12,22 +12,10 @@ if TYPE_CHECKING:
     from appointments.models import Appointment, Ticket  # noqa: F401
 
 
-ROW = (
-    "clinic_id", "version", "status", "source", "is_urgent", "start", "end", "time_zone", "local_day",
-    "checked_in_at", "started_at", "completed_at",
-    "patient__given_name", "patient__family_name", "patient__is_restricted",
-    "service__name", "provider__name", "location__name", "room__name",
-)  # fmt: skip
-
-
 class AppointmentQuerySet(ClinicQuerySet["Appointment"]):
     def for_list(self) -> Self:
         """With the names a row shows: patient, service, provider, room, location. One query."""
         return self.select_related("patient", "service", "provider", "location", "room")
-
-    def for_rows(self) -> Self:
-        """For a screen that changes nothing: of the visit and of each name what its row shows. One query."""
-        return self.for_list().only(*ROW)
 
     def on_day(self, day: date) -> Self:
         """The visits of one local day of their location, earliest first."""

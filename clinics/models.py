@@ -117,6 +117,12 @@ class Room(Record):
         return validators.room_rules("")
 
 
+def short_name(name: str) -> str:
+    """“Dr Hale” for “Dr Ruth Hale”: what fits in a row."""
+    parts = name.split()
+    return f"{parts[0]} {parts[-1]}" if len(parts) > 2 else name
+
+
 @keeps_history()
 @announces()
 class Provider(Record):
@@ -146,9 +152,7 @@ class Provider(Record):
 
     @property
     def short_name(self) -> str:
-        """“Dr Hale” for “Dr Ruth Hale”: what fits in a row."""
-        parts = self.name.split()
-        return f"{parts[0]} {parts[-1]}" if len(parts) > 2 else self.name
+        return short_name(self.name)
 
     def field_rules(self) -> Rules:
         return validators.provider_rules("")

@@ -49,6 +49,10 @@ from patients.validators import (
 NOBODY = "Anonymised"  # where a name is needed
 
 
+def full_name(given_name: str, family_name: str) -> str:
+    return f"{given_name} {family_name}".strip()
+
+
 @anonymised(
     keep=["sex"],
     becomes={
@@ -195,7 +199,7 @@ class Patient(Record):
 
     @property
     def full_name(self) -> str:
-        return f"{self.given_name} {self.family_name}".strip()
+        return full_name(self.given_name, self.family_name)
 
     def age_on(self, day: date) -> int | None:
         """Whole years on that day, None where the birth date is withheld; a birthday on 29 February is reached on 1 March of other

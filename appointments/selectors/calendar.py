@@ -13,7 +13,7 @@ from appointments.models import AppointmentChange
 from appointments.policies import visible_appointments
 from appointments.selectors.availability import free_time_tags
 from appointments.selectors.timetable import ProviderBrief, Timetable, around, taken, timetable
-from appointments.selectors.visits import VisitRow, visit_row, with_reason
+from appointments.selectors.visits import VisitRow, visit_row, visit_values
 from appointments.slots import Shift, Taken, days_between, free_stretches, starts
 from clinics.models import Provider
 from core.accounts.actor import Actor
@@ -110,14 +110,15 @@ def _page(
         visits = visits.filter(location_id=location_id)
     if provider is not None:
         visits = visits.filter(provider=provider)
-    rows = list(with_reason(visits).order_by("start", "id"))
+    rows = visit_values(visits.order_by("start", "id"))
     table = timetable(
         actor=actor, first_day=first_day - timedelta(days=1), last_day=last_day,
         provider_id=provider.id if provider else None, location_id=location_id,
     )  # fmt: skip
     shifts = table.shifts(first_day - timedelta(days=1), last_day)
     busy = taken(table.providers, (), *around(first_day, last_day))
-    visited = [provider] if provider else [row.provider for row in rows]
+    named = {row.provider_id: row.provider__name for row in rows}
+    visited = [provider] if provider else [Provider(id=who, name=name) for who, name in named.items()]
     shown = {one.id: ProviderBrief.of(one) for one in visited} | ({} if provider else table.providers)
     events = [(visit.provider_id, _event(visit_row(visit, actor))) for visit in rows]
     builder = _Builder(table, shifts, busy, events, now)

@@ -186,8 +186,9 @@ def closures() -> tuple[Closure, ...]:
 @cached("hours.locations", ttl=TTL.CLINIC, tags=lambda: [Tag.all(Location), Tag("clinic", current_clinic_id())])
 def open_locations() -> tuple[LocationBrief, ...]:
     """The locations in use, by name. One query."""
-    places = Location.objects.filter(is_active=True).select_related("clinic").order_by("name")
-    return tuple(LocationBrief(place.id, place.name, zone_of(place)) for place in places)
+    places = Location.objects.filter(is_active=True).order_by("name")
+    rows = places.values_list("id", "name", "time_zone", "clinic__time_zone")
+    return tuple(LocationBrief(place, name, ZoneInfo(own_zone or clinics_zone)) for place, name, own_zone, clinics_zone in rows)
 
 
 def locations_of(actor: Actor) -> list[LocationBrief]:
@@ -199,7 +200,7 @@ def locations_of(actor: Actor) -> list[LocationBrief]:
 def open_rooms() -> tuple[RoomOption, ...]:
     """The rooms in use, in the order in which they are given out. One query."""
     rooms = Room.objects.filter(is_active=True).order_by("name", "id")
-    return tuple(RoomOption(room.id, room.location_id, room.kind, room.name) for room in rooms)
+    return tuple(RoomOption(*row) for row in rooms.values_list("id", "location_id", "kind", "name"))
 
 
 def taken(

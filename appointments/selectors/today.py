@@ -7,11 +7,11 @@ from statistics import median_low
 from uuid import UUID
 
 from appointments.choices import FREED, MOVABLE, Status
-from appointments.models import Appointment, AppointmentChange, Service
+from appointments.models import AppointmentChange, Service
 from appointments.policies import visible_appointments
 from appointments.selectors.availability import free_time_tags
 from appointments.selectors.timetable import ProviderBrief, around, taken, timetable
-from appointments.selectors.visits import VisitRow, visit_row, with_reason
+from appointments.selectors.visits import VisitRow, VisitValues, visit_row, visit_values
 from appointments.slots import Demand, Shift, Slot, slots_of
 from clinics.models import ClinicSettings
 from core.accounts.actor import Actor
@@ -102,10 +102,10 @@ def board_tags(day: date) -> list[Tag]:
 def today_board(*, actor: Actor, day: date, now: datetime, location_id: UUID | None = None) -> TodayBoard:
     """Everything the Today page shows. 7 queries."""
     actor.require("appointment", "view")
-    visits = with_reason(visible_appointments(actor).on_day(day).exclude(status=Status.CANCELLED))
+    visits = visible_appointments(actor).on_day(day).exclude(status=Status.CANCELLED)
     if location_id is not None:
         visits = visits.filter(location_id=location_id)
-    found = list(visits)
+    found = visit_values(visits)
     limits = wait_limits()
     lanes: dict[Status, list[VisitRow]] = {status: [] for status in Status}
     for visit in found:
@@ -135,7 +135,7 @@ def wait_limits() -> Limits:
     return Limits(settings.wait_warn_minutes, settings.wait_late_minutes)
 
 
-def _counted(visit: Appointment, now: datetime, limits: Limits) -> tuple[int, str]:
+def _counted(visit: VisitValues, now: datetime, limits: Limits) -> tuple[int, str]:
     """What the row counts in minutes, and how bad that is."""
     if visit.status == Status.CHECKED_IN:
         minutes = _minutes(visit.checked_in_at or visit.start, now)
@@ -154,7 +154,7 @@ def _minutes(since: datetime, until: datetime) -> int:
 
 
 def _figures(
-    visits: list[Appointment],
+    visits: list[VisitValues],
     waiting: list[VisitRow],
     expected: list[VisitRow],
     limits: Limits,

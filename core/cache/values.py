@@ -7,6 +7,7 @@ import sys
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -46,16 +47,24 @@ def lifetime(ttl: TTL, value: Any) -> float:
 
 def weigh(value: Any) -> int:
     """The bytes it takes in memory, about. Raises TypeError for anything that could change or isn't plain data."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in PLAIN:
         return sys.getsizeof(value) if kind is not ZoneInfo else 0  # a zone is shared by all who use it
     if isinstance(value, Enum):
         return 0
     if isinstance(value, (tuple, frozenset)):
         return sys.getsizeof(value) + sum(map(weigh, value))
-    if dataclasses.is_dataclass(value) and kind.__dataclass_params__.frozen:
-        return sys.getsizeof(value) + sum(weigh(getattr(value, one.name)) for one in dataclasses.fields(value))
+    if (names := _frozen_fields(kind)) is not None:
+        return sys.getsizeof(value) + sum([weigh(getattr(value, name)) for name in names])
     raise TypeError(f"{kind.__module__}.{kind.__qualname__} can't be cached: only immutable plain data can.")
+
+
+@cache
+def _frozen_fields(kind: type) -> tuple[str, ...] | None:
+    """The names of a frozen dataclass's fields; None for any other type."""
+    if not dataclasses.is_dataclass(kind) or not kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        return None
+    return tuple(one.name for one in dataclasses.fields(kind))
 
 
 class Key:
@@ -81,7 +90,7 @@ class Key:
 
 
 def _spelt(argument: Any) -> Any:
-    kind = type(argument)
+    kind: Any = type(argument)
     if kind in PLAIN or isinstance(argument, Enum):
         return argument
     if isinstance(argument, tuple):
@@ -89,4 +98,4 @@ def _spelt(argument: Any) -> Any:
     if isinstance(argument, frozenset):
         return ("frozenset", *sorted(repr(_spelt(one)) for one in argument))
     weigh(argument)  # raises for what is not plain
-    return (kind.__qualname__, *(_spelt(getattr(argument, one.name)) for one in dataclasses.fields(argument)))
+    return (kind.__qualname__, *(_spelt(getattr(argument, name)) for name in _frozen_fields(kind) or ()))

@@ -22,9 +22,17 @@ class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[m
     manifest_strict = False
     support_js_module_import_aggregation = True
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._addresses: dict[tuple[str, str | None], str] = {}  # a page has a hundred drawings, of one file
+        super().__init__(*args, **options)
+
     def url(self, name: str, force: bool = False) -> str:
-        plain = settings.DEBUG or not self.hashed_files
-        address = f"{self.base_url or ''}{name}" if plain else str(super().url(name, force))
+        if settings.DEBUG or not self.hashed_files:
+            address = f"{self.base_url or ''}{name}"
+        elif (found := self._addresses.get((name, self.base_url))) is not None:
+            address = found
+        else:
+            address = self._addresses[name, self.base_url] = str(super().url(name, force))
         return address.removeprefix(settings.HMS_CDN_URL) if name.startswith(OWN_ORIGIN) else address
 
     def create_compressor(self, **options: Any) -> KeepingCompressor:
@@ -40,6 +48,7 @@ class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[m
         yield from super().post_process(paths, dry_run, **options)
         if not dry_run:
             self.compressor.forget()
+            self._addresses.clear()
 
 
 def _written_out(name: str, paths: dict[str, Any]) -> str:

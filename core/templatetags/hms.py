@@ -1,6 +1,7 @@
 """What templates say in one word: icons, keys of forms, rights, notices. Nothing here queries."""
 
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
@@ -31,7 +32,11 @@ LONGER = ((120, 1, gettext_lazy("%(n)d s")), (7200, 60, gettext_lazy("%(n)d min"
 @register.simple_tag
 def icon(name: str, label: str = "") -> SafeString:
     """A drawing of static/icons/icons.svg. Without a label it is decoration beside a word."""
-    address = static("icons/icons.svg")
+    return _drawing(static("icons/icons.svg"), name, label)
+
+
+@lru_cache(maxsize=512)
+def _drawing(address: str, name: str, label: str) -> SafeString:
     if label:
         return format_html('<svg class="i" role="img" aria-label="{}"><use href="{}#{}"/></svg>', label, address, name)
     return format_html('<svg class="i" aria-hidden="true"><use href="{}#{}"/></svg>', address, name)
