@@ -6,6 +6,8 @@ from typing import Any
 
 from django.db import connections
 
+PATIENCE = 180.0  # seconds
+
 
 def apart(*calls: Callable[[], Any]) -> list[Any]:
     """Run the calls at once, each in a thread with its own connections; return their results in order, or raise."""
@@ -32,4 +34,5 @@ def _join(threads: Sequence[threading.Thread]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), f"not done within {PATIENCE:g} s"
