@@ -17,7 +17,7 @@ PRODUCTION := DEBUG=0 HMS_DEMO=0 HMS_BASE_URL=https://hms.example HMS_TRUSTED_PR
 	HMS_ENCRYPTION_KEYS=1:c2FtcGxlc2FtcGxlc2FtcGxlc2FtcGxlc2FtcGxlc2E=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run client test test-contract test-slow test-pg15 check format messages stop clean environment environment-dev database
+.PHONY: help demo run client test test-contract test-slow test-pg15 test-hours check format messages stop clean environment environment-dev database
 
 help: ## what there is to say
 	@echo "HMS, the system that runs a group of clinics"
@@ -65,6 +65,9 @@ test-pg15: environment-dev ## the tests that lean on the database, on PostgreSQL
 	@HMS_POSTGRES_BIN=$(PG15) HMS_VAR_DIR=var/pg15 PYTHONHASHSEED=0 $(PYTHON) -m pytest -n $(WORKERS) -m "not slow and not browser" \
 		tests/architecture tests/core tests/clinics tests/patients tests/appointments; \
 		status=$$?; HMS_POSTGRES_BIN=$(PG15) HMS_VAR_DIR=var/pg15 $(MANAGE) db stop; exit $$status
+
+test-hours: environment-dev ## tests as if it were another moment (AT="tomorrow 23:40" in UTC; TESTS="tests/patients" for some)
+	@scripts/test_at.sh "$(AT)" -n $(WORKERS) --dist loadgroup -m "not slow" $(TESTS)
 
 check: environment-dev ## style, types, layers, migrations, deployment settings, API document, secrets
 	@echo "ruff"; $(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
