@@ -43,7 +43,7 @@ def test_every_wrong_field_is_named_at_once(in_riverside: Place) -> None:
     data = {
         "given_name": "a\0b",
         "family_name": "x" * 101,
-        "date_of_birth": (timezone.localdate() + timedelta(days=1)).isoformat(),
+        "date_of_birth": (timezone.localdate(timezone=in_riverside.clinic.zone) + timedelta(days=1)).isoformat(),
         "sex": "none",
         "phone": "12",
         "email": "nobody",
