@@ -62,7 +62,7 @@ test-slow: environment-dev ## scale, chaos, long runs
 
 test-pg15: environment-dev ## the tests that lean on the database, on PostgreSQL 15 (PG15=its bin folder)
 	@echo "PostgreSQL 15 from $(PG15)"
-	@HMS_POSTGRES_BIN=$(PG15) HMS_VAR_DIR=var/pg15 PYTHONHASHSEED=0 $(PYTHON) -m pytest -n $(WORKERS) -m "not slow and not browser" \
+	@HMS_POSTGRES_BIN=$(PG15) HMS_VAR_DIR=var/pg15 PYTHONHASHSEED=0 $(PYTHON) -m pytest -n $(WORKERS) -m "not slow and not browser and not server" \
 		tests/architecture tests/core tests/clinics tests/patients tests/appointments; \
 		status=$$?; HMS_POSTGRES_BIN=$(PG15) HMS_VAR_DIR=var/pg15 $(MANAGE) db stop; exit $$status
 

@@ -17,7 +17,7 @@ from django.conf import settings
 
 from core.database.embedded import EmbeddedPostgres
 
-pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler here")
+pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 DAYS = timedelta(days=40)
 LOOKS = """
 import json, os, sys, threading, time
