@@ -76,6 +76,7 @@ class PlaceAdmin(ScopedAdmin):
 @admin.register(ClinicSettings)
 class ClinicSettingsAdmin(ScopedAdmin):
     resource = "clinic"
+    asks_for_proof = True
     form = ClinicSettingsForm
     fields = ("wait_warn_minutes", "wait_late_minutes", "retention_years", *RECORD)
     list_display = ("__str__", "wait_warn_minutes", "wait_late_minutes", "retention_years", "updated_at")

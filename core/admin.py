@@ -19,6 +19,7 @@ from core.accounts.services import (
     change_member,
     change_user,
     create_user,
+    lift_lockout,
     set_password,
     unlock_sign_in,
 )
@@ -74,6 +75,7 @@ class ClinicAdmin(ScopedAdmin):
     """A clinic's administrator sees and names the own one; opening and closing clinics is the platform's."""
 
     resource = "clinic"
+    asks_for_proof = True
     form = ClinicForm
     list_display = ("name", "slug", "time_zone", "country", "currency", "state")
     list_filter = ("state", "country")
@@ -306,6 +308,7 @@ class SignInThrottleAdmin(ScopedAdmin):
 
     resource = "user"
     read_only = True
+    asks_for_proof = True  # else whoever guesses the password on the page that asks for it lifts their own lockout, and goes on
     list_display = ("__str__", "failures", "last_failure_at", "locked_until")
     list_filter = ("last_failure_at",)
     ordering = ("-last_failure_at",)
@@ -313,7 +316,8 @@ class SignInThrottleAdmin(ScopedAdmin):
 
     @admin.action(description=gettext_lazy("Lift the lockout"), permissions=["lift"])
     def lift(self, request: HttpRequest, rows: QuerySet[SignInThrottle]) -> None:
-        self.message_user(request, _("%d lockouts lifted.") % rows.update(failures=0, locked_until=None))
+        actor = actor_of(request)
+        self.each_by_service(request, rows, lambda row: lift_lockout(actor=actor, key=row.key), _("%d lockouts lifted."))
 
     def has_lift_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "change")

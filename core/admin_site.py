@@ -294,6 +294,11 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return prove_first(request.path)
         return super().changeform_view(request, object_id, *args, **kwargs)
 
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if self.has_delete_permission(request) and self._lacks_proof(request):
+            return prove_first(request.path)
+        return super().delete_view(request, object_id, extra_context)
+
     def _lacks_proof(self, request: HttpRequest) -> bool:
         return self.asks_for_proof and not recently_proved(request)  # type: ignore[arg-type]
 

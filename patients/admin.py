@@ -213,6 +213,7 @@ class PatientAccountForm(ServiceForm):
 @admin.register(PatientAccount)
 class PatientAccountAdmin(ScopedAdmin):
     resource = "patient"
+    asks_for_proof = True
     form = PatientAccountForm
     fields = ("mrn", "email")
     list_display = ("patient", "user")

@@ -12,7 +12,7 @@ from clinics.services import protect_fields
 from core.editing import Edit, given
 from core.errors import DomainError
 from core.forms import show_problems
-from core.pages.access import page
+from core.pages.access import page, proved
 from core.pages.toasts import toast
 from core.requests import ClinicRequest
 from core.responses import go
@@ -21,6 +21,7 @@ from core.tenancy.models import Clinic
 
 @require_http_methods(["GET", "POST"])
 @page("clinic", "change")
+@proved
 def protection(request: ClinicRequest) -> HttpResponse:
     """A tick a field. Up to two queries more than any page."""
     rows = Clinic.objects.select_for_update() if request.method == "POST" else Clinic.objects.all()

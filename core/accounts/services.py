@@ -97,6 +97,15 @@ def unlock_sign_in(*, actor: Actor, users: Iterable[User]) -> int:
     return len(users)
 
 
+def lift_lockout(*, actor: Actor, key: str) -> None:
+    """As `unlock_sign_in`, of the account or address whose digest this is. One statement, for a system administrator two."""
+    actor.require("user", "change")
+    if Role.SUPER_ADMIN not in actor.roles:
+        highest = User.objects.filter(platform_role=Role.SUPER_ADMIN).only("email", "platform_role")
+        refuse_highest(actor, *(user.platform_role for user in highest if throttle.key_of_account(user.email) == key))
+    throttle.lift(key)
+
+
 def end_session_of(*, actor: Actor, session: AuthSession) -> None:
     """End somebody's session, which comes with its user. Raises NotFound for one that is over. One statement."""
     actor.require("user", "change")

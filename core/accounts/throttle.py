@@ -31,6 +31,11 @@ def _keys(email: str, address: str) -> dict[str, str]:
     }
 
 
+def key_of_account(email: str) -> str:
+    """The digest under which an account is counted."""
+    return _keys(email, "")["account"]
+
+
 def seconds_locked(email: str, address: str) -> int:
     """How long this account or address has still to wait; 0 when it may try. One query."""
     with platform_scope(reason="sign-in lockout"):
@@ -66,8 +71,13 @@ def note_success(email: str, address: str = "") -> None:
         if row is None:
             return
         forgiven, free = min(row.failures, FREE_FAILURES["account"]), FREE_FAILURES["address"]
-        SignInThrottle.objects.filter(key=row.key).update(failures=0, locked_until=None)
+        lift(row.key)
         if address:
             left = Greatest(F("failures") - forgiven, 0)
             until = Case(When(failures__lt=free + forgiven, then=None), default=F("locked_until"))
             SignInThrottle.objects.filter(key=keys["address"]).update(failures=left, locked_until=until)
+
+
+def lift(key: str) -> None:
+    """Whoever is counted under this digest may try again at once. One statement."""
+    SignInThrottle.objects.filter(key=key).update(failures=0, locked_until=None)

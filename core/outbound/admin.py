@@ -42,6 +42,7 @@ class ExternalSystemAdmin(ScopedAdmin):
     """Beside these there are those of HMS_EXTERNAL_SYSTEMS, which win."""
 
     resource = "external_system"
+    asks_for_proof = True
     form = ExternalSystemForm
     list_display = ("name", "kind", "balance", "is_active", "updated_at")
     list_filter = ("kind", "is_active")

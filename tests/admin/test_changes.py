@@ -7,21 +7,28 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from appointments.choices import Status
 from appointments.models import Appointment, AppointmentChange
-from core.accounts import proofs
+from clinics.models import ClinicSettings
+from core.accounts import proofs, throttle
 from core.accounts.actor import system_actor
-from core.accounts.models import Membership, User
+from core.accounts.models import Membership, SignInThrottle, User
 from core.accounts.roles import Role
 from core.accounts.services import add_member
+from core.data_sync.models import DataSync
 from core.data_sync.services import set_up_data_sync
 from core.errors import NotAllowed
+from core.outbound.models import ExternalSystem
 from core.tenancy.context import clinic_scope
+from core.tenancy.models import Clinic
+from core.webhooks.models import WebhookEndpoint
 from core.webhooks.services import create_webhook
-from patients.models import Patient
+from patients.models import Patient, PatientAccount
 from tests.admin.conftest import Furnished
 from tests.conftest import PASSWORD
+from tests.factories.cases import MAKERS
 from tests.factories.world import World
 
 NEW = {"given_name": "Ilse", "family_name": "Wintergreen", "date_of_birth": "1990-01-31", "sex": "female", "blood_type": "unknown",
@@ -108,25 +115,53 @@ def test_what_outlives_a_session_asks_for_the_password_first(open_admin: Any, wo
     """A stolen session sets up no data sync, no webhook, no administrator and no account; nor does it send everything again."""
     place = world.riverside
     guarded = [model for model, one in admin.site._registry.items() if getattr(one, "asks_for_proof", False)]
-    assert {model.__name__ for model in guarded} == {"DataSync", "WebhookEndpoint", "Membership", "User"}
     with clinic_scope(place.clinic, reason="test"):
         sync, _ = set_up_data_sync(actor=system_actor(), data={"url": "https://lab.example.org/a", "is_active": True})
         hook, _ = create_webhook(
             actor=system_actor(), data={"name": "Lab", "url": "https://lab.example.org/a", "events": ["patient.changed"]}
         )
-    rows = {"DataSync": sync, "WebhookEndpoint": hook, "Membership": place.memberships[Role.NURSE], "User": place.users[Role.NURSE]}
-    for model in guarded:
-        client = open_admin(Role.SUPER_ADMIN, place)
-        page, row = reverse(f"admin:core_{model.__name__.lower()}_changelist"), rows[model.__name__]
-        assert client.get(f"{page}{row.pk}/change/").status_code == 200
+        rules, account = ClinicSettings.objects.get_or_create(clinic=place.clinic)[0], MAKERS[PatientAccount](place)
+    rows = {
+        DataSync: (sync, ["add", "change"]),
+        WebhookEndpoint: (hook, ["add", "change"]),
+        User: (place.users[Role.NURSE], ["add", "change"]),
+        Membership: (place.memberships[Role.NURSE], ["add", "change"]),
+        Clinic: (place.clinic, ["add", "change"]),
+        ClinicSettings: (rules, ["change"]),
+        PatientAccount: (account, ["add", "delete"]),
+        ExternalSystem: (MAKERS[ExternalSystem](place), ["add", "change"]),
+        SignInThrottle: (MAKERS[SignInThrottle](place), []),
+    }
+    assert set(guarded) == set(rows)
+    for model, (row, forms) in rows.items():
+        client, name = open_admin(Role.SUPER_ADMIN, place), model._meta.label_lower.replace(".", "_")
+        page, change = reverse(f"admin:{name}_changelist"), reverse(f"admin:{name}_change", args=[row.pk])
+        pages = [reverse(f"admin:{name}_{form}", args=[] if form == "add" else [row.pk]) for form in forms]
+        assert [client.get(one).status_code for one in (change, *pages)] == [200] * (1 + len(pages))
         _age(client)
         assert client.get(page).status_code == 200
         action = {"action": "send_everything", "_selected_action": str(row.pk), "index": "0"}
-        for where in (page, f"{page}add/", f"{page}{row.pk}/change/"):
+        for where in (page, *pages):
             for answer in (client.post(where, action), *([client.get(where)] if where != page else [])):
                 assert (answer.status_code, answer["Location"]) == (303, f"/account/confirm/?next={where}")
-        confirmed = client.post("/account/confirm/", {"password": PASSWORD, "next": f"{page}{row.pk}/change/"})
-        assert client.get(confirmed["Location"]).status_code == 200
+        confirmed = client.post("/account/confirm/", {"password": PASSWORD, "next": change})
+        assert [client.get(one).status_code for one in (confirmed["Location"], *pages)] == [200] * (1 + len(pages))
+
+
+def test_a_system_administrator_lifts_every_lockout_but_a_super_administrator_s(open_admin: Any, world: World) -> None:
+    """The list of lockouts names nobody, and is no way around that."""
+    page = reverse("admin:core_signinthrottle_changelist")
+    keys = [throttle.key_of_account(one.email) for one in (world.platform[Role.SUPER_ADMIN], world.riverside.users[Role.NURSE])]
+    for key in keys:
+        SignInThrottle.objects.create(key=key, failures=9, locked_until=timezone.now() + throttle.LONGEST_PAUSE)
+
+    def waiting_after(role: Role) -> list[bool]:
+        action = {"action": "lift", "_selected_action": keys, "index": "0"}
+        assert open_admin(role, None).post(page, action).status_code == 302
+        return [SignInThrottle.objects.get(key=key).is_locked for key in keys]
+
+    assert waiting_after(Role.SYSTEM_ADMIN) == [True, False]
+    assert waiting_after(Role.SUPER_ADMIN) == [False, False]
 
 
 def test_who_may_only_read_is_not_asked(open_admin: Any, world: World) -> None:

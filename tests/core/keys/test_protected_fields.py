@@ -9,6 +9,7 @@ from django.core.management import CommandError
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
+from core.accounts import proofs
 from core.accounts.roles import Role
 from core.errors import NotAllowed, ValidationFailed
 from core.history.models import Change, Operation
@@ -242,6 +243,16 @@ def test_the_administrator_ticks_fields_on_the_page(sign_in: Any, in_riverside: 
     assert "E-mail, Notes" in administrator.get("/settings/").text
     stale = administrator.post("/settings/protection/", {"protected_fields": [], "read": read})
     assert stale.status_code == 412, "who saves second is asked"
+
+
+def test_the_page_asks_for_the_password_again_after_a_while(sign_in: Any, in_riverside: Place) -> None:
+    administrator = sign_in(in_riverside.users[Role.CLINIC_ADMIN])
+    session = administrator.session
+    session[proofs.PROVED] -= proofs.PROVED_SECONDS + 1
+    session.save()
+    sent = administrator.post("/settings/protection/", {"protected_fields": []})
+    for answer in (administrator.get("/settings/protection/"), sent):
+        assert (answer.status_code, answer["Location"]) == (303, "/account/confirm/?next=/settings/protection/")
 
 
 def test_it_can_be_set_in_the_administration(client: Any, in_riverside: Place) -> None:
