@@ -90,7 +90,7 @@ def build_panel(request: ClinicRequest, typed: Typed, *, now: datetime) -> Panel
     actor = request.actor
     services = bookable_services(actor=actor)
     service = next((one for one in services if one.pk == typed.service_id), None)
-    providers = sorted(service.providers.all(), key=lambda one: one.name) if service else []
+    providers = sorted(service.providers.all(), key=lambda one: one.name) if service else _clicked(services, typed)
     provider_id = typed.provider_id if any(one.pk == typed.provider_id for one in providers) else None
     wish = Wish(
         provider_id=provider_id, location_id=typed.location_id, day=typed.day, first_day=typed.first_day,
@@ -106,6 +106,11 @@ def build_panel(request: ClinicRequest, typed: Typed, *, now: datetime) -> Panel
         providers=providers,
         locations=locations_of(actor),
     )
+
+
+def _clicked(services: list[Service], typed: Typed) -> list[Provider]:
+    """While no service says who offers it: the provider whose free time led here, or none."""
+    return list({one for service in services for one in service.providers.all() if one.pk == typed.provider_id})
 
 
 def show(request: ClinicRequest, panel: Panel, status: int = 200) -> HttpResponse:

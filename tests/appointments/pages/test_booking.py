@@ -20,6 +20,7 @@ from core.database.detector import Detector
 from core.tenancy.context import clinic_scope
 from patients.models import Patient
 from tests.appointments.test_budgets import MOST
+from tests.factories.page_forms import forms_of
 from tests.factories.visits import at, book, make_patient, move_to_noon
 from tests.factories.world import Place
 
@@ -218,6 +219,34 @@ def test_a_free_stretch_of_the_calendar_prefills_the_panel(reception: Client, ri
     assert link
     page = reception.get(link.group(1).replace("&amp;", "&") + f"&service={riverside.services[0].pk}")
     assert 'data-said="time">08:00<' in page.text
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["patient first", "service first"])
+def test_provider_and_time_of_the_calendar_stay_until_a_service_is_chosen(
+    is_known: bool, reception: Client, riverside: Place, amara: Patient
+) -> None:
+    second, service = riverside.providers[1], riverside.services[0]
+    panel = reception.get("/appointments/book/", {"provider": second.pk, "start": at(riverside, 1, 14).isoformat()})
+    for said in [{"patient": str(amara.pk)}] * is_known + [{"is_urgent": "1"}]:
+        panel = reception.post("/appointments/book/panel/", sent_by(panel) | said)
+        assert f'value="{second.pk}" selected' in panel.text
+    panel = reception.post("/appointments/book/panel/", sent_by(panel) | {"service": str(service.pk)})
+    assert f'value="{slot_value(at(riverside, 1, 14), second.pk)}" checked' in panel.text
+    assert f'value="{second.pk}" selected' in panel.text and f'value="{riverside.providers[0].pk}">' in panel.text
+
+
+def sent_by(page: Any) -> dict[str, Any]:
+    """What the panel sends when one of its fields changes."""
+    (form,) = [one for one in forms_of(page.text, "") if one.action == "/appointments/book/"]
+    return {name: values for name, values in form.values.items() if name != "idempotency_key"}
+
+
+def test_a_provider_who_does_not_offer_the_service_is_not_kept(reception: Client, riverside: Place) -> None:
+    second, service = riverside.providers[1], riverside.services[0]
+    with clinic_scope(riverside.clinic, reason="test"):
+        service.providers.remove(second)
+    panel = reception.post("/appointments/book/panel/", {"provider": str(second.pk), "service": str(service.pk)})
+    assert str(second.pk) not in panel.text
 
 
 def test_a_walk_in_is_offered_today_alone_and_not_checked_in_for_another_day(
