@@ -25,9 +25,11 @@ from appointments.selectors import LocationBrief, locations_of
 from appointments.selectors.picking import bookable_services
 from appointments.services import book_appointment, change_status
 from clinics.models import Provider
+from core.drafts.services import draft_of, drop_draft
 from core.errors import DomainError
 from core.pages.access import page
 from core.requests import ClinicRequest
+from patients.pages.registering import BOOK, KEPT, draft_of_errand
 
 LONGEST_WAIT = timedelta(hours=6)  # past midnight, of whoever walks in
 
@@ -48,6 +50,7 @@ class Typed:
     walk_in: bool = False
     text: str = ""
     next: str = ""
+    kept: bool = False
 
 
 @dataclass
@@ -82,6 +85,7 @@ def read_typed(data: QueryDict, *, next_url: str) -> Typed:
         walk_in=bool(data.get("walk_in")),
         text=typed_text(data),
         next=next_url,
+        kept=bool(data.get(KEPT)),
     )
 
 
@@ -143,7 +147,10 @@ patient_matches = matches_for("appointments:book-panel")
 
 
 def _prefilled(request: ClinicRequest) -> QueryDict:
-    """A link's wishes. No name: no address holds one. `?again=<visit>` takes patient, service and provider of an earlier visit."""
+    """A link's wishes. No name: no address holds one. `?again=<visit>` takes patient, service and provider of an earlier visit.
+
+    `?kept=1` has the notes that were typed before the patient was registered: one query more.
+    """
     data = request.GET.copy()
     data.pop("q", None)
     if again := read_uuid(request.GET.get("again")):
@@ -151,6 +158,9 @@ def _prefilled(request: ClinicRequest) -> QueryDict:
         if visit:
             for name in ("patient", "service", "provider"):
                 data.setdefault(name, str(getattr(visit, f"{name}_id")))
+    if KEPT in data and (patient_id := picked(data)):
+        draft = draft_of(actor=request.actor, form=draft_of_errand(BOOK, patient_id))
+        data["notes"] = draft.values.get("notes", [""])[-1] if draft else ""
     return data
 
 
@@ -178,6 +188,8 @@ def _book(request: ClinicRequest, typed: Typed) -> HttpResponse:
         return _again(request, typed, errors or {"slot": str(error.message)}, status=409 if error.status == 409 else 422)
     if said["walk_in"] and _is_waited_for(visit.local_start) and request.actor.can("appointment", "check_in"):
         visit = change_status(actor=request.actor, appointment_id=visit.pk, action="check_in")
+    if typed.kept:
+        drop_draft(actor=request.actor, form=draft_of_errand(BOOK, visit.patient_id))
     return done(request, visit, _booked_words(visit), to=typed.next)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -13,7 +13,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from core.drafts.services import draft_of, drop_draft
+from core.drafts.services import draft_of, drop_draft, keep_draft
 from core.errors import ValidationFailed
 from core.forms import from_draft, show_problems
 from core.pages.access import page, safe_next
@@ -26,16 +26,19 @@ from patients.forms import PatientForm, detail_to_field, duplicate_search, guess
 from patients.pages.rows import rows_of_duplicates
 from patients.selectors import duplicates_of
 from patients.services import register_patient
-from patients.validators import ClinicRules
+from patients.validators import NOTES_LENGTH, ClinicRules
 
 DRAFT = "patient-register"
 BESIDE = "patient-register:beside"  # of a registration that was begun while another was unfinished
 BOOK, TICKET = "book", "ticket"
-# What comes after registering, by the word of its button: the page, and what was said on it before, which goes along.
-ONWARD = {
-    BOOK: ("appointments:book", ("service", "provider", "location", "day", "slot", "start", "is_urgent", "walk_in")),
-    TICKET: ("appointments:queue-take", ("location", "caller", "series", "priority")),
+# What comes after registering, by the word of its button: the page, and what was said on it before, which goes along; then the
+# words, which no address may hold: a draft of the page and the new patient keeps them.
+ONWARD: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    BOOK: ("appointments:book", ("service", "provider", "location", "day", "slot", "start", "is_urgent", "walk_in"), ("notes",)),
+    TICKET: ("appointments:queue-take", ("location", "caller", "series", "priority"), ()),
 }
+SAID = "said-"  # before the name of such words in the registration's form, which has notes of its own
+KEPT = "kept"  # in the address: there is a draft of them
 ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 PLAIN = re.compile(rf"[\dTZ:.+-]{{1,40}}|(?:[\dTZ:.+-]{{1,40}}~|[pr]-)?{ID}", re.ASCII)  # times and ids: never words
 
@@ -78,6 +81,7 @@ def begin(request: ClinicRequest) -> HttpResponse:
     form = PatientForm(initial={"country": request.clinic.country} | guessed_from(text))
     left = draft_of(actor=request.actor, form=DRAFT)
     said = request.POST.dict() | ({"came": BOOK} if booking else {})
+    said |= {SAID + name: said.get(name, "") for name in ONWARD.get(said.get("came", ""), ("", (), ()))[2]}
     return _page(request, form, left=left, draft_form=BESIDE if left else DRAFT, **_errand(said, safe_next(request)))
 
 
@@ -108,19 +112,34 @@ def _draft_form(request: ClinicRequest) -> str:
 def _errand(said: Mapping[str, str], back: str = "/") -> dict[str, Any]:
     """What somebody was about to do when the patient turned out to be new: `came` names it, `carried` is what they had said.
 
-    Of what they had said only times and ids, and the address to go back to; everything else counts as not said.
+    Of what they had said only times and ids, the address to go back to, and the words of the page; everything else counts as
+    not said.
     """
     came = said.get("came", "")
     if came not in ONWARD:
         return {"came": "", "carried": {}}
-    carried = {name: said[name] for name in ONWARD[came][1] if PLAIN.fullmatch(said.get(name, ""))}
+    _name, plain, words = ONWARD[came]
+    carried = {name: said[name] for name in plain if PLAIN.fullmatch(said.get(name, ""))}
+    carried |= {SAID + name: said[SAID + name][:NOTES_LENGTH] for name in words if said.get(SAID + name)}
     return {"came": came, "carried": carried | ({"next": back} if came == BOOK and back != "/" else {})}
 
 
 def _onward(request: ClinicRequest, patient_id: UUID) -> str:
-    """The address of what the pressed button does next: the patient's record, unless it says something else."""
+    """The address of what the pressed button does next: the patient's record, unless it says something else.
+
+    Words that go along cost a draft.
+    """
     then = request.POST.get("then") or request.POST.get("accept_duplicate") or ""
     if then not in ONWARD:
         return reverse("patients:detail", args=[patient_id])
     carried = _errand(request.POST.dict() | {"came": then}, safe_next(request))["carried"]
+    words = {name: carried.pop(SAID + name) for name in ONWARD[then][2] if SAID + name in carried}
+    if words:
+        keep_draft(actor=request.actor, form=draft_of_errand(then, patient_id), typed=QueryDict(urlencode(words)))
+        carried[KEPT] = "1"
     return f"{reverse(ONWARD[then][0])}?{urlencode({'patient': str(patient_id), **carried})}"
+
+
+def draft_of_errand(came: str, patient_id: UUID) -> str:
+    """Under which name the words of an errand are kept for the page that goes on with this patient."""
+    return f"{came}:{patient_id}"

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from appointments.forms import slot_value
-from appointments.models import QueueSeries
+from appointments.models import Appointment, QueueSeries
 from core.accounts.roles import Role
 from core.drafts.models import Draft
 from core.tenancy.context import narrowed
@@ -200,6 +200,34 @@ def test_a_booking_goes_on_with_the_new_patient(desk: Client, in_riverside: Plac
     assert 'name="next" value="/calendar/?day=2031-03-03"' in panel and 'name="is_urgent" value="1" checked' in panel
 
 
+def test_notes_of_a_booking_wait_for_the_new_patient_and_are_nobody_else_s(sign_in: Any, desk: Client, in_riverside: Place) -> None:
+    """They stand in no address; the patient's own notes are others."""
+    place, notes = in_riverside, 'Mother calls: "after 3"\r\n<b>& brings the X-ray</b>'
+    page = desk.post("/patients/register/begin/", {"came": "book", "q": "Zora", "notes": notes})
+    assert errand(page)["said-notes"] == [notes] and errand(page)["notes"] == [""]
+    desk.post("/drafts/patient-register/", errand(page))
+    asked = desk.post("/patients/register/", errand(desk.get("/patients/register/")) | {"then": "book", "email": "no"})
+    onward = desk.post("/patients/register/", errand(asked) | {"then": "book", "email": "", "notes": "Deaf in one ear"})["Location"]
+    patient, other = made(place).get(), place.patients[0]
+    assert onward == f"/appointments/book/?patient={patient.pk}&kept=1" and patient.notes == "Deaf in one ear"
+    assert booking_form(desk.get(onward))["notes"] == [notes]
+    assert booking_form(desk.get(onward.replace(str(patient.pk), str(other.pk))))["notes"] == [""]
+    assert booking_form(desk.get(onward.replace("&kept=1", "")))["notes"] == [""]
+    assert booking_form(sign_in(place.users[Role.NURSE]).get(onward))["notes"] == [""]
+    service = {"service": str(place.services[0].pk), "day": f"{at(place, 1, 9):%Y-%m-%d}"}
+    panel = desk.post("/appointments/book/panel/", booking_form(desk.get(onward)) | service)
+    slot = slot_value(at(place, 1, 14), place.providers[0].pk)
+    assert desk.post("/appointments/book/", booking_form(panel) | {"slot": slot}).status_code == 303
+    assert Appointment.objects.get(patient=patient).notes.splitlines() == notes.splitlines()
+    with narrowed(user_id=place.users[Role.RECEPTIONIST].pk):
+        assert not Draft.objects.exists()
+
+
+def booking_form(page: Any) -> dict[str, Any]:
+    (form,) = [one for one in forms_of(page.text, "") if one.action == "/appointments/book/"]
+    return form.values  # type: ignore[no-any-return]
+
+
 def test_a_time_clicked_in_the_calendar_stays_until_a_service_is_chosen(desk: Client, in_riverside: Place) -> None:
     """The panel holds it while there is no service, and gives it to the registration."""
     start = at(in_riverside, 1, 14)
@@ -228,7 +256,7 @@ def test_a_ticket_goes_on_with_the_new_patient(desk: Client, in_riverside: Place
 @pytest.mark.parametrize("value", ["Okafor", "1 OR 1=1", "../", "deadbeef", "2026-01-01T10:00:00+00:00 Amara", "x" * 200, "\x00"])
 def test_no_word_goes_from_a_form_into_an_address(value: str, desk: Client, in_riverside: Place) -> None:
     names = ("service", "provider", "location", "day", "slot", "start", "is_urgent", "walk_in")
-    said = {**dict.fromkeys(names, value), "next": f"//evil.example/{value}"}
+    said = {**dict.fromkeys(names, value), "next": f"//evil.example/{value}", "kept": value}
     page = desk.post("/patients/register/begin/", {"came": "book", **said})
     onward = desk.post("/patients/register/", errand(page) | said | {"then": "book"})
     assert onward["Location"] == f"/appointments/book/?patient={made(in_riverside).get().pk}"
