@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from django.db import connection
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
@@ -14,20 +15,23 @@ from core.accounts.actor import Actor
 from core.drafts.models import Draft
 from core.errors import NotAllowed, NotFound, PayloadTooLarge
 from core.idempotency.middleware import FORM_FIELD
+from core.idempotency.models import IdempotencyRecord
 from core.tenancy.context import current_clinic_id
 
 FORM_NAME = re.compile(r"[a-z0-9:-]{1,100}")
 KEPT_FOR = timedelta(days=30)  # after the last word was typed
 MOST_BYTES = 64 * 1024  # of all that is typed into one form; browsers send no more while a page is left
 MOST_OF_A_PERSON = 20  # the oldest go
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('hms.draft ' || %s, 0))"
 NEVER_KEPT = {"csrfmiddlewaretoken", FORM_FIELD, "password"}
 
 
-def keep_draft(*, actor: Actor, form: str, typed: QueryDict) -> Draft:
-    """Keep what is in the form now, in place of what was kept before. Two queries; three for one that is new.
+def keep_draft(*, actor: Actor, form: str, typed: QueryDict, key: str = "") -> Draft | None:
+    """Keep what is in the form now, in place of what was kept before. Four queries; five for one that is new.
 
-    `form` says which form, and of which record: `patient-register`, `patient-edit:<id>`. Raises NotAllowed for who is only a
-    patient here, NotFound for another shape, PayloadTooLarge.
+    `form` says which form, and of which record: `patient-register`, `patient-edit:<id>`. None for one that was taken meanwhile, as
+    its idempotency `key` shows: what was on its way then comes too late. Raises NotAllowed for who is only a patient here,
+    NotFound for another shape, PayloadTooLarge.
     """
     if actor.is_patient_only:
         raise NotAllowed(_("Your role does not allow this."))
@@ -35,7 +39,10 @@ def keep_draft(*, actor: Actor, form: str, typed: QueryDict) -> Draft:
         raise NotFound("There is no such form.")
     values = {name: typed.getlist(name) for name in typed if name not in NEVER_KEPT}
     if sum(len(text.encode()) for name, texts in values.items() for text in (name, *texts)) > MOST_BYTES:
-        raise PayloadTooLarge(_("That is too much to keep before it is sent."))
+        raise PayloadTooLarge(_("That is too long to be kept as a draft. Save it before you leave this page."))
+    _lock(actor, form)
+    if key and IdempotencyRecord.objects.filter(user=actor.user_id, key=key).exists():
+        return None
     payload = Draft.sealed(values, current_clinic_id())
     draft, is_new = Draft.objects.update_or_create(**_key(actor, form), defaults={"payload": payload})
     if is_new:
@@ -50,15 +57,22 @@ def draft_of(*, actor: Actor, form: str) -> Draft | None:
 
 
 def drop_draft(*, actor: Actor, form: str) -> None:
-    """The form was finished or thrown away. One query."""
+    """The form was finished or thrown away. Two queries."""
+    _lock(actor, form)
     Draft.objects.filter(**_key(actor, form)).delete()
 
 
-def forget_drafts(connection: psycopg.Connection[Any], *, clinic_id: UUID, about: Iterable[UUID]) -> int:
+def forget_drafts(maintenance: psycopg.Connection[Any], *, clinic_id: UUID, about: Iterable[UUID]) -> int:
     """Drop everybody's unfinished forms about these rows, as hms_maintenance. Returns how many. One statement."""
     ids = [str(one) for one in about]
     statement = "DELETE FROM core_draft WHERE clinic_id = %s AND split_part(form, ':', 2) = ANY(%s)"
-    return connection.execute(statement, [clinic_id, ids]).rowcount
+    return maintenance.execute(statement, [clinic_id, ids]).rowcount
+
+
+def _lock(actor: Actor, form: str) -> None:
+    """Until the end of the transaction nobody else keeps or drops this one: a key that was taken shows with the drop, or later."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK, [f"{actor.user_id} {actor.clinic_id} {form}"])
 
 
 def _key(actor: Actor, form: str) -> dict[str, Any]:

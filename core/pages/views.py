@@ -67,11 +67,16 @@ def choose_clinic(request: HMSRequest) -> HttpResponse:
 @require_http_methods(["POST", "DELETE"])
 @staff_page
 def draft(request: ClinicRequest, form: str) -> HttpResponse:
-    """Keep what is being typed (POST), or throw it away (DELETE)."""
+    """Keep what is being typed (POST), or throw it away (DELETE).
+
+    `Form-Key` is the idempotency key with which the form will be sent: 204 says that it was.
+    """
     if request.method == "DELETE":
         drop_draft(actor=request.actor, form=form)
         return HttpResponse(status=204)
-    kept = keep_draft(actor=request.actor, form=form, typed=request.POST)
+    kept = keep_draft(actor=request.actor, form=form, typed=request.POST, key=request.headers.get("Form-Key", ""))
+    if kept is None:
+        return HttpResponse(status=204)
     return JsonResponse({"kept_at": kept.updated_at.isoformat()})
 
 

@@ -18,19 +18,30 @@ export function keepDraft(form) {
   const note = document.querySelector("[data-draft-note]");
   let timer;
   let last = typed(form).toString();
+  let told = false; // that it is too long: once is enough, until it can be kept again
+  const value = (name) => form.querySelector(`[name=${name}]`)?.value ?? "";
 
   async function send(options = {}) {
     const body = typed(form);
     if (body.toString() === last || form.dataset.sending) return;
     try {
-      const answer = await fetch(form.dataset.draft, { method: "POST", body, headers: { "X-CSRFToken": form.querySelector("[name=csrfmiddlewaretoken]").value }, redirect: "manual", signal: AbortSignal.timeout(30_000), ...options });
+      // By the key of the form a draft that comes after the form itself is known, and not kept.
+      const headers = { "X-CSRFToken": value("csrfmiddlewaretoken"), "Form-Key": value("idempotency_key"), "HX-Request": "true" };
+      const answer = await fetch(form.dataset.draft, { method: "POST", body, headers, redirect: "manual", signal: AbortSignal.timeout(30_000), ...options });
       if (answer.type === "opaqueredirect") return document.dispatchEvent(new CustomEvent("hms:signed-out", { detail: { retry: () => send() } }));
+      if (answer.status === 413) return tooLong(answer);
       if (!answer.ok) throw new Error(answer.status);
       last = body.toString();
-      if (note) note.textContent = `${note.dataset.word} ${new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false })}`;
+      told = false;
+      if (note && answer.status !== 204) note.textContent = `${note.dataset.word} ${new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false })}`;
     } catch {
       if (!options.keepalive) trouble(words.offline, () => send());
     }
+  }
+
+  function tooLong(answer) {
+    if (!told) trouble(JSON.parse(answer.headers.get("HX-Trigger"))["hms:trouble"].text);
+    told = true;
   }
 
   form.addEventListener("input", () => {

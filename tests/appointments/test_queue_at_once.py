@@ -17,7 +17,7 @@ from appointments.services.queue_setup import set_up_place
 from core.accounts.actor import system_actor
 from core.accounts.roles import Role
 from core.tenancy.context import clinic_scope
-from tests.factories.databases import eventually
+from tests.factories.databases import eventually, somebody_waits_for
 from tests.factories.threads import apart
 from tests.factories.world import Place
 
@@ -93,11 +93,6 @@ def test_five_hundred_double_presses_call_each_ticket_once(committed: Place) -> 
     assert apart(empty) == [True]
 
 
-BLOCKED = (
-    "SELECT pg_stat_clear_snapshot(), EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
-)
-
-
 def test_steps_stand_in_the_order_in_which_they_were_taken(committed: Place) -> None:
     """Whoever waits for somebody else's step of the same ticket has taken theirs after it."""
     desk, location, held = committed.actor(Role.RECEPTIONIST), committed.locations[0].pk, threading.Event()
@@ -112,7 +107,7 @@ def test_steps_stand_in_the_order_in_which_they_were_taken(committed: Place) -> 
         with clinic_scope(committed.clinic, reason="test"), connection.cursor() as cursor:
             Ticket.objects.select_for_update(no_key=True).get(pk=ticket)
             held.set()
-            eventually(lambda: (cursor.execute(BLOCKED), cursor.fetchone()[1])[1])
+            eventually(lambda: somebody_waits_for(cursor))
             step_ticket(actor=desk, ticket_id=ticket, action="skip")
 
     def recall() -> None:

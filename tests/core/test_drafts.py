@@ -1,15 +1,21 @@
 """What somebody was typing is kept for them alone, encrypted."""
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.http import QueryDict
 
 from core.accounts.roles import Role
 from core.drafts import services
 from core.drafts.models import Draft
 from core.drafts.services import draft_of, drop_draft, keep_draft
+from core.idempotency.models import IdempotencyRecord
 from core.tenancy.context import clinic_scope
+from tests.factories.databases import eventually, somebody_waits_for
+from tests.factories.threads import apart
 from tests.factories.world import Place
 
 TYPED = QueryDict("given_name=Amélie&reminder_channels=sms&reminder_channels=email&password=x&csrfmiddlewaretoken=y")
@@ -63,11 +69,51 @@ def test_nobody_fills_the_database_with_them(riverside: Place, sign_in: Any, mon
     assert kept_by(riverside, Role.NURSE) == {"patient-register"}
 
 
+def test_what_was_on_its_way_when_the_form_was_sent_is_not_kept(riverside: Place, sign_in: Any) -> None:
+    desk, key, autosave = sign_in(riverside.users[Role.RECEPTIONIST]), "the-key-of-the-form", "/drafts/patient-register/"
+    typed = {"given_name": "Zoë", "family_name": "Late", "date_of_birth": "1984-03-07", "sex": "female", "idempotency_key": key,
+             "blood_type": "unknown", "preferred_time_of_day": "any"}  # fmt: skip
+    assert desk.post(autosave, {"given_name": "Zoë"}, headers={"Form-Key": key}).status_code == 200
+    assert desk.post("/patients/register/", {**typed, "sex": ""}).status_code == 422
+    assert desk.post(autosave, {"given_name": "Zoë"}, headers={"Form-Key": key}).status_code == 200, "it was not taken"
+    assert desk.post("/patients/register/", typed).status_code == 303
+    assert desk.post(autosave, {"given_name": "Zoë"}, headers={"Form-Key": key}).status_code == 204
+    assert kept_by(riverside, Role.RECEPTIONIST) == set()
+    assert desk.post(autosave, {"given_name": "Amara"}, headers={"Form-Key": "the-key-of-another"}).status_code == 200
+    assert kept_by(riverside, Role.RECEPTIONIST) == {"patient-register"}
+
+
+def test_a_draft_waits_for_the_form_that_is_just_being_taken(riverside: Place) -> None:
+    actor, key, dropped = riverside.actor(Role.RECEPTIONIST), "the-key-of-the-form", threading.Event()
+
+    def at_the_desk[T](do: Callable[[], T]) -> T:
+        with clinic_scope(riverside.clinic, user_id=actor.user_id, reason="test"):
+            return do()
+
+    def take() -> None:
+        IdempotencyRecord.objects.create(user_id=actor.user_id, key=key, fingerprint="", status=303)
+        drop_draft(actor=actor, form="patient-register")
+        dropped.set()
+        with connection.cursor() as cursor:
+            eventually(lambda: somebody_waits_for(cursor))
+
+    def keep() -> Draft | None:
+        assert dropped.wait(20)
+        return keep_draft(actor=actor, form="patient-register", typed=TYPED, key=key)
+
+    try:
+        assert apart(lambda: at_the_desk(take), lambda: at_the_desk(keep)) == [None, None]
+        assert apart(lambda: at_the_desk(Draft.objects.count)) == [0]
+    finally:
+        apart(lambda: at_the_desk(IdempotencyRecord.objects.filter(key=key).delete))
+
+
 def test_one_form_holds_so_much_and_no_more(riverside: Place, sign_in: Any) -> None:
     desk = sign_in(riverside.users[Role.RECEPTIONIST])
     half = "é" * (services.MOST_BYTES // 4 - 10)
     assert desk.post("/drafts/patient-register/", {"notes": [half, half]}).status_code == 200
-    assert desk.post("/drafts/patient-register/", {"notes": [half, half], "more": "x" * 100}).status_code == 413
+    refused = desk.post("/drafts/patient-register/", {"notes": [half, half], "more": "x" * 100}, headers={"HX-Request": "true"})
+    assert refused.status_code == 413 and "too long to be kept as a draft" in refused["HX-Trigger"]
     with clinic_scope(riverside.clinic, user_id=riverside.users[Role.RECEPTIONIST].pk, reason="test"):
         assert Draft.objects.get().values == {"notes": [half, half]}
 

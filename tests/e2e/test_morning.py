@@ -7,8 +7,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
+from tests.e2e.conftest import RETRIES
 from tests.e2e.desk import Api, empty_registration, fill_person, new_name, on_the_board, person_of, tab_to, where_the_day_is_long
 
 MOST_INTERACTIONS = 5
@@ -338,6 +339,41 @@ def test_a_draft_is_back_after_a_reload(page: Page, clinic: Api) -> None:
     page.get_by_role("button", name="Discard draft").click()
     expect(page.locator("#record [name=family_name]")).to_have_value("")
     assert not clinic.found(family)
+
+
+def test_a_draft_that_is_late_does_not_come_back(page: Page, clinic: Api) -> None:
+    """It was on its way when the form was sent, and arrives after it."""
+    given, family = new_name()
+    empty_registration(page)
+    late: list[Route] = []
+    page.route("**/drafts/**", lambda route: late.append(route))
+    with page.expect_request("**/drafts/**"):
+        fill_person(page, given, family)
+    page.get_by_role("button", name="Register", exact=True).click()
+    person = person_of(page)
+    assert [one["id"] for one in clinic.found(family)] == [person]
+    assert [one.fetch(max_retries=RETRIES).status for one in late] == [204]
+    page.goto("/patients/register/")
+    expect(page.locator("#record [name=family_name]")).to_have_value("")
+
+
+def test_a_draft_that_is_too_long_is_told_in_these_words_and_once(page: Page) -> None:
+    empty_registration(page)
+    words = "That is too long to be kept as a draft."
+    notes = page.locator("#record [name=notes]")
+    with page.expect_response("**/drafts/**"):
+        notes.evaluate("notes => { notes.value = 'x'.repeat(70000); notes.dispatchEvent(new Event('input', { bubbles: true })); }")
+    toast(page, words)
+    expect(page.locator("#toasts [data-retry]")).to_have_count(0)
+    page.locator("#toasts").evaluate("toasts => toasts.replaceChildren()")
+    with page.expect_response("**/drafts/**"):
+        page.locator("#record [name=given_name]").fill("Zoë")
+    expect(page.locator("#toasts")).not_to_contain_text(words)
+    with page.expect_response("**/drafts/**"):
+        notes.evaluate("notes => { notes.value = 'short'; notes.dispatchEvent(new Event('input', { bubbles: true })); }")
+    expect(page.locator("[data-draft-note]")).to_contain_text("Draft kept")
+    page.reload()
+    page.get_by_role("button", name="Discard draft").click()
 
 
 def test_a_double_click_registers_once(page: Page, clinic: Api) -> None:

@@ -14,6 +14,9 @@ from core.database.backend.base import DatabaseWrapper
 from core.database.embedded import EmbeddedPostgres
 from core.database.places import SOCKET_NAME
 
+BLOCKED = (
+    "SELECT pg_stat_clear_snapshot(), EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
+)
 SECONDS = 20  # how long a test waits for what takes a moment
 
 
@@ -24,6 +27,12 @@ def eventually(true: Callable[[], Any], seconds: float = SECONDS) -> Any:
         assert time.monotonic() < until, f"not within {seconds} s"
         time.sleep(0.01)
     return found
+
+
+def somebody_waits_for(cursor: Any) -> bool:
+    """Does another connection wait for what this one's transaction has locked?"""
+    cursor.execute(BLOCKED)
+    return bool(cursor.fetchone()[1])
 
 
 def pids_of(postgres: EmbeddedPostgres) -> list[int]:
