@@ -11,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ValidationError
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 
 from core.accounts.token_keys import TOKEN_KEY, TOKEN_KEY_BYTES
 from core.audit.draining import spool
@@ -92,6 +94,20 @@ def roles_are_apart(**_: Any) -> list[CheckMessage]:
         elif (user := unquote(urlsplit(urls[role]).username or "")) != role:
             found.append(Error(f"{variable} signs in as {user or 'nobody'}; it must be {role}.", id="hms.E007"))
     return found
+
+
+@register(Tags.security)
+def the_listener_hears_as_whoever_writes(**_: Any) -> list[CheckMessage]:
+    if not settings.DATABASE_LISTEN_URL:
+        return []
+    try:
+        user = conninfo_to_dict(settings.DATABASE_LISTEN_URL).get("user")
+    except ProgrammingError:
+        hint = "For example postgresql://hms_app:PASSWORD@db.example.org:5432/hms."
+        return [Error("DATABASE_LISTEN_URL is no address of a database.", hint=hint, id="hms.E093")]
+    if user == "hms_app":
+        return []
+    return [Error(f"DATABASE_LISTEN_URL signs in as {user or 'nobody'}; it must be hms_app.", id="hms.E094")]
 
 
 @register(Tags.security)

@@ -14,6 +14,7 @@ from core.doctor.findings import Finding, fail, ok, warn
 
 SKEW = 2.0, 30.0  # seconds between this machine's clock and the database's: to be looked at, harmful
 OTHERS = 5  # connections that are kept free for people and tools
+LISTENING = 2  # connections of a listener: one hears, and as it begins another says something for it to hear
 USES = {
     "hms_app": "HMS serves nobody",
     "hms_owner": "nothing can be migrated",
@@ -135,7 +136,7 @@ class Opened:
     def room(self) -> Iterator[Finding]:
         """Does PostgreSQL allow as many connections as all processes may want?"""
         ((allowed, used),) = self._rows(ROOM)
-        wanted = settings.HMS_RATE_PROCESSES * (settings.HMS_POOL_MAX * len(settings.DATABASES) + 1)
+        wanted = settings.HMS_RATE_PROCESSES * (settings.HMS_POOL_MAX * len(settings.DATABASES) + LISTENING)
         if wanted + OTHERS > allowed:
             sentence = f"{settings.HMS_RATE_PROCESSES} web processes may want {wanted} connections; the database allows {allowed}."
             yield warn("connections", sentence, "Raise max_connections, or lower DB_POOL_MAX and WEB_CONCURRENCY.")

@@ -1,6 +1,7 @@
 """An installation with a PostgreSQL of its own is broken, one part after the other, and the doctor says so in words."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -209,7 +210,9 @@ def test_redis_that_is_away(installation: Installation) -> None:
 
 
 def test_more_connections_than_there_are(installation: Installation) -> None:
-    one_of(installation.found("warn", DB_POOL_MAX="500"), "connections: ", "the database allows")
+    found = one_of(installation.found("warn", DB_POOL_MAX="500", WEB_CONCURRENCY="3"), "connections: 3 ", "the database allows")
+    wanted = re.search(r"may want (\d+)", found)
+    assert wanted and int(wanted[1]) % 500 == 3 * 2, "each process has a listener, and a second connection while it begins to hear"
 
 
 def test_backups(installation: Installation) -> None:
