@@ -2,7 +2,8 @@
 keep files of each of them, and every reading would read them all.
 
 The process that starts the others adds up, and whoever reads the figures reads them as they were before or after that: both hold
-the folder's lock. Nothing here needs Django.
+the folder's lock. It may end at any moment: the sum says which file it took in last, so that one that is still there is not
+counted again. Nothing here needs Django.
 """
 
 import fcntl
@@ -17,14 +18,16 @@ from prometheus_client.mmap_dict import MmapedDict
 
 KINDS = ("counter", "histogram")  # gauges are of processes that live
 LOCK = "lock"
-HEAD = struct.Struct("i4x")  # how many bytes are used; then the entries, as prometheus_client's MmapedDict has them
+# How many bytes are used; then the entries, as prometheus_client's MmapedDict has them; then, in a sum, the mark of the last file.
+HEAD = struct.Struct("i4x")
 
 
 @contextmanager
-def reading(folder: Path) -> Iterator[None]:
-    """While this is held nothing is moved from one file to another. Waits some milliseconds at most."""
+def reading(folder: Path) -> Iterator[list[Path]]:
+    """The files to read. While this is held nothing is moved from one to another. Waits some milliseconds at most."""
     with _locked(folder, fcntl.LOCK_SH):
-        yield
+        held = [_held(folder, kind) for kind in KINDS]
+        yield [file for file in folder.glob("*.db") if file not in held]
 
 
 def add_up(folder: Path) -> None:
@@ -33,6 +36,8 @@ def add_up(folder: Path) -> None:
     try:
         with _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
             for kind in KINDS:
+                if held := _held(folder, kind):
+                    held.unlink()
                 for own in folder.glob(f"{kind}_*.db"):
                     process = own.stem.removeprefix(f"{kind}_")
                     if process.isdigit() and not _lives(int(process)):
@@ -51,16 +56,38 @@ def _lives(process: int) -> bool:
     return True
 
 
+def _held(folder: Path, kind: str) -> Path | None:
+    """The file that is in the sum and still there: whoever added it up came no further. Else None."""
+    try:
+        with _sum(folder, kind).open("rb") as file:
+            file.seek(HEAD.unpack(file.read(HEAD.size))[0])
+            mark = file.read()
+        own = folder / mark.decode().partition(" ")[0]
+        return own if mark and _mark(own) == mark else None
+    except FileNotFoundError:
+        return None
+
+
+def _mark(file: Path) -> bytes:
+    """Which file this is: another process may be given the same number, and so the same name."""
+    about = file.stat()
+    return f"{file.name} {about.st_ino} {about.st_mtime_ns}".encode()
+
+
+def _sum(folder: Path, kind: str) -> Path:
+    return folder / f"{kind}_ended.db"
+
+
 def _take(kind: str, own: Path) -> None:
-    together, fresh = own.with_name(f"{kind}_ended.db"), own.with_name(f"{kind}_ended.new")
+    together, fresh = _sum(own.parent, kind), own.with_name(f"{kind}_ended.new")
     values: dict[str, float] = defaultdict(float)
     for file in (together, own):
         if file.exists():
             for key, value, *_ in MmapedDict.read_all_values_from_file(str(file)):  # type: ignore[no-untyped-call]
                 values[key] += value
-    fresh.write_bytes(_packed(values))
-    own.unlink()
+    fresh.write_bytes(_packed(values) + _mark(own))
     fresh.replace(together)
+    own.unlink()
 
 
 @contextmanager

@@ -43,8 +43,8 @@ class Together(MultiProcessCollector):
     """Of all processes of the server, those that have ended too: each is counted once, also at the moment it ends."""
 
     def collect(self) -> Iterable[Metric]:
-        with reading(Path(self._path)):
-            found: Iterable[Metric] = super().collect()  # type: ignore[no-untyped-call]
+        with reading(Path(self._path)) as files:
+            found: Iterable[Metric] = self.merge(map(str, files))  # type: ignore[no-untyped-call]
         return found
 
 

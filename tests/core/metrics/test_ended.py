@@ -23,6 +23,21 @@ for number in range(int(sys.argv[1])):
     counter.labels("a route with \u00e9").inc()
     histogram.observe(number)
 """
+STOP = """
+import os, sys
+from pathlib import Path
+from core.metrics.ended import add_up
+left = int(sys.argv[2])
+def step(event, args):
+    global left
+    if event in ("open", "os.rename", "os.remove"):
+        if not left:
+            os._exit(9)
+        left -= 1
+sys.addaudithook(step)
+add_up(Path(sys.argv[1]))
+"""
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -103,6 +118,40 @@ def test_the_server_waits_for_nobody_who_reads(folder: Path) -> None:
         assert not list(folder.glob("*_ended.db"))
     add_up(folder)
     assert len(list(folder.glob("*_ended.db"))) == 2
+
+
+def test_wherever_it_is_killed_everything_is_told_once(folder: Path) -> None:
+    """Before each opening, renaming and removal of a file; also when the next that is added up comes before the one left over."""
+    for times in (3, 20, 100):
+        count(folder, times)
+        if times == 3:
+            add_up(folder)
+    before, files = told(folder), {file.name: file.read_bytes() for file in folder.iterdir()}
+    for stop in range(100):
+        for file in folder.iterdir():
+            file.unlink()
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        ended = subprocess.run([sys.executable, "-c", STOP, str(folder), str(stop)], check=False, cwd=ROOT)
+        assert told(folder) == before, stop
+        add_up(folder)
+        assert told(folder) == before, stop
+        assert sorted(one.name for one in folder.glob("*.db")) == ["counter_ended.db", "histogram_ended.db"]
+        if not ended.returncode:
+            break
+    assert ended.returncode == 0 and stop > 20
+
+
+def test_a_process_of_the_same_number_is_counted_anew(folder: Path) -> None:
+    count(folder, 3)
+    names = sorted(folder.glob("*.db"))
+    add_up(folder)
+    count(folder, 4)
+    for name, new in zip(names, sorted(folder.glob("*_[0-9]*.db")), strict=True):
+        new.rename(name)
+    assert told(folder)["test_seconds_count"] == 7
+    add_up(folder)
+    assert told(folder)["test_seconds_count"] == 7
 
 
 def test_where_there_is_no_room_everything_stays(folder: Path) -> None:
