@@ -118,6 +118,11 @@ class WebhookDelivery(ClinicModel):
                 name="core_webhookdelivery_open",
                 condition=models.Q(state__in=["waiting", "sending"]),
             ),
+            models.Index(
+                fields=["clinic", "endpoint", "seq", "id"],
+                name="core_webhookdelivery_next",
+                condition=models.Q(state__in=["waiting", "sending"]),
+            ),
         ]
 
     def __str__(self) -> str:

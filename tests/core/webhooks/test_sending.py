@@ -1,7 +1,7 @@
 """Events reach a receiver that was written by the page alone: signed, in order, after an outage too, and never a stranger's."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -228,6 +228,43 @@ def test_a_clinic_with_much_to_send_takes_turns_with_the_others(
     first = [one.endpoint_id for one in apart(sending._claimed)[0]]
     assert sorted(first) == sorted(one.endpoint.pk for one in (busy, second, other))
     assert {one.endpoint_id for one in apart(sending._claimed)[0]} == {busy.endpoint.pk, second.endpoint.pk}
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["analysed", "just came"])
+def test_what_waits_behind_the_first_costs_nothing(
+    known: bool, make_integrator: Callable[..., Integrator], hillcrest: Place
+) -> None:
+    """However many wait: of each endpoint the first eight are looked at, and whether something about the same record is before."""
+    each, now = 3000, timezone.now()
+    ends = [make_integrator(), make_integrator(hillcrest, name="Registry")]
+    with connected("postgres") as maintenance:
+        maintenance.execute("SET LOCAL session_replication_role = replica")  # no foreign keys are looked up
+        maintenance.execute(MANY, {"endpoints": [one.endpoint.pk for one in ends], "each": each})
+        if known:
+            maintenance.execute("ANALYZE core_webhookdelivery, core_webhookendpoint")
+        values = {"now": now, "limit": sending.LIMIT, "for_one": sending.AT_ONCE_FOR_ONE, "most": sending.AT_ONCE}
+        ids = [pk for (pk,) in maintenance.execute(sending.CLAIM, values)]
+        ((plan,),) = maintenance.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sending.CLAIM}", values).fetchall()
+        seqs = [seq for (seq,) in maintenance.execute("SELECT seq FROM core_webhookdelivery WHERE id = ANY (%s)", [ids])]
+    assert sorted(seqs) == sorted([*range(1, 9)] * len(ends))
+    assert max(rows_read(plan[0]["Plan"])) < 100
+
+
+MANY = """
+INSERT INTO core_webhookdelivery (id, clinic_id, endpoint_id, event_id, name, about_id, seq, happened_at, is_replay, state,
+    attempts, cause, created_at, due_at, expires_at)
+SELECT gen_random_uuid(), clinic_id, id, gen_random_uuid(), 'patient.changed', gen_random_uuid(), n, now(), false, 'waiting', 0, '',
+    now(), now() - interval '1 minute', now() + interval '1 day'
+FROM core_webhookendpoint, generate_series(1, %(each)s) n WHERE id = ANY (%(endpoints)s)
+"""
+
+
+def rows_read(node: dict[str, Any]) -> Iterator[float]:
+    """What came out of each step of a plan, and what it threw away."""
+    thrown = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Join Filter", 0)
+    yield (node["Actual Rows"] + thrown) * node["Actual Loops"]
+    for one in node.get("Plans", []):
+        yield from rows_read(one)
 
 
 def test_what_happens_while_others_are_sent_goes_out_next(make_integrator: Callable[..., Integrator], hillcrest: Place) -> None:
