@@ -83,8 +83,8 @@ def child_exit(server: Arbiter, worker: Worker) -> None:
 
     from core.metrics.ended import add_up
 
-    worker.forget()
     try:
+        worker.forget()
         mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
         add_up(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
     except Exception:  # a boundary: an error would end the server
