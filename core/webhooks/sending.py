@@ -64,9 +64,9 @@ UPDATE core_webhookendpoint e SET after_position = greatest(e.after_position, t.
 FROM taken t WHERE e.clinic_id = t.clinic_id AND e.id = t.id
 """
 
-# Of each endpoint the first few, through an index: what waits behind them costs nothing. Also just after many came, of which the
-# planner doesn't know yet: OFFSET 0 lets it ask of each one by itself what is before it, and the rows that are locked are found by
-# their ids, as no index is made for NOT IN.
+# Of each endpoint the first few, through an index: what waits behind them costs nothing. Just after many came the planner doesn't
+# know of them yet: OFFSET 0 lets it ask of each one by itself what is before it, instead of all of all; and the rows that are
+# locked are found by their ids, as no index is made for NOT IN.
 CLAIM = """
 WITH due AS (
     SELECT first.id, e.clinic_id, first.seq, first.place

@@ -234,11 +234,15 @@ def test_a_clinic_with_much_to_send_takes_turns_with_the_others(
 def test_what_waits_behind_the_first_costs_nothing(
     known: bool, make_integrator: Callable[..., Integrator], hillcrest: Place
 ) -> None:
-    """However many wait: of each endpoint the first eight are looked at, and whether something about the same record is before."""
+    """However many wait: of each endpoint the first eight are looked at, and whether something about the same record is before.
+
+    While the planner takes the table for empty, that question may cost a look through it for each of the eight, but not for all.
+    """
     each, now = 3000, timezone.now()
     ends = [make_integrator(), make_integrator(hillcrest, name="Registry")]
     with connected("postgres") as maintenance:
         maintenance.execute("SET LOCAL session_replication_role = replica")  # no foreign keys are looked up
+        maintenance.execute("ANALYZE core_webhookdelivery, core_webhookendpoint")
         maintenance.execute(MANY, {"endpoints": [one.endpoint.pk for one in ends], "each": each})
         if known:
             maintenance.execute("ANALYZE core_webhookdelivery, core_webhookendpoint")
@@ -247,7 +251,7 @@ def test_what_waits_behind_the_first_costs_nothing(
         ((plan,),) = maintenance.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sending.CLAIM}", values).fetchall()
         seqs = [seq for (seq,) in maintenance.execute("SELECT seq FROM core_webhookdelivery WHERE id = ANY (%s)", [ids])]
     assert sorted(seqs) == sorted([*range(1, 9)] * len(ends))
-    assert max(rows_read(plan[0]["Plan"])) < 100
+    assert max(rows_read(plan[0]["Plan"])) < (100 if known else len(ids) * each * len(ends) * 2)
 
 
 MANY = """
