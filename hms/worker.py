@@ -19,8 +19,8 @@ MOST = 256  # processes that are told apart
 ABSENT = -1
 
 # How many connections each process holds, in memory that the server shares with those it starts.
-_held = memoryview(mmap.mmap(-1, MOST * 4)).cast("i")
-_held[:] = memoryview(bytes(b"\xff" * MOST * 4)).cast("i")  # ABSENT everywhere
+_counts = memoryview(mmap.mmap(-1, MOST * 4)).cast("i")
+_counts[:] = memoryview(bytes(b"\xff" * MOST * 4)).cast("i")  # ABSENT everywhere
 
 
 class Worker(ASGIWorker):  # type: ignore[misc]
@@ -52,14 +52,14 @@ class Worker(ASGIWorker):  # type: ignore[misc]
         self._tell()
 
     def others_hold_fewer(self) -> bool:
-        return any(ABSENT < count < self._held for count in _held)
+        return any(ABSENT < count < self._held for count in _counts)
 
     def forget(self) -> None:
         """In the server, once the process has ended, however it did."""
-        _held[self.age % MOST] = ABSENT
+        _counts[self.age % MOST] = ABSENT
 
     def _tell(self) -> None:
-        _held[self.age % MOST] = self._held if self._listens else ABSENT
+        _counts[self.age % MOST] = self._held if self._listens else ABSENT
 
     def _setup_event_loop(self) -> None:
         self.loop = Loop()

@@ -117,9 +117,8 @@ def _page(
     )  # fmt: skip
     shifts = table.shifts(first_day - timedelta(days=1), last_day)
     busy = taken(table.providers, (), *around(first_day, last_day))
-    named = {row.provider_id: row.provider__name for row in rows}
-    visited = [provider] if provider else [Provider(id=who, name=name) for who, name in named.items()]
-    shown = {one.id: ProviderBrief.of(one) for one in visited} | ({} if provider else table.providers)
+    named = {provider.id: provider.name} if provider else {row.provider_id: row.provider__name for row in rows}
+    shown = {who: ProviderBrief.named(who, name) for who, name in named.items()} | ({} if provider else table.providers)
     events = [(visit.provider_id, _event(visit_row(visit, actor))) for visit in rows]
     builder = _Builder(table, shifts, busy, events, now)
     days = list(days_between(first_day, last_day))

@@ -12,7 +12,7 @@ from django.db.models import Q
 from appointments.choices import ExceptionKind, ResourceKind
 from appointments.models import Claim, Holiday, Schedule, ScheduleException, Service, ServiceProvider
 from appointments.slots import Away, Block, Closure, Demand, Hours, Interval, RoomOption, Shift, Taken, days_between, shifts
-from clinics.models import Location, Provider, Room
+from clinics.models import Location, Provider, Room, short_name
 from core.accounts.actor import Actor
 from core.cache import TTL, Tag, cached
 from core.tenancy.context import current_clinic_id
@@ -41,8 +41,8 @@ class ProviderBrief:
     short_name: str
 
     @classmethod
-    def of(cls, provider: Provider) -> "ProviderBrief":
-        return cls(provider.id, provider.name, provider.short_name)
+    def named(cls, provider_id: UUID, name: str) -> "ProviderBrief":
+        return cls(provider_id, name, short_name(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def _weekly(providers: dict[UUID, ProviderBrief], places: dict[UUID, LocationBri
     """A row of _WEEKLY; `providers` and `places` gather those whom the rows name, each once."""
     who, name, where, place, own_zone, clinics_zone, *hours = row
     if who not in providers:
-        providers[who] = ProviderBrief.of(Provider(id=who, name=name))
+        providers[who] = ProviderBrief.named(who, name)
     if where not in places:
         places[where] = LocationBrief(where, place, ZoneInfo(own_zone or clinics_zone))
     return WorkedBlock(Block(who, where, places[where].zone, *hours), providers[who], places[where])
@@ -276,7 +276,9 @@ def _lies_in(worked: WorkedBlock, first_day: date, last_day: date) -> bool:
 
 
 def _worked(block: Block, provider: Provider, location: Location) -> WorkedBlock:
-    return WorkedBlock(block, ProviderBrief.of(provider), LocationBrief(location.id, location.name, block.zone))
+    return WorkedBlock(
+        block, ProviderBrief.named(provider.id, provider.name), LocationBrief(location.id, location.name, block.zone)
+    )
 
 
 def _extra_block(row: ScheduleException) -> Block:

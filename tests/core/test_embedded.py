@@ -1,11 +1,9 @@
 """The embedded PostgreSQL: comes up from any state it can be left in, once, and stays where it is."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,15 +21,6 @@ EmbeddedPostgres(pathlib.Path(sys.argv[1])).ensure_running()
 """
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has another user run the server")
 Make = Callable[..., EmbeddedPostgres]
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder that the server's user can reach (pytest's own are closed to others)."""
-    path = Path(tempfile.mkdtemp(prefix="hms-test-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture

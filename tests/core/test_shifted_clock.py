@@ -5,9 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -39,15 +37,6 @@ def due() -> float:
     """Seconds since 1970 on a clock 40 days ahead of the machine's, also in a run that is shifted itself."""
     unshifted = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
     return float(subprocess.check_output(["date", "+%s"], env=unshifted)) + DAYS.total_seconds()
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder that the database's user can reach (pytest's own are closed to others)."""
-    path = Path(tempfile.mkdtemp(prefix="hms-test-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture
