@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -12,6 +11,7 @@ import pytest
 
 from core.database.embedded import EmbeddedPostgres
 from core.database.places import EmbeddedPostgresError, can_enter
+from tests.core.conftest import Make
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 START = """
@@ -20,21 +20,6 @@ from core.database.embedded import EmbeddedPostgres
 EmbeddedPostgres(pathlib.Path(sys.argv[1])).ensure_running()
 """
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has another user run the server")
-Make = Callable[..., EmbeddedPostgres]
-
-
-@pytest.fixture
-def make(folder: Path) -> Iterator[Make]:
-    """make(name) -> a cluster in the folder; whatever was made is stopped and removed."""
-    made: list[EmbeddedPostgres] = []
-
-    def cluster(name: str = "postgres", binaries: str = "") -> EmbeddedPostgres:
-        made.append(EmbeddedPostgres(folder / name, binaries))
-        return made[-1]
-
-    yield cluster
-    for postgres in made:
-        postgres.remove()
 
 
 @pytest.fixture

@@ -136,22 +136,6 @@ def test_an_index_left_behind_by_an_interrupted_build_is_found(world: Any) -> No
 
 
 # --- Bloat, and what is done about it ---------------------------------------------------------------------------------------
-@pytest.fixture
-def worn(world: Any) -> Iterator[str]:
-    """A committed table most of whose rows are gone: its index is still as large as before."""
-    with connection_apart("hms_owner") as connection:
-        connection.execute("CREATE TABLE planted_worn (id int PRIMARY KEY, name text)")
-        try:
-            connection.execute("ALTER TABLE planted_worn SET (autovacuum_enabled = false)")
-            connection.execute("INSERT INTO planted_worn SELECT n, md5(n::text) FROM generate_series(1, 60000) n")
-            connection.execute("CREATE INDEX planted_worn_name ON planted_worn (name)")
-            connection.execute("DELETE FROM planted_worn WHERE id > 3000")
-            connection.execute("SELECT pg_stat_force_next_flush()")
-            yield "planted_worn"
-        finally:
-            connection.execute("DROP TABLE planted_worn")
-
-
 def tasks_of(table: str, connection: psycopg.Connection[Any]) -> list[Any]:
     return [task for task in due(connection, bloat_bytes=256 * KB) if table in task.words]
 

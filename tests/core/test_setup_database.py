@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.core.test_embedded import Make, folder, make  # noqa: F401  (fixtures)
+from tests.core.conftest import Make
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 ROLES = ("hms_app", "hms_owner", "hms_platform", "hms_maintenance")
@@ -18,7 +18,7 @@ QUOTED = "p%40ss%3Aw%2Frd%25%20%27x%27"
 
 
 @pytest.fixture
-def environment(make: Make) -> dict[str, str]:  # noqa: F811
+def environment(make: Make) -> dict[str, str]:
     """A separate PostgreSQL that listens on TCP and wants passwords, and the environment of an installation that uses it."""
     server = make("server")
     server.ensure_running()

@@ -43,22 +43,26 @@ def page_for(route: Route, page_as: Callable[..., Page], **options: Any) -> tupl
 
 
 class Traffic:
-    """What a page loads, by the browser's own count of bytes on the wire."""
+    """What a page loads, by the browser's own count of bytes on the wire. What it fetches anew while it is open is left out."""
 
     def __init__(self, page: Page) -> None:
         self.urls: list[str] = []
         self.bytes = 0
+        self._live: set[str] = set()
         session = page.context.new_cdp_session(page)
         session.send("Network.enable")
-        session.on("Network.requestWillBeSent", lambda event: self._asked(event["request"]))
-        session.on("Network.loadingFinished", lambda event: self._came(event["encodedDataLength"]))
+        session.on("Network.requestWillBeSent", lambda event: self._asked(event["requestId"], event["request"]))
+        session.on("Network.loadingFinished", lambda event: self._came(event["requestId"], event["encodedDataLength"]))
 
-    def _asked(self, request: dict[str, Any]) -> None:
-        if not request["url"].startswith("data:") and not _is_live(request):
+    def _asked(self, number: str, request: dict[str, Any]) -> None:
+        if _is_live(request):
+            self._live.add(number)
+        elif not request["url"].startswith("data:"):
             self.urls.append(request["url"])
 
-    def _came(self, size: float) -> None:
-        self.bytes += int(size)
+    def _came(self, number: str, size: float) -> None:
+        if number not in self._live:
+            self.bytes += int(size)
 
     def forget(self) -> None:
         self.urls.clear()
@@ -104,6 +108,17 @@ def test_page_budget_and_quiet(route: Route, page_as: Callable[..., Page]) -> No
     page.goto(where, wait_until="networkidle")
     assert traffic.bytes <= LATER_VISIT, f"later visit {traffic.bytes} bytes"
     assert not complaints, complaints
+
+
+def test_what_a_page_fetches_anew_is_no_part_of_its_budget(page_as: Callable[..., Page]) -> None:
+    page = page_as(ADMIN)
+    page.goto("/calendar/", wait_until="networkidle")
+    traffic = Traffic(page)
+    for headers in ({"HX-Request": "true"}, {}):
+        with page.expect_request_finished():
+            page.evaluate("headers => fetch('/calendar/', {headers}).then(answer => answer.text())", headers)
+    assert [urlsplit(url).path for url in traffic.urls] == ["/calendar/"]
+    assert 0 < traffic.bytes < LATER_VISIT
 
 
 @pytest.mark.parametrize("route", page_routes(), ids=by_path)

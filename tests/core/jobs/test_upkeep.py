@@ -21,7 +21,6 @@ from core.outbound.breakers import LIMIT
 from core.outbound.registry import registry
 from core.tenancy.context import Scope, unit_of_work
 from tests.architecture.catalogue import connected
-from tests.core.test_maintenance import doer, worn  # noqa: F401  (a fixture)
 from tests.factories.endpoints import Told, endpoints
 from tests.factories.leftovers import leftovers
 from tests.factories.threads import apart
@@ -61,12 +60,12 @@ def tasks(ask: Any) -> list[str]:
         return [task.words for task in ask(connection) if "planted_worn" in task.words]
 
 
-def test_the_days_and_the_week_s_work_together_are_what_is_due(worn: str, small_bloat: None) -> None:  # noqa: F811
+def test_the_days_and_the_week_s_work_together_are_what_is_due(worn: str, small_bloat: None) -> None:
     assert tasks(due) == tasks(due_weekly) == ["VACUUM (ANALYZE) planted_worn"]
     assert tasks(due_daily) == ["ANALYZE planted_worn"]
 
 
-def test_daily_renews_statistics_and_seals_and_leaves_the_long_work(worn: str, seals_apart: Path) -> None:  # noqa: F811
+def test_daily_renews_statistics_and_seals_and_leaves_the_long_work(worn: str, seals_apart: Path) -> None:
     job = done("maintenance.daily")
     assert (job.state, job.cause) == (State.SUCCEEDED, "")
     assert tasks(due_daily) == []
@@ -74,7 +73,7 @@ def test_daily_renews_statistics_and_seals_and_leaves_the_long_work(worn: str, s
     assert list(seals_apart.glob("*.jsonl"))
 
 
-def test_weekly_vacuums_and_then_rebuilds_what_is_bloated(worn: str, small_bloat: None) -> None:  # noqa: F811
+def test_weekly_vacuums_and_then_rebuilds_what_is_bloated(worn: str, small_bloat: None) -> None:
     assert done("maintenance.weekly").state == State.SUCCEEDED
     assert tasks(due_weekly) == ["REINDEX INDEX CONCURRENTLY planted_worn_name", "REINDEX INDEX CONCURRENTLY planted_worn_pkey"]
     assert done("maintenance.weekly").state == State.SUCCEEDED
@@ -82,7 +81,7 @@ def test_weekly_vacuums_and_then_rebuilds_what_is_bloated(worn: str, small_bloat
 
 
 def test_what_of_it_fails_is_named_and_tried_again(
-    worn: str,  # noqa: F811
+    worn: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
