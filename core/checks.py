@@ -176,12 +176,12 @@ def accesses_can_be_written_down(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if trouble := trouble_with(spool.folder):
         hint = "Whoever serves HMS needs to write there (HMS_SPOOL_DIR, docs/access-log.md)."
-        found.append(Error(f"The access log's spool can't be written: {trouble}.", hint=hint, id="hms.E050"))
+        found.append(Error(f"The access log's spool can't be written: {trouble}.", hint=hint, id="hms.E095"))
     if list(spool.folder.glob(f"*{DAMAGED}")):
         hint = "docs/access-log.md says what to do with it."
         found.append(Warning("The access log's spool holds a damaged file.", hint=hint, id="hms.W050"))
     if settings.HMS_ACCESS_LOG_YEARS < 1:
-        found.append(Error("HMS_ACCESS_LOG_YEARS is less than a year.", id="hms.E051"))
+        found.append(Error("HMS_ACCESS_LOG_YEARS is less than a year.", id="hms.E096"))
     return found
 
 

@@ -1,11 +1,17 @@
 """Each misconfiguration is said by its number, and a right configuration is not scolded."""
 
+import re
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings as current
 from django.core.checks import run_checks
 
+from core.audit.spool import DAMAGED, Spool
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
 URLS = {role: f"postgresql://{role}:secret@db.example/hms" for role in ("hms_app", "hms_owner", "hms_platform", "hms_maintenance")}
 KEY = "1:" + "A" * 43 + "="
 PRODUCTION: dict[str, Any] = {
@@ -57,6 +63,11 @@ def test_a_right_configuration_is_not_scolded(production: Any) -> None:
         ("hms.E009", {"HMS_BASE_URL": "https://"}),
         ("hms.E010", {"HMS_DEMO": True}),
         ("hms.E011", {"HMS_TRUSTED_PROXIES": -1}),
+        ("hms.E031", {"HMS_API_V1_SUNSET": "2027-13-01"}),
+        ("hms.E050", {"HMS_TOKEN_KEYS": []}),
+        ("hms.E051", {"HMS_TOKEN_KEYS": ["no name"]}),
+        ("hms.E052", {"HMS_TOKEN_KEYS": ["1:" + "x" * 31]}),
+        ("hms.E053", {"HMS_TOKEN_KEYS": ["1:" + "x" * 32, "1:" + "y" * 32]}),
         ("hms.E070", {"HMS_MONITORING_TOKEN": "x" * 31}),
         ("hms.E071", {"HMS_METRICS_ALLOW": ["10.0.0.0/8", "prometheus"]}),
         ("hms.E071", {"HMS_METRICS_ALLOW": ["10.0.0.1/8"]}),
@@ -68,6 +79,9 @@ def test_a_right_configuration_is_not_scolded(production: Any) -> None:
         ("hms.E093", {"DATABASE_LISTEN_URL": "postgresql://hms_app:secret@db.example.org:port/hms?nothing=1"}),
         ("hms.E094", {"DATABASE_LISTEN_URL": "postgresql://hms_maintenance:secret@db.example.org/hms"}),
         ("hms.E094", {"DATABASE_LISTEN_URL": "postgresql://db.example.org/hms"}),
+        ("hms.E076", {"HMS_CDN_URL": "http://cdn.example.org"}),
+        ("hms.E077", {"HMS_CDN_PROVIDER": "somebody"}),
+        ("hms.E096", {"HMS_ACCESS_LOG_YEARS": 0}),
         ("hms.E080", {"HMS_OPERATORS": ["ops@example.org", "somebody"]}),
         ("hms.E081", {"HMS_ALERT_WEBHOOK_URL": "alerts.example.org", "HMS_ALERT_WEBHOOK_SECRET": "s" * 32}),
         ("hms.E082", {"HMS_ALERT_WEBHOOK_URL": "https://alerts.example.org/hms", "HMS_ALERT_WEBHOOK_SECRET": "s" * 31}),
@@ -88,6 +102,27 @@ def test_each_misconfiguration_has_its_number(production: Any, number: str, chan
     for name, value in change.items():
         setattr(production, name, value)
     assert number in found()
+
+
+def test_an_access_log_that_cant_be_written_or_is_damaged_is_said(production: Any, tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.checks.spool", Spool(spool))
+        assert found() == set()
+        (spool / f"1{DAMAGED}").touch()
+        assert found() == {"hms.W050"}
+        patch.setattr("core.checks.spool", Spool(tmp_path / "spool" / f"1{DAMAGED}"))  # no folder
+        assert found() == {"hms.E095"}
+
+
+def test_every_number_names_one_check_and_is_tried() -> None:
+    """By the source: each is given once, and stands in some test."""
+    sources = [path for app in ("core", "clinics", "patients", "appointments", "hms") for path in (PROJECT / app).rglob("*.py")]
+    given = [number for path in sources for number in re.findall(r'id="(hms\.[EW]\d+)"', path.read_text())]
+    tried = " ".join(path.read_text() for path in (PROJECT / "tests").rglob("*.py"))
+    assert [number for number, times in Counter(given).items() if times > 1] == []
+    assert [number for number in given if number not in tried] == []
 
 
 def test_a_limit_that_is_none_is_named(production: Any) -> None:
