@@ -7,7 +7,8 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, Q
 
 from appointments.choices import ExceptionKind, ResourceKind
 from appointments.models import Claim, Holiday, Schedule, ScheduleException, Service, ServiceProvider
@@ -56,11 +57,12 @@ class LocationBrief:
 
 @dataclass(frozen=True, slots=True)
 class WorkedBlock:
-    """Hours of an active provider at a location in use."""
+    """Hours of an active provider at a location in use, and the services that the provider offers."""
 
     block: Block
     provider: ProviderBrief
     location: LocationBrief
+    services: frozenset[UUID]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +96,25 @@ def timetable(
     location_id: UUID | None = None,
     with_rooms: bool = True,
 ) -> Timetable:
-    """Hours of active providers (who offer the service) at open locations on these days. 3 queries, 4 with rooms."""
-    months = _month(first_day - A_DAY), _month(last_day + A_DAY + 31 * A_DAY)
-    exceptions = exceptions_between(*months, service_id=service_id, provider_id=provider_id)
+    """Hours of active providers (who offer the service) at open locations on these days.
+
+    Chosen from what is kept of the whole clinic, so that everybody's question finds it: no query, or 3 (4 with rooms).
+    """
+    exceptions = exceptions_between(_month(first_day - A_DAY), _month(last_day + A_DAY + 31 * A_DAY))
     worked = [
         one
-        for one in (*weekly_blocks(service_id=service_id, provider_id=provider_id), *exceptions.extra)
-        if _lies_in(one, first_day, last_day)
+        for one in (*weekly_blocks(), *exceptions.extra)
+        if provider_id in (None, one.provider.id)
+        and (service_id is None or service_id in one.services)
+        and _lies_in(one, first_day, last_day)
         and location_id in (None, one.location.id)
         and (not actor.location_ids or one.location.id in actor.location_ids)
     ]
     rooms = open_rooms() if with_rooms else ()
+    working = {one.provider.id for one in worked}
     hours = Hours(
         blocks=[one.block for one in worked],
-        away=exceptions.away,
+        away=[one for one in exceptions.away if one.provider_id in working],
         closures=[closure for closure in closures() if first_day <= closure.day <= last_day],
         rooms=rooms,
     )
@@ -125,15 +132,16 @@ def hours_tags() -> list[Tag]:
     return [clinic, *(Tag.all(one) for one in (Schedule, ScheduleException, Provider, Location, ServiceProvider))]
 
 
-@cached("hours.weekly", ttl=TTL.CLINIC, tags=lambda **_: hours_tags())
-def weekly_blocks(*, service_id: UUID | None = None, provider_id: UUID | None = None) -> tuple[WorkedBlock, ...]:
-    """The weekly hours, whenever they are valid, in the order of the providers' names. One query."""
+@cached("hours.weekly", ttl=TTL.CLINIC, tags=hours_tags)
+def weekly_blocks() -> tuple[WorkedBlock, ...]:
+    """The weekly hours of active providers, whenever they are valid, in the order of their names. One query."""
     rows = (
-        Schedule.objects.filter(_of_interest(service_id, provider_id), location__is_active=True)
+        Schedule.objects.filter(provider__is_active=True, location__is_active=True)
         .order_by("provider__name", "provider_id", "weekday", "start_time", "id")
+        .annotate(offered=_offered())
         .values_list(*_WEEKLY)  # a clinic has hundreds; as four objects each they cost more than the day they are read for
     )
-    providers: dict[UUID, ProviderBrief] = {}
+    providers: dict[UUID, tuple[ProviderBrief, frozenset[UUID]]] = {}
     places: dict[UUID, LocationBrief] = {}
     return tuple(_weekly(providers, places, *row) for row in rows)
 
@@ -142,33 +150,41 @@ _WEEKLY = (
     *("provider_id", "provider__name"),
     *("location_id", "location__name", "location__time_zone", "location__clinic__time_zone"),
     *("start_time", "end_time", "weekday", "slot_minutes", "room_id", "valid_from", "valid_until"),
+    "offered",
 )
 
 
-def _weekly(providers: dict[UUID, ProviderBrief], places: dict[UUID, LocationBrief], *row: Any) -> WorkedBlock:
+def _offered() -> ArraySubquery:
+    """The ids of the services that a row's provider offers."""
+    return ArraySubquery(ServiceProvider.objects.filter(provider=OuterRef("provider")).values("service_id"))
+
+
+def _weekly(
+    providers: dict[UUID, tuple[ProviderBrief, frozenset[UUID]]], places: dict[UUID, LocationBrief], *row: Any
+) -> WorkedBlock:
     """A row of _WEEKLY; `providers` and `places` gather those whom the rows name, each once."""
-    who, name, where, place, own_zone, clinics_zone, *hours = row
+    who, name, where, place, own_zone, clinics_zone, *hours, offered = row
     if who not in providers:
-        providers[who] = ProviderBrief.named(who, name)
+        providers[who] = ProviderBrief.named(who, name), frozenset(offered)
     if where not in places:
         places[where] = LocationBrief(where, place, ZoneInfo(own_zone or clinics_zone))
-    return WorkedBlock(Block(who, where, places[where].zone, *hours), providers[who], places[where])
+    provider, services = providers[who]
+    return WorkedBlock(Block(who, where, places[where].zone, *hours), provider, places[where], services)
 
 
-@cached("hours.exceptions", ttl=TTL.CLINIC, tags=lambda *_, **__: hours_tags())
-def exceptions_between(
-    first_day: date, last_day: date, *, service_id: UUID | None = None, provider_id: UUID | None = None
-) -> Exceptions:
-    """Absences and extra hours that touch these days. One query."""
+@cached("hours.exceptions", ttl=TTL.CLINIC, tags=lambda *_: hours_tags())
+def exceptions_between(first_day: date, last_day: date) -> Exceptions:
+    """Absences and extra hours of active providers that touch these days. One query."""
     rows = list(
-        ScheduleException.objects.filter(_of_interest(service_id, provider_id), last_day__gte=first_day, first_day__lte=last_day)
+        ScheduleException.objects.filter(provider__is_active=True, last_day__gte=first_day, first_day__lte=last_day)
         .select_related("provider", "location__clinic")
+        .annotate(offered=_offered())
         .order_by("first_day", "start_time", "id")
     )
     extra = [row for row in rows if row.kind == ExceptionKind.EXTRA and row.location and row.location.is_active]
     return Exceptions(
         tuple(_away(row) for row in rows if row.kind == ExceptionKind.OFF),
-        tuple(_worked(_extra_block(row), row.provider, row.location) for row in extra if row.location),
+        tuple(_extra(row, row.location, frozenset(row.offered)) for row in extra if row.location),
     )
 
 
@@ -260,39 +276,26 @@ def _intervals(wanted: Q, since: datetime, until: datetime, moving: UUID | None)
     return tuple((resource_id, tuple(intervals)) for resource_id, intervals in found.items())
 
 
-def _of_interest(service_id: UUID | None, provider_id: UUID | None) -> Q:
-    wanted = Q(provider__is_active=True)
-    if service_id is not None:
-        wanted &= Q(provider__offers__service=service_id)
-    if provider_id is not None:
-        wanted &= Q(provider_id=provider_id)
-    return wanted
-
-
 def _lies_in(worked: WorkedBlock, first_day: date, last_day: date) -> bool:
     """Is the block valid on some day from first to last?"""
     begins, ends = worked.block.valid_from, worked.block.valid_until
     return (begins is None or begins <= last_day) and (ends is None or ends >= first_day)
 
 
-def _worked(block: Block, provider: Provider, location: Location) -> WorkedBlock:
-    return WorkedBlock(
-        block, ProviderBrief.named(provider.id, provider.name), LocationBrief(location.id, location.name, block.zone)
-    )
-
-
-def _extra_block(row: ScheduleException) -> Block:
-    assert row.location and row.start_time is not None and row.end_time is not None  # noqa: S101 (a constraint of the table)
-    return Block(
+def _extra(row: ScheduleException, location: Location, offered: frozenset[UUID]) -> WorkedBlock:
+    assert row.start_time is not None and row.end_time is not None  # noqa: S101 (a constraint of the table)
+    place = LocationBrief(location.id, location.name, zone_of(location))
+    block = Block(
         provider_id=row.provider_id,
-        location_id=row.location.id,
-        zone=zone_of(row.location),
+        location_id=place.id,
+        zone=place.zone,
         start=row.start_time,
         end=row.end_time,
         room_id=row.room_id,
         valid_from=row.first_day,
         valid_until=row.last_day,
     )
+    return WorkedBlock(block, ProviderBrief.named(row.provider_id, row.provider.name), place, offered)
 
 
 def _away(row: ScheduleException) -> Away:

@@ -17,15 +17,18 @@ from appointments.errors import OutsideHours, SlotTaken
 from appointments.models import Appointment, Claim, Service, ServiceProvider
 from appointments.policies import bookable_locations
 from appointments.selectors.availability import nearest_slots
-from appointments.selectors.offers import location_with_rooms, offered
-from appointments.selectors.timetable import Timetable, timetable
+from appointments.selectors.offers import offered
+from appointments.selectors.timetable import LocationBrief, Timetable, timetable
 from appointments.services.claims import Refused, Resource, locked_appointment, release_for_move, take, wanted_by
 from appointments.services.history import announce_visit, record_change
-from appointments.slots import Shift
+from appointments.slots import RoomOption, Shift
 from appointments.validators import checked_text
 from clinics.models import Location, Provider, Room
 from core.accounts.actor import Actor
+from core.cache.rows import thawed
 from core.errors import Conflict, Detail, ValidationFailed
+from core.tenancy.context import current_clinic_id
+from core.tenancy.models import Record
 from patients.choices import PatientStatus
 from patients.models import Patient
 
@@ -182,11 +185,9 @@ class Attempt:
     moving: UUID | None = None
 
     def place(self, room_id: UUID | None, preferred: UUID | None = None) -> Place:
-        """The location whose hours hold the visit and the rooms to try. Raises OutsideHours or ValidationFailed. 4-5 queries."""
+        """The location whose hours hold the visit and the rooms to try. Raises OutsideHours or ValidationFailed. 0-1 query."""
         first_day, last_day = self._days
-        table = timetable(
-            actor=self.actor, first_day=first_day, last_day=last_day, provider_id=self.provider.id, with_rooms=room_id is not None
-        )
+        table = timetable(actor=self.actor, first_day=first_day, last_day=last_day, provider_id=self.provider.id)
         room = table.rooms.get(room_id) if room_id else None
         wrong: list[Detail] = []
         if room_id is not None and room is None:
@@ -200,8 +201,9 @@ class Attempt:
         if room:
             self.location_id = room.location_id
         shift = self._shift(table, preferred)
-        location, rooms = location_with_rooms(shift.block.location_id)
-        return Place(location, shift.block.zone, self._rooms(shift, rooms, room.id if room else None))
+        location = named(Location, table.locations[shift.block.location_id])
+        rooms = [room] if room else self._rooms(shift, table)
+        return Place(location, shift.block.zone, [named(Room, one) if one else None for one in rooms])
 
     def claim(self, appointment: Appointment, place: Place, old: Sequence[Resource] = ()) -> None:
         """Take patient, provider and a room of the place, and write time, zone and room into the visit. Raises SlotTaken."""
@@ -262,15 +264,16 @@ class Attempt:
             raise OutsideHours(message, [Detail("start", "outside_hours", message)], {"alternatives": self.alternatives()})
         return min(fitting, key=lambda shift: shift.block.location_id != preferred)
 
-    def _rooms(self, shift: Shift, rooms: Sequence[Room], wanted: UUID | None) -> Sequence[Room | None]:
-        """The wanted room, else the shift's own, else the free ones of the needed kind; none at all is [None]. 0-1 query."""
-        if wanted is not None:
-            return [room for room in rooms if room.id == wanted]
-        if own := [room for room in rooms if room.id == shift.block.room_id]:
-            return own
+    def _rooms(self, shift: Shift, table: Timetable) -> Sequence[RoomOption | None]:
+        """The shift's own room, else the free ones of the needed kind, in the order in which they are given out; none at all is
+        [None]. 0-1 query.
+        """
+        if (own := shift.block.room_id) and own in table.rooms:
+            return [table.rooms[own]]
         if not self.service.room_kind:
             return [None]
-        of_kind = {room.id: room for room in rooms if room.kind == self.service.room_kind}
+        place, kind = shift.block.location_id, self.service.room_kind
+        of_kind = {room.id: room for room in table.rooms.values() if room.location_id == place and room.kind == kind}
         since = self.start - timedelta(minutes=self.service.buffer_before_minutes)
         until = self.end + timedelta(minutes=self.service.buffer_after_minutes)
         busy = Claim.objects.filter(
@@ -280,6 +283,11 @@ class Attempt:
             busy = busy.exclude(appointment_id=self.moving)
         taken = set(busy.values_list("resource_id", flat=True))
         return [room for room in of_kind.values() if room.id not in taken]
+
+
+def named[M: Record](model: type[M], brief: LocationBrief | RoomOption) -> M:
+    """The row of which a brief is kept, with its name; the rest is fetched when somebody asks for it. No query."""
+    return thawed(model, (("id", brief.id), ("clinic_id", current_clinic_id()), ("name", brief.name)))
 
 
 def _resources(appointment: Appointment) -> list[Resource]:
