@@ -52,6 +52,11 @@ class Typed:
     next: str = ""
     kept: bool = False
 
+    @property
+    def wall_clock(self) -> datetime | None:
+        """The wished start as the clock of its place shows it."""
+        return self.start and self.start.replace(tzinfo=None)
+
 
 @dataclass
 class Panel:

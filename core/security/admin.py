@@ -86,6 +86,7 @@ class BlockForm(ServiceForm):
 class AddressBlockAdmin(_OfThePlatform):
     """Who is refused, since when, by whom and why. A block is made here, and lifted from the list; it is never changed."""
 
+    asks_for_proof = True
     form = BlockForm
     list_display = ("network", "state", "until", "automatic", "strangers_only", "reason", "made_at", "made_by")
     list_filter = ("automatic", "strangers_only", "until")

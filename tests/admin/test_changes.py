@@ -21,6 +21,7 @@ from core.data_sync.models import DataSync
 from core.data_sync.services import set_up_data_sync
 from core.errors import NotAllowed
 from core.outbound.models import ExternalSystem
+from core.security.models import AddressBlock
 from core.tenancy.context import clinic_scope
 from core.tenancy.models import Clinic
 from core.webhooks.models import WebhookEndpoint
@@ -131,6 +132,7 @@ def test_what_outlives_a_session_asks_for_the_password_first(open_admin: Any, wo
         PatientAccount: (account, ["add", "delete"]),
         ExternalSystem: (MAKERS[ExternalSystem](place), ["add", "change"]),
         SignInThrottle: (MAKERS[SignInThrottle](place), []),
+        AddressBlock: (MAKERS[AddressBlock](place), ["add"]),
     }
     assert set(guarded) == set(rows)
     for model, (row, forms) in rows.items():

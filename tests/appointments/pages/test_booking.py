@@ -230,8 +230,10 @@ def test_provider_and_time_of_the_calendar_stay_until_a_service_is_chosen(
     for said in [{"patient": str(amara.pk)}] * is_known + [{"is_urgent": "1"}]:
         panel = reception.post("/appointments/book/panel/", sent_by(panel) | said)
         assert f'value="{second.pk}" selected' in panel.text
+        assert f"Choose the service to book 14:00 on {at(riverside, 1, 14):%a %-d %B}." in panel.text
     panel = reception.post("/appointments/book/panel/", sent_by(panel) | {"service": str(service.pk)})
     assert f'value="{slot_value(at(riverside, 1, 14), second.pk)}" checked' in panel.text
+    assert "Choose the service" not in panel.text
     assert f'value="{second.pk}" selected' in panel.text and f'value="{riverside.providers[0].pk}">' in panel.text
 
 
