@@ -16,7 +16,7 @@ from hms.scale.run import Run, now
 
 MOST_CLINICS = 60  # that anybody signs in to
 IN_PROCESS_SHARE = 0.4  # of the seconds that an HTTP scenario gets: there are more operations, and less noise
-GROWTH_TURNS = 3  # in which two databases are compared: the machine is not as fast in one second as in the next
+GROWTH_TURNS = 5  # in which two databases are compared: the machine is not as fast in one second as in the next
 type Say = Callable[[str], None]
 
 

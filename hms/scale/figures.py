@@ -16,7 +16,7 @@ def percentile(sorted_values: Sequence[float], share: float) -> float:
 class Figures:
     """Milliseconds of many calls of one kind. `statements` and `rows` are of one call: the median, and the most of them.
 
-    `plain_per_second`: what the yardstick answered by turns with these; 0 where it did not.
+    `plain_per_second`: what the yardstick answered in the same seconds; 0 where it did not.
     """
 
     count: int

@@ -63,6 +63,12 @@ class Load:
 
     def run(self, streams: list[Requests]) -> Figures:
         """One connection for each stream of requests. Raises NoAnswer."""
+        self.turn(streams)
+        return self.figures()
+
+    def turn(self, streams: list[Requests]) -> float:
+        """The same; the answers a second of this run alone."""
+        answers, took = len(self.times), self.took
         ready = selectors.DefaultSelector()
         lines = [Connection(stream, socket.create_connection(self.address, timeout=LONGEST)) for stream in streams]
         for line in lines:
@@ -75,6 +81,10 @@ class Load:
             ready.close()
             for line in lines:
                 line.sock.close()
+        return (len(self.times) - answers) / ((self.took - took) or 1.0)
+
+    def figures(self) -> Figures:
+        """Of all its runs together."""
         database = figures_of(self.database)
         return figures_of(
             self.times, per_second=len(self.times) / self.took if self.took else 0.0, statements=middle(self.statements),

@@ -44,9 +44,9 @@ class Run:
 
 
 def plain_beside(run: Run, figures: Figures | None) -> float:
-    """The yardstick's answers a second that these figures are compared with: taken by turns with them, or else once."""
-    by_turns = figures.plain_per_second if figures else 0.0
-    return by_turns or (run.plain.per_second if run.plain else 0.0)
+    """The yardstick's answers a second that these figures are compared with: taken in the same seconds, or else once."""
+    beside = figures.plain_per_second if figures else 0.0
+    return beside or (run.plain.per_second if run.plain else 0.0)
 
 
 def _measured(one: Measured) -> dict[str, Any]:
