@@ -1,8 +1,9 @@
 """What the requests of a benchmark are made of: people signed in, patients to ask for, times to book."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib import import_module
 from random import Random
 
@@ -81,18 +82,18 @@ def _fill(desk: Desk, rng: Random) -> None:
     rng.shuffle(desk.patients)
     desk.services = list(Service.objects.filter(offers__isnull=False).distinct().order_by("name"))
     actor, today = system_actor(desk.clinic.pk), timezone.now().astimezone(desk.clinic.zone).date()
-    taken: set[tuple[str, str]] = set()
+    given: dict[str, list[tuple[datetime, datetime]]] = defaultdict(list)  # a provider's times: no two of them overlap
     for service in desk.services:
         if len(desk.slots) >= SLOTS:
             break
+        before, after = timedelta(minutes=service.buffer_before_minutes), timedelta(minutes=service.buffer_after_minutes)
         for slot in free_slots(
             actor=actor, service=service, first_day=today + timedelta(days=1), last_day=today + timedelta(days=BOOKING_DAYS)
         ):
-            found = slot.as_json()
-            provider, start = str(found["provider"]["id"]), str(found["start"])
-            if (provider, start) not in taken:
-                taken.add((provider, start))
-                desk.slots.append((str(service.pk), provider, start))
+            provider, begins, ends = str(slot.provider.id), slot.start - before, slot.end + after
+            if all(ends <= start or end <= begins for start, end in given[provider]):
+                given[provider].append((begins, ends))
+                desk.slots.append((str(service.pk), provider, str(slot.as_json()["start"])))
     rng.shuffle(desk.slots)
 
 
