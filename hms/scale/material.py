@@ -28,7 +28,7 @@ from patients.models import Patient
 PATIENTS = 400  # whom each of the busy clinics is asked for
 BUSY_CLINICS = 8  # one for each connection
 SLOTS = 300  # that each of them can be booked
-BOOKING_DAYS = 10
+BOOKING_DAYS = 60
 COOKIE = settings.SESSION_COOKIE_NAME
 FORMS_SECRET = f"{settings.CSRF_COOKIE_NAME}={'s' * 32}"  # what a browser has from its first page on
 

@@ -117,11 +117,15 @@ def _once(served: Served, scenario: Scenario, streams: list[Requests], seconds: 
 
 
 def _middle_of_turns(load: Load, streams: list[Requests]) -> Figures:
-    """All answers, and the middle p50 and p99 of the turns: one second in which the machine did something else decides neither."""
+    """All answers, and the middle p50 and p99 of the turns: one second in which the machine did something else decides neither.
+
+    A turn for which nothing is left to ask is none.
+    """
     p50, p99 = [], []
     for _ in range(PACED_TURNS):
         before = len(load.times)
-        load.turn(streams)
+        if not load.turn(streams):
+            break
         turn = figures_of(load.times[before:])
         p50.append(turn.p50)
         p99.append(turn.p99)
