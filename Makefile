@@ -75,7 +75,7 @@ check: environment-dev ## style, types, layers, migrations, deployment settings,
 	@echo "layers"; $(VENV)/bin/lint-imports
 	@echo "templates"; git ls-files -z '*.html' | xargs -0 -r $(VENV)/bin/djade --check --target-version 6.1
 	@echo "migrations"; $(MANAGE) setup_database >/dev/null && $(MANAGE) makemigrations --check --dry-run
-	@echo "tests are found"; $(PYTHON) -m pytest --collect-only -q >var/collected.txt || { tail -n 30 var/collected.txt; exit 1; }
+	@echo "tests are found"; mkdir -p var; $(PYTHON) -m pytest --collect-only -q >var/collected.txt || { tail -n 30 var/collected.txt; exit 1; }
 	@echo "migrations that lock or break"; $(PYTHON) scripts/lint_migrations.py
 	@echo "budgets of pages"; $(MANAGE) asset_report >/dev/null
 	@echo "deployment settings"; $(PRODUCTION) $(MANAGE) check --deploy --fail-level WARNING

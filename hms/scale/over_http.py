@@ -129,7 +129,7 @@ def _middle_of_turns(load: Load, streams: list[Requests]) -> Figures:
         turn = figures_of(load.times[before:])
         p50.append(turn.p50)
         p99.append(turn.p99)
-    return replace(load.figures(), p50=median(p50), p99=median(p99))
+    return replace(load.figures(), p50=median(p50 or [0.0]), p99=median(p99 or [0.0]))
 
 
 def _memory(served: Served, desks: Sequence[Desk]) -> dict[int, float]:
