@@ -1,18 +1,20 @@
 """What the requests of a benchmark are made of: people signed in, patients to ask for, times to book."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib import import_module
+from itertools import islice
 from random import Random
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.utils import timezone
 
 from appointments.models import Service
-from appointments.selectors import free_slots
+from appointments.selectors import as_sent, free_slots
 from core.accounts.actor import system_actor
 from core.accounts.auth_sessions import Kind, begin_session
 from core.accounts.known import AUTH_SESSION
@@ -81,20 +83,22 @@ def _fill(desk: Desk, rng: Random) -> None:
     desk.patients = list(Patient.objects.filter(pk__in=chosen))
     rng.shuffle(desk.patients)
     desk.services = list(Service.objects.filter(offers__isnull=False).distinct().order_by("name"))
-    actor, today = system_actor(desk.clinic.pk), timezone.now().astimezone(desk.clinic.zone).date()
-    given: dict[str, list[tuple[datetime, datetime]]] = defaultdict(list)  # a provider's times: no two of them overlap
-    for service in desk.services:
-        if len(desk.slots) >= SLOTS:
-            break
-        before, after = timedelta(minutes=service.buffer_before_minutes), timedelta(minutes=service.buffer_after_minutes)
-        for slot in free_slots(
-            actor=actor, service=service, first_day=today + timedelta(days=1), last_day=today + timedelta(days=BOOKING_DAYS)
-        ):
-            provider, begins, ends = str(slot.provider.id), slot.start - before, slot.end + after
-            if all(ends <= start or end <= begins for start, end in given[provider]):
-                given[provider].append((begins, ends))
-                desk.slots.append((str(service.pk), provider, str(slot.as_json()["start"])))
+    desk.slots = list(islice(_free_times(desk), SLOTS))
     rng.shuffle(desk.slots)
+
+
+def _free_times(desk: Desk) -> Iterator[tuple[str, str, str]]:
+    """Service, provider and start of visits no two of which overlap."""
+    actor, today = system_actor(desk.clinic.pk), timezone.now().astimezone(desk.clinic.zone).date()
+    first, last = today + timedelta(days=1), today + timedelta(days=BOOKING_DAYS)
+    given: dict[UUID, list[tuple[datetime, datetime]]] = defaultdict(list)
+    for service in desk.services:
+        before, after = timedelta(minutes=service.buffer_before_minutes), timedelta(minutes=service.buffer_after_minutes)
+        for slot in free_slots(actor=actor, service=service, first_day=first, last_day=last):
+            begins, ends = slot.start - before, slot.end + after
+            if all(ends <= start or end <= begins for start, end in given[slot.provider.id]):
+                given[slot.provider.id].append((begins, ends))
+                yield str(service.pk), str(slot.provider.id), as_sent(slot.start)
 
 
 def _session(user: User, clinic: Clinic) -> str:

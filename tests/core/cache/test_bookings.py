@@ -1,4 +1,4 @@
-"""What a booking looks up is kept for the clinic: the next one finds it, whoever and wherever it is with."""
+"""What a booking looks up is kept for the clinic or the service: the next one finds it, whoever it is with."""
 
 from collections.abc import Iterator
 from typing import Any
