@@ -217,6 +217,19 @@ def test_it_reaches_the_database_once_however_often_it_is_drained(riverside: Pla
     assert (accessed.patient_id, accessed.event_id, accessed.at) == (patient.pk, event.event_id, event.at)
 
 
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one piece", "later"])
+def test_all_whom_the_runs_of_a_request_showed_are_of_its_one_event(at_once: bool, riverside: Place) -> None:
+    first, second, third = (new_id() for _ in range(3))
+    event = spooled(riverside)
+    ran_again = [event.replace(shown_by(event), (one.hex + other.hex).encode()) for one, other in ((first, second), (second, third))]
+    for some in [ran_again] if at_once else [[one] for one in ran_again]:
+        assert stored([spooled(riverside), *some]) == 1 + len(some)
+    with clinic_scope(riverside.clinic, reason="test"):
+        (known,) = AccessEvent.objects.filter(event_id=event[2:38].decode())
+        shown = AccessedPatient.objects.filter(event_id=known.event_id).values_list("patient_id", flat=True)
+        assert sorted(shown) == sorted([first, second, third])
+
+
 def test_a_damaged_file_is_kept_and_its_whole_events_are_saved(riverside: Place, caplog: Any) -> None:
     look(riverside)
     look(riverside)
@@ -260,6 +273,11 @@ def spooled(place: Place) -> bytes:
     (event,) = Events(BytesIO(path.read_bytes()))
     path.unlink()
     return event.replace(event[2:38], str(new_id()).encode())
+
+
+def shown_by(event: bytes) -> bytes:
+    """The patients in it, as they are written there: they stand last."""
+    return event.rpartition(b',"')[2].removesuffix(b'"]')
 
 
 def test_what_has_gathered_is_read_piece_by_piece(riverside: Place) -> None:
