@@ -8,9 +8,8 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from django.db import connections, transaction
@@ -33,8 +32,7 @@ SEND_CONTEXT = (
 SEND_UNIT = ", set_config('hms.unit', %s, true)"
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """For which clinic, by whom, why, within which limits (None: the connection's). `platform` crosses clinics as hms_platform;
     with `replica` what is only read may come from there."""
 
@@ -184,7 +182,7 @@ def clinic_scope(clinic: "Clinic | UUID", *, user_id: UUID | None = None, reason
 @contextmanager
 def narrowed(**changes: Any) -> Iterator[Scope]:
     """Change the current scope (a request that has found its clinic) within its running unit of work."""
-    scope = replace(_scope.get() or Scope(), **changes)
+    scope = (_scope.get() or Scope())._replace(**changes)
     token = _scope.set(scope)
     try:
         yield scope

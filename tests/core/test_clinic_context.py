@@ -60,6 +60,12 @@ def test_the_order_of_sources(
     assert clinic_of(answer) == expected
 
 
+@pytest.mark.parametrize("name", ["clinic_id", "clinic%5Fid", "%63linic_id"])
+def test_the_query_names_the_clinic_however_it_is_spelt(name: str, locum: User, world: World) -> None:
+    client = Client(headers={"Authorization": f"Bearer {issue(locum, clinic_id=world.hillcrest.clinic.pk).access}"})
+    assert clinic_of(client.get(f"/api/v2/auth/me?{name}=riverside")) == "riverside"
+
+
 def test_the_session_remembers_the_clinic_that_was_chosen(world: World, locum: User) -> None:
     client = Client()
     client.force_login(locum)

@@ -17,10 +17,11 @@ GROUP = re.compile(r"\(\?P<\w+>")
 
 
 @cache
-def _named(urlconf: str) -> tuple[re.Pattern[str], list[tuple[re.Pattern[str], Any]]]:
-    """All patterns whose view names a class, as one and one by one."""
-    found = list(_walk(get_resolver(urlconf).url_patterns, "/"))
-    return re.compile("|".join(f"(?:{text})" for text, _ in found) or "(?!)"), [(re.compile(text), view) for text, view in found]
+def _named(urlconf: str) -> tuple[re.Pattern[str], dict[str, Any]]:
+    """All patterns whose view names a class as one, and the views by the names of its groups."""
+    found = [(f"view{number}", *one) for number, one in enumerate(_walk(get_resolver(urlconf).url_patterns, "/"))]
+    texts = "|".join(f"(?P<{name}>{text})" for name, text, _ in found)
+    return re.compile(texts or "(?!)"), {name: view for name, _, view in found}
 
 
 def _walk(patterns: Any, prefix: str) -> Iterator[tuple[str, Any]]:
@@ -34,7 +35,6 @@ def _walk(patterns: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 def class_of_route(path: str, method: str) -> RouteClass:
     """The class that the view behind this path names; USUAL for what there is not."""
-    any_of_them, each = _named(settings.ROOT_URLCONF)
-    if not any_of_them.match(path):
-        return RouteClass.USUAL
-    return next(class_of(view, method) for pattern, view in each if pattern.match(path))
+    any_of_them, views = _named(settings.ROOT_URLCONF)
+    found = any_of_them.match(path)
+    return RouteClass.USUAL if found is None else class_of(views[str(found.lastgroup)], method)

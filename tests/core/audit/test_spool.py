@@ -221,7 +221,9 @@ def test_it_reaches_the_database_once_however_often_it_is_drained(riverside: Pla
 def test_all_whom_the_runs_of_a_request_showed_are_of_its_one_event(at_once: bool, riverside: Place) -> None:
     first, second, third = (new_id() for _ in range(3))
     event = spooled(riverside)
-    ran_again = [event.replace(shown_by(event), (one.hex + other.hex).encode()) for one, other in ((first, second), (second, third))]
+    ran_again = [
+        event.replace(shown_by(event), (one.hex + other.hex).encode()) for one, other in ((first, second), (second, third))
+    ]
     for some in [ran_again] if at_once else [[one] for one in ran_again]:
         assert stored([spooled(riverside), *some]) == 1 + len(some)
     with clinic_scope(riverside.clinic, reason="test"):
