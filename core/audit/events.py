@@ -37,7 +37,7 @@ STORE = f"""{GIVEN}, written AS (
     RETURNING event_id
 )
 {PATIENTS.format(events="given JOIN written USING (event_id)")}
-"""
+"""  # noqa: S608
 STORE_REST = f"{GIVEN} {PATIENTS.format(events='given')} ON CONFLICT DO NOTHING"
 
 
