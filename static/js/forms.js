@@ -19,11 +19,16 @@ export function keepDraft(form) {
   let timer;
   let last = typed(form).toString();
   let told = false; // that it is too long: once is enough, until it can be kept again
+  let sent = Promise.resolve(); // what was sent last has been answered
   const value = (name) => form.querySelector(`[name=${name}]`)?.value ?? "";
 
-  async function send(options = {}) {
+  function send(options = {}) {
     const body = typed(form);
     if (body.toString() === last || form.dataset.sending) return;
+    sent = keep(body, options);
+  }
+
+  async function keep(body, options) {
     try {
       // By the key of the form a draft that comes after the form itself is known, and not kept.
       const headers = { "X-CSRFToken": value("csrfmiddlewaretoken"), "Form-Key": value("idempotency_key"), "HX-Request": "true" };
@@ -49,6 +54,14 @@ export function keepDraft(form) {
     timer = setTimeout(send, PAUSE);
   });
   form.addEventListener("submit", () => clearTimeout(timer));
+  // Who throws the draft away throws the last word away too, and what is on its way arrives before that.
+  document.addEventListener("submit", (event) => {
+    if (event.target.getAttribute("action") !== `${form.dataset.draft}discard/`) return;
+    clearTimeout(timer);
+    form.dataset.sending = "yes";
+    event.preventDefault();
+    sent.then(() => event.target.submit());
+  });
   // Leaving the page in the middle of a word: the last of it goes along.
   addEventListener("pagehide", () => {
     clearTimeout(timer);

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -340,6 +341,27 @@ def test_a_draft_is_back_after_a_reload(page: Page, clinic: Api) -> None:
     page.get_by_role("button", name="Discard draft").click()
     expect(page.locator("#record [name=family_name]")).to_have_value("")
     assert not clinic.found(family)
+
+
+@pytest.mark.parametrize("pause", [False, True], ids=["not yet sent", "on its way"])
+def test_the_last_word_goes_with_the_draft_that_is_thrown_away(pause: bool, page: Page, clinic: Api) -> None:
+    given, family = new_name()
+    empty_registration(page)
+    fill_person(page, given, family)
+    expect(page.locator("[data-draft-note]")).to_contain_text("Draft kept")
+    page.reload()
+    on_its_way: list[Route] = []
+    page.route(re.compile(r"/drafts/[^/]+/$"), lambda route: on_its_way.append(route))
+    with page.expect_request(re.compile(r"/drafts/[^/]+/$")) if pause else nullcontext():
+        page.locator("#record [name=city]").fill("Readford")
+    page.get_by_role("button", name="Discard draft").click()
+    for one in on_its_way:
+        one.continue_()
+    expect(page.locator("#record [name=city]")).to_have_value("")
+    assert len(on_its_way) == pause, "what was not sent yet is not sent while the page is left"
+    page.goto("/patients/register/")
+    expect(page.locator("#record [name=family_name]")).to_have_value("")
+    expect(page.get_by_role("button", name="Discard draft")).to_have_count(0)
 
 
 def test_a_draft_that_is_late_does_not_come_back(page: Page, clinic: Api) -> None:
