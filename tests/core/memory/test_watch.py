@@ -1,11 +1,14 @@
 """What is done at which level, once; and what isn't done where it would not help."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from django.conf import settings
 
 from core.cache.memory import Entry, Memory
 from core.memory import watch as watching
@@ -23,10 +26,10 @@ def var(settings: Any, tmp_path: Path) -> Iterator[Path]:
     KEPT.clear()
 
 
-def at(*percents: float) -> Callable[[], Share]:
+def at(*percents: float, of: str = "container") -> Callable[[], Share]:
     """A memory that is as full as this, one look after the other; the last stays."""
     left = list(percents)
-    return lambda: Share(int((left.pop(0) if left[1:] else left[0]) * 1000), 100_000, "container")
+    return lambda: Share(int((left.pop(0) if left[1:] else left[0]) * 1000), 100_000, of)
 
 
 def test_levels_are_entered_once_and_left_five_percent_lower(var: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -46,7 +49,7 @@ def test_levels_are_entered_once_and_left_five_percent_lower(var: Path, caplog: 
 
 def test_a_jump_does_all_that_is_due(var: Path) -> None:
     left: list[int] = []
-    watch = Watch(lambda: left.append(1), at(97))
+    watch = Watch(lambda: left.append(1), at(97, of="process"))
     grow(watch)
     watch.look()
     watch.look()
@@ -54,9 +57,16 @@ def test_a_jump_does_all_that_is_due(var: Path) -> None:
     watch.turn.give_back()
 
 
+def test_of_those_that_share_the_memory_the_largest_leaves(tmp_path: Path) -> None:
+    """Each trims and collects; one alone leaves, whoever looks first."""
+    command = [sys.executable, "-m", "tests.core.memory.siblings", str(tmp_path), "120", "60", "180"]
+    ended = subprocess.run(command, cwd=settings.BASE_DIR, capture_output=True, text=True, check=True, timeout=120)
+    assert sorted(ended.stdout.splitlines()) == ["120 MB: 1 1 0", "180 MB: 1 1 1", "60 MB: 1 1 0"], ended.stderr
+
+
 def test_who_has_not_grown_stays(var: Path) -> None:
     left: list[int] = []
-    watch = Watch(lambda: left.append(1), at(99))
+    watch = Watch(lambda: left.append(1), at(99, of="process"))
     watch.look()
     assert left == [] and not (var / "run" / "leaving").exists()
 
