@@ -5,6 +5,10 @@ PYTHON := $(VENV)/bin/python
 MANAGE := $(PYTHON) manage.py
 WORKERS ?= 2
 PG15 ?= /usr/lib/postgresql/15/bin
+# What says nothing of a database that other tests don't say.
+SAME_ON_PG15 := tests/core/doctor tests/core/jobs/test_clocks.py tests/core/jobs/test_processes.py tests/core/memory tests/core/outbound \
+	tests/core/test_api_contract.py tests/core/test_checks.py tests/core/test_hardening.py tests/core/test_limits_requests.py \
+	tests/core/validators tests/core/workers/test_signs_of_life.py
 
 # What a production server would be told, with values that open nothing.
 PRODUCTION := DEBUG=0 HMS_DEMO=0 HMS_BASE_URL=https://hms.example HMS_TRUSTED_PROXIES=1 ALLOWED_HOSTS=.hms.example \
@@ -62,8 +66,8 @@ test-slow: environment-dev ## scale, chaos, long runs
 
 test-pg15: environment-dev ## the tests that lean on the database, on PostgreSQL 15 (PG15=its bin folder)
 	@echo "PostgreSQL 15 from $(PG15)"
-	@HMS_POSTGRES_BIN=$(PG15) HMS_VAR_DIR=var/pg15 PYTHONHASHSEED=0 $(PYTHON) -m pytest -n $(WORKERS) -m "not slow and not browser and not server" \
-		tests/architecture tests/core tests/clinics tests/patients tests/appointments; \
+	@HMS_POSTGRES_BIN=$(PG15) HMS_VAR_DIR=var/pg15 PYTHONHASHSEED=0 $(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup -m "not slow and not browser and not server" \
+		$(addprefix --ignore=,$(SAME_ON_PG15)) tests/architecture tests/core tests/clinics tests/patients tests/appointments; \
 		status=$$?; HMS_POSTGRES_BIN=$(PG15) HMS_VAR_DIR=var/pg15 $(MANAGE) db stop; exit $$status
 
 test-hours: environment-dev ## tests as if it were another moment (AT="tomorrow 23:40" in UTC; TESTS="tests/patients" for some)

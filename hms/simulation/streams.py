@@ -9,7 +9,7 @@ from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from socket import SHUT_RDWR
 from typing import Any, Self
 
-SECONDS = 20
+SECONDS = 60  # to wait for a frame: servers and readers may be busy
 
 
 class NeverCame(AssertionError):

@@ -56,7 +56,7 @@ export function keepDraft(form) {
   form.addEventListener("submit", () => clearTimeout(timer));
   // Who throws the draft away throws the last word away too, and what is on its way arrives before that.
   document.addEventListener("submit", (event) => {
-    if (event.target.getAttribute("action") !== `${form.dataset.draft}discard/`) return;
+    if (event.target.dataset.discards !== form.dataset.draft) return;
     clearTimeout(timer);
     form.dataset.sending = "yes";
     event.preventDefault();

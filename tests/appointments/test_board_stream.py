@@ -10,7 +10,7 @@ import pytest
 from core.realtime.grants import PER_CLIENT
 from core.realtime.hub import CHECKED_EVERY
 from tests.factories.callers import Caller
-from tests.factories.databases import eventually
+from tests.factories.patience import eventually
 from tests.factories.queue import board_of
 from tests.factories.server import Server
 from tests.factories.streams import EventSource

@@ -17,7 +17,8 @@ from appointments.services.queue_setup import set_up_place
 from core.accounts.actor import system_actor
 from core.accounts.roles import Role
 from core.tenancy.context import clinic_scope
-from tests.factories.databases import eventually, somebody_waits_for
+from tests.factories.databases import somebody_waits_for
+from tests.factories.patience import eventually
 from tests.factories.threads import apart
 from tests.factories.world import Place
 

@@ -18,8 +18,8 @@ from core.messaging import courier, smtp, wire
 from core.messaging.courier import send_waiting
 from core.outbound.breakers import Pace
 from tests.factories.channels import forget_troubles
-from tests.factories.databases import eventually
 from tests.factories.letters import Fate
+from tests.factories.patience import eventually
 from tests.factories.reminded import Reminding, reminding
 from tests.factories.server import ROOT
 from tests.factories.threads import apart

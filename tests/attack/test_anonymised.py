@@ -28,8 +28,8 @@ from tests.attack.anonymised_seed import (
     seed,
 )
 from tests.attack.test_leaks import Browser
-from tests.factories.databases import eventually
 from tests.factories.leaks import database_dump, files_in, redis_content, traces_of
+from tests.factories.patience import eventually
 from tests.factories.redis_server import redis_server
 from tests.factories.server import ROOT, RUN, Server, serving
 

@@ -16,7 +16,7 @@ from core.tenancy.context import platform_scope
 from hms.simulation.calling import Caller
 from tests.factories.api_client import ApiClient
 from tests.factories.api_keys import api_key, made_key, turn_back
-from tests.factories.databases import eventually
+from tests.factories.patience import eventually
 from tests.factories.server import Server
 from tests.factories.world import Place
 

@@ -18,7 +18,7 @@ from core.accounts.models import User
 from core.accounts.roles import Role
 from tests.factories.api_client import ApiClient
 from tests.factories.callers import PASSWORD, Caller
-from tests.factories.databases import eventually
+from tests.factories.patience import eventually
 from tests.factories.server import Server
 from tests.factories.world import Place
 

@@ -14,7 +14,8 @@ import pytest
 
 from core.database.embedded import EmbeddedPostgres
 from tests.chaos.load import Load, percentile, spread
-from tests.factories.databases import eventually, pids_of
+from tests.factories.databases import pids_of
+from tests.factories.patience import eventually
 from tests.factories.server import Server, serving
 from tests.load.races import seed
 

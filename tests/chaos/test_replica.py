@@ -18,7 +18,8 @@ import psycopg
 import pytest
 
 from core.database.embedded import EmbeddedPostgres
-from tests.factories.databases import eventually, pids_of
+from tests.factories.databases import pids_of
+from tests.factories.patience import eventually
 from tests.factories.server import serving
 from tests.load import races
 

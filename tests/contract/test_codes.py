@@ -17,8 +17,9 @@ from core.api.versioning import IN_PATHS
 from core.errors import DomainError
 from tests.factories.api_client import ApiClient
 from tests.factories.bodies import appointment
-from tests.factories.databases import eventually, no_database
+from tests.factories.databases import no_database
 from tests.factories.openapi import document, operations
+from tests.factories.patience import eventually
 from tests.factories.server import ROOT
 from tests.factories.world import Place
 

@@ -18,12 +18,11 @@ from uuid import uuid4
 import pytest
 
 from tests.factories.callers import Caller
-from tests.factories.databases import eventually
+from tests.factories.patience import PATIENCE, eventually
 from tests.factories.server import Server, serving
 
 pytestmark = pytest.mark.server
 PATH = "/api/v2/patients"
-SECONDS = 60  # for whatever takes a moment on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +52,7 @@ class Registration:
 
     def send(self) -> tuple[int, bytes, bool]:
         """(status, body, replayed). Raises OSError or HTTPException when there is no whole answer."""
-        connection = HTTPConnection(self.desk.server.host, timeout=SECONDS)
+        connection = HTTPConnection(self.desk.server.host, timeout=PATIENCE)
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.desk.token}", "Idempotency-Key": self.key}
         try:
             connection.request("POST", PATH, self.body, headers)
@@ -78,7 +77,7 @@ class Registration:
             assert status in (201, 409, 503), body  # 409: a twin was at it for longer than one waits
             return (body, replayed) if status == 201 else None
 
-        found: tuple[bytes, bool] = eventually(answered, SECONDS)
+        found: tuple[bytes, bool] = eventually(answered)
         return found
 
     def assert_once(self) -> None:
@@ -89,13 +88,13 @@ class Registration:
 
 def cut_after(sent: int, registration: Registration) -> None:
     """The caller's line breaks after so many bytes of the request."""
-    with socket.create_connection(_address(registration), timeout=SECONDS) as line:
+    with socket.create_connection(_address(registration), timeout=PATIENCE) as line:
         line.sendall(registration.request()[:sent])
         _break(line)
 
 
 def cut_while_reading(registration: Registration) -> None:
-    with socket.create_connection(_address(registration), timeout=SECONDS) as line:
+    with socket.create_connection(_address(registration), timeout=PATIENCE) as line:
         line.sendall(registration.request())
         assert line.recv(16)
         _break(line)
@@ -184,9 +183,9 @@ def test_a_process_that_is_killed_before_it_has_saved(server: Server, desk: Call
     registration = Registration(desk)
     with held(server, table):
         thread = in_the_background(registration.send)
-        eventually(lambda: waiting(server), SECONDS)
+        eventually(lambda: waiting(server))
         kill_workers(server)
-        thread.join(SECONDS)
+        thread.join(PATIENCE)
     assert registration.rows() == 0
     registration.assert_once()
 
@@ -194,9 +193,9 @@ def test_a_process_that_is_killed_before_it_has_saved(server: Server, desk: Call
 def test_a_process_that_is_killed_once_it_has_saved(server: Server, desk: Caller) -> None:
     """The caller never reads the answer, if there was one."""
     registration = Registration(desk)
-    with socket.create_connection(_address(registration), timeout=SECONDS) as line:
+    with socket.create_connection(_address(registration), timeout=PATIENCE) as line:
         line.sendall(registration.request())
-        eventually(lambda: registration.rows() == 1, SECONDS)
+        eventually(lambda: registration.rows() == 1)
         kill_workers(server)
     assert registration.insist()[1], "the answer of the process that is gone"
     registration.assert_once()
@@ -228,10 +227,10 @@ def test_whatever_is_cut_wherever_it_is_cut() -> None:
         until = time.monotonic() + 20
         while time.monotonic() < until:
             over.wait(chance.uniform(0.2, 1.5))
-            os.kill(chance.choice(eventually(lambda: workers(server), SECONDS)), signal.SIGKILL)
+            os.kill(chance.choice(eventually(lambda: workers(server))), signal.SIGKILL)
         over.set()
         for caller in callers:
-            caller.join(2 * SECONDS)
+            caller.join(2 * PATIENCE)
         assert not any(caller.is_alive() for caller in callers)
         assert len(done) >= 20
         for registration in done:

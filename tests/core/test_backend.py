@@ -15,7 +15,8 @@ from core.database.breaker import Breaker, DatabaseAway
 from core.database.pool import breaker_statistics, pool_statistics
 from core.tenancy.context import Scope, clinic_scope, unit_of_work
 from core.tenancy.limits import Limits
-from tests.factories.databases import another, eventually, no_database
+from tests.factories.databases import another, no_database
+from tests.factories.patience import eventually
 from tests.factories.world import Place
 
 STATE = "SELECT current_setting('statement_timeout'), current_setting('lock_timeout')"

@@ -16,7 +16,8 @@ from core.database.backend.driver import NotConnected
 from core.database.breaker import DatabaseAway
 from core.database.trouble import TroubleFilter, is_transient
 from core.pages.errors import server_error
-from tests.factories.databases import eventually, no_database
+from tests.factories.databases import no_database
+from tests.factories.patience import eventually
 from tests.factories.threads import apart
 from tests.factories.world import Place
 

@@ -14,7 +14,8 @@ from core.drafts.models import Draft
 from core.drafts.services import draft_of, drop_draft, keep_draft
 from core.idempotency.models import IdempotencyRecord
 from core.tenancy.context import clinic_scope
-from tests.factories.databases import eventually, somebody_waits_for
+from tests.factories.databases import somebody_waits_for
+from tests.factories.patience import eventually
 from tests.factories.threads import apart
 from tests.factories.world import Place
 

@@ -17,7 +17,7 @@ from django.db import connections
 
 from core.listening import Listener
 from tests.architecture.catalogue import connected
-from tests.factories.databases import eventually
+from tests.factories.patience import eventually
 
 CHANNEL = "hms_test_listening"
 FEWEST = 1024  # descriptors that select() knows

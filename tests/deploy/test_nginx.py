@@ -17,8 +17,8 @@ import brotli
 import httpx
 import pytest
 
-from tests.factories.databases import eventually
 from tests.factories.nginx import PROGRAM, Proxy, proxied
+from tests.factories.patience import eventually
 from tests.factories.server import Server, serving
 from tests.factories.streams import EventSource, Socket
 

@@ -9,9 +9,9 @@ import httpx
 import psycopg
 import pytest
 
-from tests.factories.databases import eventually
 from tests.factories.deployed import RATE, Load, Machine, machine, registered, reload, variables_behind_nginx
 from tests.factories.nginx import PROGRAM, Proxy, proxied
+from tests.factories.patience import eventually
 from tests.factories.releases import first_release, next_release, put_in_place
 from tests.factories.server import collect_static_files, database_of_its_own
 

@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.e2e.addresses import an_access
-from tests.e2e.conftest import NARROW, WIDE
+from tests.e2e.looks import in_every_look
 from tests.e2e.test_break_glass import tab_to
 from tests.factories.server import Server
 
@@ -27,18 +26,6 @@ INSERT INTO core_patientmessage (id, clinic_id, patient_id, kind, template, lang
 SELECT gen_random_uuid(), id, %s, 'reminder', 'appointment_reminder', 'en',
     '{email}', 'email', 'waiting', '', '', now(), now() FROM core_clinic WHERE slug = 'riverside'
 """
-
-
-def violations(page: Page) -> list[str]:
-    found = []
-    for viewport in (WIDE, NARROW):
-        for scheme in ("light", "dark"):
-            page.set_viewport_size(viewport)  # type: ignore[arg-type]
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            found += [f"{scheme} {viewport['width']}: {one['id']}" for one in Axe().run(page).response["violations"]]
-            assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
-    page.set_viewport_size(WIDE)  # type: ignore[arg-type]
-    return found
 
 
 @pytest.fixture
@@ -66,7 +53,7 @@ def test_the_number_comes_by_itself_and_the_panel_leads_on_by_keyboard(page_as: 
     page.keyboard.press("Enter")
     panel = page.get_by_role("dialog", name="Notifications")
     expect(panel.get_by_role("button", name="A restricted record was opened").first).to_be_visible()
-    assert not violations(page)
+    assert not in_every_look(page)
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
     expect(page.locator("[data-bell]")).to_be_focused()
@@ -98,7 +85,7 @@ def test_the_dashboard_moves_and_leaves_the_focus_where_it_is(page_as: Callable[
     page.goto("/queue-dashboard/")
     bar = page.locator("progress").first
     expect(bar).to_have_attribute("value", "10")
-    assert not violations(page)
+    assert not in_every_look(page)
     page.locator(f"#cancel-{running}").focus()
     with server.connect() as connection:
         connection.execute("UPDATE core_job SET progress = 70, sentence = '7 of 10' WHERE id = %s", [running])

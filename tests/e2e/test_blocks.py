@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import PASSWORD
+from tests.factories.patience import PATIENCE
 from tests.factories.server import Server
 
 pytestmark = pytest.mark.server
@@ -47,7 +48,7 @@ def blocks_of(server: Server, address: str) -> list[tuple[Any, ...]]:
 
 def eventually(server: Server, address: str, path: str, status: int) -> None:
     """Each process answers so: within about a second on an idle machine (docs/decisions/0017)."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while {ask(server, address, path)[0] for _ in range(TRIES)} != {status}:
         assert time.monotonic() < deadline
 
@@ -80,7 +81,7 @@ def test_where_people_work_the_signed_in_go_on(server: Server, stranger: str) ->
     status, text, _ = ask(server, stranger, "/api/v2/auth/token", method="POST", body=credentials)
     assert status == 200, text
     token = json.loads(text)["data"]["access"]
-    statuses, deadline = [], time.monotonic() + 60
+    statuses, deadline = [], time.monotonic() + PATIENCE
     while 403 not in statuses and time.monotonic() < deadline:  # a block is heard of within a second
         statuses.append(ask(server, stranger, ATTACK)[0])
     assert len(statuses) > 20, "ten times as much is needed"

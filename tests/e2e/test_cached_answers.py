@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.factories.callers import Caller, Reader, Reply
+from tests.factories.patience import PATIENCE
 from tests.factories.routes import routes
 from tests.factories.server import Server
 
@@ -34,7 +35,7 @@ def address(path: str, caller: Caller) -> str:
 
 def warmed(caller: Caller, path: str) -> Reply:
     """An answer of a process that had it; polled, since the processes take turns by chance."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         reply = caller.get(path)
         assert reply.status == 200
@@ -47,7 +48,7 @@ def warmed(caller: Caller, path: str) -> Reply:
 def test_a_list_is_answered_without_the_database(path: str, desk: Caller) -> None:
     where = address(path, desk)
     reply = warmed(desk, where)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while True:
         again = desk.get(where, If_None_Match=reply.etag)
         if again.status == 304 and not again.queries:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from uuid import UUID
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, Request, expect
 
 from appointments.pages.today import SHOWN_EXPECTED
 from tests.e2e.desk import Api, on_the_board, where_the_day_is_long
+from tests.e2e.looks import violations
 from tests.factories.queue import board_of
 from tests.factories.server import Server
 
@@ -75,7 +75,7 @@ def test_a_check_in_shows_in_the_other_window_and_disturbs_nobody(today: Callabl
     assert second.evaluate("scrollY") == 120
     expect(second.locator("#q")).to_have_value("half a na")
     assert rows.count() == expected - 1 > SHOWN_EXPECTED
-    assert not Axe().run(second).response["violations"]
+    assert not violations(second)
 
 
 def test_whoever_presses_on_a_phone_stays_where_they_are(page_as: Callable[..., Page]) -> None:
@@ -131,7 +131,7 @@ def test_what_happened_without_a_network_is_there_afterwards(today: Callable[...
     expect(banner).to_be_visible()
     expect(second.locator("#live")).to_have_text("Offline")
     missed = [check_in(first), check_in(first)]
-    assert not Axe().run(second).response["violations"]
+    assert not violations(second)
     second.context.set_offline(False)
     for name in missed:
         waits(second, name)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import CDPSession, Page, Route, expect
 
 from tests.e2e.desk import Api, where_the_day_is_long
+from tests.e2e.looks import violations
 from tests.factories.server import Server
 
 ADMIN = "clinic-admin@riverside.demo"
@@ -48,7 +48,7 @@ def test_a_call_at_the_desk_shows_on_the_board(page_as: Callable[..., Page]) -> 
     expect(desk.get_by_role("region", name="Last done")).to_contain_text(token)
     expect(board.locator(".calling [data-token]")).not_to_have_text(token)
     for page in (desk, board):
-        assert not Axe().run(page).response["violations"]
+        assert not violations(page)
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
@@ -69,7 +69,7 @@ def test_a_ticket_for_somebody_known_by_keyboard(page_as: Callable[..., Page], s
     desk.keyboard.press("Enter")
     expect(desk.locator("#queue")).to_contain_text(f"{patient['given_name']} {patient['family_name']}")
     if scripts:
-        assert not Axe().run(desk).response["violations"]
+        assert not violations(desk)
 
 
 def test_the_keyboard_stays_in_the_queue_when_its_button_is_gone(page_as: Callable[..., Page]) -> None:
@@ -194,12 +194,12 @@ def test_the_kiosk_gives_a_ticket_by_keyboard(page_as: Callable[..., Page], scri
     kiosk = page_as(None, viewport={"width": 1080, "height": 1440}, java_script_enabled=scripts)
     kiosk.goto(screen(page_as, "kiosk"))
     if scripts:
-        assert not Axe().run(kiosk).response["violations"]
+        assert not violations(kiosk)
         kiosk.get_by_role("button", name="I have no visit").press("Enter")
     kiosk.get_by_role("button", name="Doctor or nurse").press("Enter")
     expect(kiosk.locator(".given .token")).to_have_text(re.compile(r"^A\d{3}$"))
     if scripts:
-        assert not Axe().run(kiosk).response["violations"]
+        assert not violations(kiosk)
 
 
 def test_the_kiosk_begins_anew_and_holds_nothing_of_whoever_stood_there(page_as: Callable[..., Page]) -> None:

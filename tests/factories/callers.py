@@ -7,6 +7,7 @@ import urllib.request
 
 from hms.simulation import calling
 from hms.simulation.calling import Reply
+from tests.factories.patience import PATIENCE
 from tests.factories.server import Server
 
 __all__ = ["PASSWORD", "Caller", "Reader", "Reply", "Seen"]
@@ -38,7 +39,7 @@ class Reader:
 
     def read_kept(self, path: str) -> "Seen":
         """As a process shows it that has it in its cache."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while not (seen := self.read(path)).kept:
             assert time.monotonic() < deadline, f"{path} is never answered from the cache"
         return seen

@@ -2,7 +2,6 @@
 
 import copy
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -13,20 +12,11 @@ from django.db import connections
 from core.database.backend.base import DatabaseWrapper
 from core.database.embedded import EmbeddedPostgres
 from core.database.places import SOCKET_NAME
+from tests.factories.patience import eventually
 
 BLOCKED = (
     "SELECT pg_stat_clear_snapshot(), EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
 )
-SECONDS = 20  # how long a test waits for what takes a moment
-
-
-def eventually(true: Callable[[], Any], seconds: float = SECONDS) -> Any:
-    """Wait until `true()` is; fail when it isn't within the time."""
-    until = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < until, f"not within {seconds} s"
-        time.sleep(0.01)
-    return found
 
 
 def somebody_waits_for(cursor: Any) -> bool:

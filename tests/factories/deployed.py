@@ -18,8 +18,8 @@ import httpx
 import psycopg
 from django.conf import settings
 
-from tests.factories.databases import eventually
 from tests.factories.nginx import Proxy
+from tests.factories.patience import eventually
 from tests.factories.releases import MARK, put_in_place
 from tests.factories.server import GUNICORN, ROOT, _free_port
 

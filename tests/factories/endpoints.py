@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.factories.patience import PATIENCE
+
 
 @dataclass
 class Taken:
@@ -48,7 +50,7 @@ class Endpoint:
     def url(self) -> str:
         return f"http{'s' if self.context else ''}://127.0.0.1:{self.port}"
 
-    def wait_for(self, count: int, seconds: float = 15) -> list[Taken]:
+    def wait_for(self, count: int, seconds: float = PATIENCE) -> list[Taken]:
         """What came, as soon as it is so many requests."""
         with self.news:
             assert self.news.wait_for(lambda: len(self.taken) >= count, seconds), f"only {len(self.taken)} came"

@@ -21,11 +21,11 @@ from psycopg.rows import dict_row
 from core.database.embedded import EmbeddedPostgres
 from tests.factories.job_clock import FOLDER, HOURS
 from tests.factories.job_kinds import TABLES
+from tests.factories.patience import PATIENCE
 from tests.factories.redis_server import RedisServer, redis_server
 from tests.factories.server import ROOT, URL_NAMES, database_of_its_own, prepared
 
 LEASE = 3  # seconds
-SECONDS = 45  # to wait for anything: this machine may be busy
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Crew:
 
     def ask_again(self, name: str, **given: Any) -> Any:
         """Ask until it is answered, like anybody who was told that the database was away."""
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 return self.ask(name, **given)
@@ -89,7 +89,7 @@ class Crew:
         assert row
         return int(row["n"])
 
-    def until(self, condition: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
+    def until(self, condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
         deadline = time.monotonic() + seconds
         while not (found := condition()):
             assert time.monotonic() < deadline, f"{what} did not come.\n{self.log.read_text()[-4000:]}"

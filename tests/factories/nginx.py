@@ -15,6 +15,7 @@ from pathlib import Path
 from django.conf import settings
 
 from tests.factories.certificates import own_certificate
+from tests.factories.patience import PATIENCE
 
 SOURCE = settings.BASE_DIR / "deploy" / "nginx"
 PROGRAM = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -79,7 +80,7 @@ def globals_of_nginx() -> str:
 
 
 def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE
     while time.monotonic() < until and process.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:

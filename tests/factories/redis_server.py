@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.factories.patience import PATIENCE
+
 
 @dataclass
 class RedisServer:
@@ -33,7 +35,7 @@ class RedisServer:
             ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 self.client().ping()

@@ -22,9 +22,9 @@ from psycopg import sql
 
 from core.database.roles import setup_database
 from tests.factories.logbook import said_of_patients
+from tests.factories.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 60
 GUNICORN = str(Path(sys.executable).with_name("gunicorn"))  # as a module it can't take its own place (USR2)
 TEMPLATE = "hms_template"
 RUN = """
@@ -184,7 +184,7 @@ def _run(command: Sequence[str], environment: dict[str, str]) -> str:
 
 
 def _wait_until_up(server: Server) -> None:
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if server.process is None or server.process.poll() is not None:
             break

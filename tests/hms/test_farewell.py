@@ -18,7 +18,7 @@ def forever() -> Iterator[threading.Event]:
 
 def test_one_that_hangs_keeps_none_from_finishing(forever: threading.Event, caplog: pytest.LogCaptureFixture) -> None:
     ended: list[int] = []
-    alone = threading.Barrier(2, timeout=10)  # both at once, or neither
+    alone = threading.Barrier(2, timeout=2)  # both at once, or neither
 
     def ends() -> None:
         alone.wait()
@@ -28,6 +28,6 @@ def test_one_that_hangs_keeps_none_from_finishing(forever: threading.Event, capl
         forever.wait()
 
     with caplog.at_level(logging.WARNING, "hms.farewell"):
-        end_together([hangs, ends, ends], within=0.2)
+        end_together([hangs, ends, ends], within=2)
     assert ended == [1, 1]
-    assert [record.getMessage() for record in caplog.records] == [f"{__name__} did not end within 0.2 s."]
+    assert [record.getMessage() for record in caplog.records] == [f"{__name__} did not end within 2 s."]

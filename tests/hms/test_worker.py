@@ -17,7 +17,7 @@ from gunicorn.config import Config
 from hms import worker as workers
 from hms.scale.serving import Served, yardstick_served
 from hms.worker import Door, Loop, Worker
-from tests.factories.databases import eventually
+from tests.factories.patience import eventually
 from tests.factories.threads import apart
 
 TOGETHER = 8  # connections opened at one moment

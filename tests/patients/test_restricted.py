@@ -24,10 +24,11 @@ from core.tenancy.context import clinic_scope
 from patients.errors import RecordRestricted
 from patients.models import Consent, Patient, PatientAccount
 from patients.services import add_document, break_glass, register_patient, restrict_record, update_patient
-from tests.core.cache.conftest import eventually, listening, redis_of_the_run, with_redis
+from tests.core.cache.conftest import listening, redis_of_the_run, with_redis
 from tests.factories.access_log import taken_events
 from tests.factories.api_client import ApiClient, committed_client
 from tests.factories.cases import filled
+from tests.factories.patience import eventually
 from tests.factories.patients import patient_data
 from tests.factories.queue import open_queue
 from tests.factories.routes import Route, routes

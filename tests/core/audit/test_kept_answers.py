@@ -11,10 +11,11 @@ from core.accounts.roles import Role
 from core.api.renderers import AnswerResponse
 from core.database.roles import connected_as
 from core.tenancy.context import clinic_scope
-from tests.core.cache.conftest import eventually, listening, redis_of_the_run, with_redis
+from tests.core.cache.conftest import listening, redis_of_the_run, with_redis
 from tests.core.cache.test_ready_pages import browser, is_ready
 from tests.factories.access_log import Written, taken_events
 from tests.factories.api_client import ApiClient, committed_client
+from tests.factories.patience import eventually
 from tests.factories.threads import apart
 from tests.factories.visits import at, book
 from tests.factories.world import Place

@@ -16,7 +16,7 @@ from core.backup.errors import BackupTrouble
 from core.backup.programs import program_for
 from tests.core.backup.at_work import Installation, installation
 from tests.core.backup.seed import go_on_working, seed
-from tests.factories.databases import eventually
+from tests.factories.patience import eventually
 from tests.factories.server import RUN, _run
 
 pytestmark = pytest.mark.slow  # by themselves: a restore is one long transaction, which holds back what other tests wait for

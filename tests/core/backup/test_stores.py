@@ -12,7 +12,7 @@ import pytest
 
 from core.backup.errors import BackupTrouble
 from core.backup.stores import Store, store_at
-from tests.factories.databases import eventually
+from tests.factories.patience import eventually
 from tests.factories.s3 import KEY, SECRET, SmallS3, small_s3
 
 NAMES = ["hms-20260101T001500Z-00000001.backup", "hms-20260102T001500Z-00000002.backup"]

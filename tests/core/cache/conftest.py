@@ -1,7 +1,6 @@
 """This process listens, as a web process does."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import redis
@@ -10,15 +9,8 @@ from core.cache.process import cache, ears, listener, memory
 from core.cache.secrecy import Secrecy
 from core.cache.shared import SharedLevel
 from core.redis import RedisLink
+from tests.factories.patience import eventually
 from tests.factories.redis_server import RedisServer, redis_server
-
-
-def eventually(holds: Callable[[], object], seconds: float = 5) -> None:
-    """Wait until it holds, or fail."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to hold"
-        time.sleep(0.005)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from django.apps import apps
 
 from core.tenancy.announcements import MANY, announcement_for
 from tests.architecture.catalogue import add_row, any_rows, as_app, connected, drop_checks, enter, models_of_kind, rows
+from tests.factories.patience import PATIENCE
 from tests.factories.world import World
 
 # What nothing is ever cached of, and why. A table comes onto this list with a reason, or its model says @announces.
@@ -216,7 +217,7 @@ def test_the_notices_together_say_what_was_touched(world: World) -> None:
         voice.execute("SELECT hms_announce(%s)", [tags])
         voice.commit()
         ear.execute("SELECT 1")
-        notices = list(ear.notifies(timeout=2, stop_after=3))
+        notices = list(ear.notifies(timeout=PATIENCE, stop_after=3))
         ear.autocommit = False
     assert {notice.payload.split("\n")[0] for notice in notices} == {"a-mark"}
     assert [tag for notice in notices for tag in notice.payload.split("\n")[1:]] == tags

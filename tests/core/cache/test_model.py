@@ -15,7 +15,8 @@ from core.cache.process import generations, listener, memory
 from core.cache.store import Cache, LocalLevel
 from core.tenancy.context import clinic_scope
 from tests.architecture.catalogue import connected
-from tests.core.cache.conftest import eventually, level_for
+from tests.core.cache.conftest import level_for
+from tests.factories.patience import eventually
 from tests.factories.redis_server import RedisServer
 from tests.factories.threads import apart
 from tests.factories.world import World

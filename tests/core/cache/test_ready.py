@@ -11,9 +11,9 @@ from core.accounts.roles import Role
 from core.api.answers import Answer
 from core.api.renderers import AnswerResponse
 from core.tenancy.context import clinic_scope
-from tests.core.cache.conftest import eventually
 from tests.factories.api_client import committed_client
 from tests.factories.cases import filled
+from tests.factories.patience import eventually
 from tests.factories.routes import Route, routes
 from tests.factories.threads import apart
 from tests.factories.world import Place
@@ -53,7 +53,7 @@ def said(answer: Any) -> Any:
 
 def made_ready(ask: Callable[..., Any], path: str) -> None:
     """Until the view is passed by; the first answer can't be kept while the listener hears of the sign-in."""
-    eventually(lambda: is_ready(ask(path)), 20)
+    eventually(lambda: is_ready(ask(path)))
 
 
 # With Redis the cache decides alike: its own tests show it. One level is enough to compare answers.

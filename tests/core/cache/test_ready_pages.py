@@ -11,7 +11,7 @@ from core.accounts.models import User
 from core.accounts.roles import Role
 from core.tenancy.context import Scope, clinic_scope, unit_of_work
 from patients.models import Patient
-from tests.core.cache.conftest import eventually
+from tests.factories.patience import eventually
 from tests.factories.threads import apart
 from tests.factories.world import Place
 
@@ -52,7 +52,7 @@ def is_ready(page: Any) -> bool:
 
 
 def made_ready(ask: Callable[..., Any]) -> Any:
-    eventually(lambda: is_ready(ask()), 20)
+    eventually(lambda: is_ready(ask()))
     return ask()
 
 

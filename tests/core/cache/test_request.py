@@ -17,8 +17,8 @@ from core.cache.seen import NOBODY
 from core.database.roles import connection_apart
 from core.tenancy.context import Scope, clinic_scope, platform_scope, unit_of_work
 from core.tenancy.models import Clinic
-from tests.core.cache.conftest import eventually
 from tests.factories.api_client import ApiClient
+from tests.factories.patience import eventually
 from tests.factories.threads import apart
 from tests.factories.world import Place
 

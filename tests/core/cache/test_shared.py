@@ -18,8 +18,9 @@ from core.cache.store import Cache, LocalLevel
 from core.redis import RETRY_SECONDS
 from core.tenancy.context import clinic_scope
 from core.tenancy.units import Unit
-from tests.core.cache.conftest import eventually, level_for
+from tests.core.cache.conftest import level_for
 from tests.core.cache.test_store import Desk
+from tests.factories.patience import PATIENCE, eventually
 from tests.factories.redis_server import RedisServer
 from tests.factories.threads import apart
 from tests.factories.world import World
@@ -170,7 +171,7 @@ def test_without_redis_everything_stays_right_and_it_comes_back_by_itself(desk: 
         desk.read()
         return cache.statistics.snapshot()["test.wait"]["redis_hits"] > before
 
-    eventually(through_redis, seconds=10)
+    eventually(through_redis)
     desk.write(18)
     assert desk.read() == 18
 
@@ -218,7 +219,7 @@ def test_who_begins_while_another_listens_keeps_what_is_there(desk: Desk, redis_
     late = level_for(redis_of_the_run)
     started = time.monotonic()
     while not late.membership.is_member:
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < PATIENCE
         late.membership.beat(time.monotonic())
         time.sleep(0.05)
     assert time.monotonic() - started > 0.25, "it has waited to see the other renew twice"

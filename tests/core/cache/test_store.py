@@ -16,7 +16,7 @@ from core.cache.process import generations, listener, memory
 from core.errors import ClinicScopeRequired
 from core.tenancy.context import clinic_scope
 from tests.architecture.catalogue import connected
-from tests.core.cache.conftest import eventually
+from tests.factories.patience import eventually
 from tests.factories.threads import apart
 from tests.factories.world import World
 

@@ -33,7 +33,7 @@ from core.metrics.ledgers import faults as figures
 from core.tenancy.context import Scope, entered
 from patients.models import Patient
 from tests.core.test_logs import lines_of
-from tests.factories.databases import eventually
+from tests.factories.patience import eventually
 from tests.factories.patients import patient_data
 from tests.factories.server import database_of_its_own, serving
 from tests.factories.world import Place, World

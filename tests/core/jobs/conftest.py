@@ -9,6 +9,7 @@ from tests.factories.job_crew import Crew, crew
 WORKERS = {"at_work", "broker"}  # what has processes of its own
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read, also when only tests of this folder are asked for
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One process runs them all: each other one would start crews of its own."""
     for item in items:

@@ -12,6 +12,7 @@ import pytest
 from kombu import Connection  # type: ignore[attr-defined]
 
 from core.jobs.broker import make_folders
+from tests.factories.patience import PATIENCE
 
 MESSAGES = 2000
 LONG = "x" * 100_000  # takes a moment to write
@@ -32,7 +33,7 @@ def test_whoever_reads_meanwhile_finds_whole_messages_alone(channels: list[Any])
     written = threading.Thread(target=lambda: [writes._put("normal", {"number": one, "long": LONG}) for one in range(MESSAGES)])
     written.start()
     found: list[int] = []
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     while len(found) < MESSAGES:
         assert time.monotonic() < until, "a message is lost"
         with suppress(Empty):

@@ -10,13 +10,12 @@ import psutil
 import pytest
 
 from tests.factories import leaking_urls
-from tests.factories.databases import eventually
+from tests.factories.patience import eventually
 from tests.factories.server import Server, serving
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("leak")]
 
 LIMIT = 400  # MB of one process; a web process of HMS has some 150 to 200
-PATIENCE = 90.0  # seconds
 CALLERS = 6
 
 
@@ -117,8 +116,8 @@ def test_it_is_survived_without_a_failed_request(leaking: Server) -> None:
     assert len(before) == 2
     ceiling = 0
     with Callers(leaking, "/leak/100", *["/slow"] * CALLERS, *["/health"] * 2) as callers:
-        gone = eventually(lambda: set(before) - set(processes(leaking)), PATIENCE)
-        eventually(lambda: len(set(processes(leaking)) - set(before)) == len(gone), PATIENCE)
+        gone = eventually(lambda: set(before) - set(processes(leaking)))
+        eventually(lambda: len(set(processes(leaking)) - set(before)) == len(gone))
         ceiling = max(processes(leaking).values())
     assert callers.failed == []
     assert callers.done > 100

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from hms.memory import freeze_before_forks
-from tests.factories.databases import eventually
+from tests.factories.patience import eventually
 from tests.factories.server import Server, serving
 
 TOKEN = "t" * 40

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.factories.databases import eventually
+from tests.factories.patience import eventually
 from tests.factories.server import ROOT, Server, serving
 
 pytestmark = pytest.mark.server
@@ -20,7 +20,6 @@ pytestmark = pytest.mark.server
 TOKEN = "t" * 40
 ASKED = 60
 ROUTE = "pages:sign-in"
-PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +70,7 @@ def workers_of(server: Server) -> set[int]:
 
 
 def test_they_add_up_and_one_that_is_killed_has_not_counted_in_vain(two: Server) -> None:
-    eventually(lambda: value(two, "hms_processes") == 2, PATIENCE)
+    eventually(lambda: value(two, "hms_processes") == 2)
     asked = 0
     while asked < ASKED or sum(number > 0 for number in counted_by_each(two).values()) < 2:
         get(two, "/sign-in/")
@@ -85,13 +84,13 @@ def test_they_add_up_and_one_that_is_killed_has_not_counted_in_vain(two: Server)
     killed = max(counted_by_each(two).items(), key=lambda one: one[1])[0]
     assert killed in before
     os.kill(killed, signal.SIGKILL)
-    eventually(lambda: len(workers_of(two)) == 2 and killed not in workers_of(two), PATIENCE)
-    eventually(lambda: value(two, "hms_processes") == 2, PATIENCE)
+    eventually(lambda: len(workers_of(two)) == 2 and killed not in workers_of(two))
+    eventually(lambda: value(two, "hms_processes") == 2)
     assert value(two, "hms_requests_total", route=ROUTE) == asked
     get(two, "/sign-in/")
     assert value(two, "hms_requests_total", route=ROUTE) == asked + 1
     assert value(two, "hms_request_seconds_count", route=ROUTE) == asked + 1
-    eventually(lambda: not list(folder_of(two).glob(f"*_{killed}.db")), PATIENCE)
+    eventually(lambda: not list(folder_of(two).glob(f"*_{killed}.db")))
     assert sorted(one.name for one in folder_of(two).glob("*_ended.db")) == ["counter_ended.db", "histogram_ended.db"]
 
 

@@ -18,9 +18,10 @@ from django.conf import settings
 
 from core.database.embedded import EmbeddedPostgres
 from core.monitoring.watch import Watch
-from tests.factories.databases import eventually, pids_of
+from tests.factories.databases import pids_of
 from tests.factories.endpoints import Endpoint, Taken, endpoints
 from tests.factories.letters import Letterbox, smtp_server
+from tests.factories.patience import eventually
 from tests.factories.server import Server, serving
 
 PATIENCE = 120.0  # seconds: looks are ten seconds apart, a rule waits fifteen, and a machine may be busy

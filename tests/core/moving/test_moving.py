@@ -20,7 +20,7 @@ from core.moving.belongings import belongings
 from tests.core.backup.at_work import Installation, installation
 from tests.core.backup.seed import go_on_working
 from tests.core.moving.seed import add_documents, another_clinic, read_the_clinic
-from tests.factories.databases import eventually
+from tests.factories.patience import eventually
 from tests.factories.server import RUN, _run
 
 pytestmark = pytest.mark.slow  # by themselves: an import holds the clinics' tables

@@ -12,7 +12,8 @@ from core.notifications.services import mark_all_read, unread_count
 from core.notifications.writing import notify
 from core.tenancy.context import clinic_scope
 from tests.architecture.catalogue import connected
-from tests.core.cache.conftest import eventually, listening, redis_of_the_run, with_redis
+from tests.core.cache.conftest import listening, redis_of_the_run, with_redis
+from tests.factories.patience import eventually
 from tests.factories.threads import apart
 from tests.factories.world import Place
 

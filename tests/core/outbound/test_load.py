@@ -15,8 +15,8 @@ from core.outbound.errors import OutboundTrouble
 from core.outbound.figures import EndpointFigures
 from core.outbound.systems import LEAST_CONNECTIONS, ROUND_ROBIN, System
 from core.redis import RedisLink
-from tests.factories.databases import eventually
 from tests.factories.endpoints import Endpoint, endpoints
+from tests.factories.patience import eventually
 from tests.factories.redis_server import redis_server
 
 THREADS = 6

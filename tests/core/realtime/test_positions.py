@@ -21,7 +21,7 @@ from core.events.numbering import CHANNEL, MANY
 from core.tenancy.context import clinic_scope
 from patients import events as of_patients
 from tests.architecture.catalogue import connected, enter
-from tests.factories.databases import eventually
+from tests.factories.patience import eventually
 from tests.factories.threads import apart
 from tests.factories.visits import at, book, make_patient
 from tests.factories.world import Place

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from core.realtime.relay import Subscription, _channel
-from tests.factories.databases import eventually
+from tests.factories.patience import eventually
 from tests.factories.redis_server import RedisServer, redis_server
 from tests.factories.server import ROOT, Server, serving
 from tests.factories.streams import EventSource

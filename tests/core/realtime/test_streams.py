@@ -17,7 +17,7 @@ from core.realtime.grants import PER_CLIENT
 from core.realtime.hub import AT_ONCE
 from core.realtime.sockets import LONGEST_FRAME, NOT_ALLOWED, TOO_LONG, TOO_MANY, TOO_SLOW, UNKNOWN, UNKNOWN_OF_ONE
 from tests.factories.callers import Caller, Reader
-from tests.factories.databases import eventually
+from tests.factories.patience import eventually
 from tests.factories.server import Server
 from tests.factories.streams import EventSource, Socket
 

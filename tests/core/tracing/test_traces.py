@@ -6,15 +6,14 @@ from http.client import HTTPConnection
 import pytest
 
 from tests.factories.collector import Collector, collector
-from tests.factories.databases import eventually
 from tests.factories.job_crew import crew
+from tests.factories.patience import eventually
 from tests.factories.server import Server, serving
 
 pytestmark = [pytest.mark.server, pytest.mark.xdist_group("traces")]
 
 SERVER, CLIENT, CONSUMER = 2, 3, 5  # kinds of spans
 THEIRS = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-PATIENCE = 30.0
 FAST = {"OTEL_BSP_SCHEDULE_DELAY": "200", "OTEL_SERVICE_NAME": "hms-of-tests"}
 
 
@@ -46,15 +45,15 @@ def test_a_request_with_its_statements(traced: Server, receiver: Collector) -> N
     with traced.connect() as connection:
         (family,) = connection.execute("SELECT family_name FROM patients_patient LIMIT 1").fetchone() or ("",)
     status, request_id = ask(traced, f"/api/v2/patients/search?query={family}", traceparent=THEIRS)
-    found = eventually(lambda: [one for one in receiver.spans if one.at.get("hms.request_id") == request_id], PATIENCE)
+    found = eventually(lambda: [one for one in receiver.spans if one.at.get("hms.request_id") == request_id])
     (request,) = found
     assert request.name.startswith("GET /api/v2/patients") and request.kind == SERVER, name
     assert request.at["http.response.status_code"] == status and request.at["http.route"].startswith("/api/")
     assert (request.trace, request.parent) == (THEIRS.split("-")[1], THEIRS.split("-")[2])
     assert request.of["service.name"] == "hms-of-tests" and request.of["hms.process"] == "web"
     status, request_id = ask(traced, "/health")
-    (request,) = eventually(lambda: [one for one in receiver.spans if one.at.get("hms.request_id") == request_id], PATIENCE)
-    eventually(lambda: [one for one in receiver.spans if "db.query.text" in one.at], PATIENCE)
+    (request,) = eventually(lambda: [one for one in receiver.spans if one.at.get("hms.request_id") == request_id])
+    eventually(lambda: [one for one in receiver.spans if "db.query.text" in one.at])
     statements = [one for one in receiver.spans if "db.query.text" in one.at]
     assert all(one.kind == CLIENT and one.parent and one.nanoseconds >= 0 for one in statements)
     assert all(one.events == 0 for one in receiver.spans)
@@ -63,7 +62,7 @@ def test_a_request_with_its_statements(traced: Server, receiver: Collector) -> N
 
 def test_an_address_that_there_is_not_names_nothing(traced: Server, receiver: Collector) -> None:
     _, request_id = ask(traced, "/patients-of/Ines-Haddad")
-    (request,) = eventually(lambda: [one for one in receiver.spans if one.at.get("hms.request_id") == request_id], PATIENCE)
+    (request,) = eventually(lambda: [one for one in receiver.spans if one.at.get("hms.request_id") == request_id])
     assert request.at["http.response.status_code"] == 404 and b"Haddad" not in b"".join(receiver.raw)
 
 
@@ -75,11 +74,11 @@ def test_a_job_and_its_statements(receiver: Collector, worker_id: str, django_db
         failing = found.enqueue("test.gives_up")
         found.ends(done)
         found.ends(failing, "failed")
-        eventually(lambda: receiver.named("job test.plain") and receiver.named("job test.gives_up"), PATIENCE)
+        eventually(lambda: receiver.named("job test.plain") and receiver.named("job test.gives_up"))
         (job,) = receiver.named("job test.plain")
         assert (job.kind, job.failed, job.at["hms.job_id"], job.at["hms.attempt"]) == (CONSUMER, False, done, 1)
         assert job.of["hms.process"] == "worker"
-        eventually(lambda: len(receiver.below(job)) >= 2, PATIENCE)
+        eventually(lambda: len(receiver.below(job)) >= 2)
         assert {"INSERT", "UPDATE"} <= {one.name for one in receiver.below(job)}
         assert {done} & {part for one in receiver.below(job) for part in one.at["db.query.text"].split("'")} == set()
         (insert,) = [one for one in receiver.below(job) if one.name == "INSERT"]

@@ -16,9 +16,9 @@ from patients import events
 from patients.models import Patient
 from tests.architecture.catalogue import connected
 from tests.core.webhooks.receiver import Receiver
-from tests.factories.databases import eventually
 from tests.factories.endpoints import Endpoint, Taken, Told, endpoints
 from tests.factories.leftovers import leftovers
+from tests.factories.patience import eventually
 from tests.factories.threads import apart
 from tests.factories.world import Place
 

@@ -28,8 +28,8 @@ from patients import events
 from tests.core.webhooks.conftest import Integrator, answered, committed
 from tests.core.webhooks.receiver import is_theirs
 from tests.factories.api_client import committed_client
-from tests.factories.databases import eventually
 from tests.factories.endpoints import Told
+from tests.factories.patience import eventually
 from tests.factories.server import ROOT
 from tests.factories.threads import apart
 

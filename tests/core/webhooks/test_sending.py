@@ -24,8 +24,8 @@ from patients import events
 from tests.architecture.catalogue import connected
 from tests.core.webhooks.conftest import Integrator, committed
 from tests.core.webhooks.receiver import is_theirs
-from tests.factories.databases import eventually
 from tests.factories.endpoints import Told
+from tests.factories.patience import eventually
 from tests.factories.threads import apart
 from tests.factories.world import Place
 

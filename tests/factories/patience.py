@@ -1,0 +1,16 @@
+"""How long a test waits for what takes a moment. Where all is well nobody waits that long, and a busy machine fails no test."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+PATIENCE = 90.0  # seconds
+
+
+def eventually(true: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    """Wait until `true()` is; fail when it isn't within the time. Returns what it returned."""
+    until = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < until, f"not within {seconds} s"
+        time.sleep(0.01)
+    return found
