@@ -89,6 +89,13 @@ class PayloadTooLarge(DomainError):
     status = 413
 
 
+class UnsupportedMediaType(DomainError):
+    """The body is of a kind, or in a charset, that is not read here."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    status = 415
+
+
 class RateLimited(DomainError):
     """Too many requests in too short a time; `retry_after` says when there is room for one more."""
 

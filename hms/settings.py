@@ -173,6 +173,7 @@ MIDDLEWARE = [
     "core.security.transport.PlainHTTPMiddleware",
     "core.api.versioning.KnownVersionMiddleware",
     "core.middleware.BodyLimitMiddleware",
+    "core.charset.CharsetMiddleware",
     "core.security.screening.middleware.ScreeningMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "core.middleware.LanguageMiddleware",

@@ -6,6 +6,7 @@ import sys
 
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
+from django.utils.module_loading import import_string
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hms.settings")
 _hidden = "requests" not in sys.modules
@@ -18,4 +19,5 @@ finally:
         del sys.modules["requests"]
 
 application = get_wsgi_application()
+application.request_class = import_string("core.charset.PlainRequest")
 get_resolver().reverse_dict  # noqa: B018 (asking for it loads every route's code)

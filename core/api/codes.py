@@ -38,7 +38,7 @@ CODES = (
     Code(
         "UNSUPPORTED_MEDIA_TYPE",
         415,
-        "Send application/json; with a file multipart/form-data.",
+        "Send application/json in UTF-8; with a file multipart/form-data.",
         'Unsupported media type "text/plain" in request.',
     ),
     Code("RATE_LIMIT_EXCEEDED", 429, "Too many requests: try again after `Retry-After` seconds.", "Too many requests."),

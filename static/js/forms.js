@@ -19,16 +19,17 @@ export function keepDraft(form) {
   let timer;
   let last = typed(form).toString();
   let told = false; // that it is too long: once is enough, until it can be kept again
-  let sent = Promise.resolve(); // what was sent last has been answered
+  let sent = Promise.resolve(); // all that was sent has been answered
   const value = (name) => form.querySelector(`[name=${name}]`)?.value ?? "";
 
-  function send(options = {}) {
-    const body = typed(form);
-    if (body.toString() === last || form.dataset.sending) return;
-    sent = keep(body, options);
+  // One after the other: no older word arrives after a newer one.
+  function send() {
+    sent = sent.then(() => keep());
   }
 
-  async function keep(body, options) {
+  async function keep(options = {}) {
+    const body = typed(form);
+    if (body.toString() === last || form.dataset.sending) return;
     try {
       // By the key of the form a draft that comes after the form itself is known, and not kept.
       const headers = { "X-CSRFToken": value("csrfmiddlewaretoken"), "Form-Key": value("idempotency_key"), "HX-Request": "true" };
@@ -65,6 +66,6 @@ export function keepDraft(form) {
   // Leaving the page in the middle of a word: the last of it goes along.
   addEventListener("pagehide", () => {
     clearTimeout(timer);
-    send({ keepalive: true });
+    keep({ keepalive: true });
   });
 }

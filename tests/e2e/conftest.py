@@ -15,13 +15,13 @@ from tests.factories.server import Server
 PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
 PASSWORD = "Clinic-Day-2026"
-PATIENCE = 60_000  # milliseconds for an action: a busy machine may be slow
-SHOWS_WITHIN = 20_000  # milliseconds for what is expected to show: less than a page takes to ask by itself
+ACTION_MS = 60_000  # for an action: a busy machine may be slow
+SHOWS_WITHIN_MS = 20_000  # for what is expected to show: less than a page takes to ask by itself
 RETRIES = 2  # a connection kept open may be closed by the server just as it is used again
 LISTEN = """document.addEventListener('securitypolicyviolation', event => console.error(
   `Content Security Policy: ${event.effectiveDirective} refused ${event.blockedURI} (${event.sourceFile}:${event.lineNumber})`))"""
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 320, "height": 720}
-expect.set_options(timeout=SHOWS_WITHIN)
+expect.set_options(timeout=SHOWS_WITHIN_MS)
 
 
 @pytest.hookimpl(tryfirst=True)  # before the groups are read, also when only tests of this folder are asked for
@@ -71,7 +71,7 @@ def signed_in(browser: Browser, server: Server) -> Callable[[str], Any]:
         if time.monotonic() > since.get(email, -PROVED_SECONDS) + PROVED_SECONDS / 2:
             since[email] = time.monotonic()
             context: BrowserContext = browser.new_context(base_url=server.url)
-            context.set_default_timeout(PATIENCE)
+            context.set_default_timeout(ACTION_MS)
             refused: list[str] = []
             watch(context, refused)
             page = context.new_page()
@@ -97,7 +97,7 @@ def page_as(browser: Browser, server: Server, signed_in: Callable[[str], Any], r
         state = signed_in(email) if email else None
         context = browser.new_context(base_url=server.url, storage_state=state, **{"viewport": WIDE, "locale": "en-GB", **options})
         opened.append(context)
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(ACTION_MS)
         watch(context, refused)
         return context.new_page()
 

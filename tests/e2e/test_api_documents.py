@@ -8,7 +8,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from core.api.versioning import IN_PATHS
-from tests.e2e.conftest import PATIENCE
+from tests.e2e.conftest import ACTION_MS
 from tests.factories.openapi import operations
 from tests.factories.server import Server
 
@@ -21,8 +21,8 @@ def test_every_operation_is_shown(page_as: Callable[..., Page], server: Server, 
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(reverse(f"api-{IN_PATHS[version]}:docs"))
-    expect(page.locator(".opblock")).to_have_count(len(list(operations(version))), timeout=PATIENCE)
+    expect(page.locator(".opblock")).to_have_count(len(list(operations(version))), timeout=ACTION_MS)
     page.locator(".opblock-summary-control").first.click()
-    expect(page.locator(".opblock .responses-table").first).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(".opblock .responses-table").first).to_be_visible(timeout=ACTION_MS)
     hosts = {urlsplit(url).netloc for url in asked if not url.startswith(("data:", "blob:"))}
     assert hosts == {server.host}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import PASSWORD
-from tests.factories.patience import PATIENCE
+from tests.factories.patience import PATIENCE, eventually
 from tests.factories.server import Server
 
 pytestmark = pytest.mark.server
@@ -46,11 +46,9 @@ def blocks_of(server: Server, address: str) -> list[tuple[Any, ...]]:
         return found.fetchall()
 
 
-def eventually(server: Server, address: str, path: str, status: int) -> None:
-    """Each process answers so: within about a second on an idle machine (docs/decisions/0017)."""
-    deadline = time.monotonic() + PATIENCE
-    while {ask(server, address, path)[0] for _ in range(TRIES)} != {status}:
-        assert time.monotonic() < deadline
+def every_process_answers(server: Server, address: str, path: str, status: int) -> None:
+    """Within about a second on an idle machine (docs/decisions/0017)."""
+    eventually(lambda: {ask(server, address, path)[0] for _ in range(TRIES)} == {status})
 
 
 def test_three_attacks_block_an_address_everywhere_and_a_lift_opens_it_everywhere(server: Server, stranger: str) -> None:
@@ -59,7 +57,7 @@ def test_three_attacks_block_an_address_everywhere_and_a_lift_opens_it_everywher
     ((block, automatic, reason),) = blocks_of(server, stranger)
     assert automatic
     assert reason.startswith("pattern, ")
-    eventually(server, stranger, "/api/v2/auth/me", 403)
+    every_process_answers(server, stranger, "/api/v2/auth/me", 403)
     answers = [ask(server, address, "/api/v2/auth/me") for address in (stranger, neighbour) for _ in range(TRIES)]
     assert {status for status, _, _ in answers} == {403}
     assert json.loads(answers[0][1])["error"]["code"] == "AUTHORIZATION_ERROR"
@@ -67,12 +65,12 @@ def test_three_attacks_block_an_address_everywhere_and_a_lift_opens_it_everywher
     assert ask(server, "2001:db8:ffff:ffff::1", "/api/v2/auth/me")[0] == 401
     with server.connect("hms_app") as connection:
         connection.execute("UPDATE core_addressblock SET lifted_at = now() WHERE id = %s", [block])
-    eventually(server, stranger, "/api/v2/auth/me", 401)
+    every_process_answers(server, stranger, "/api/v2/auth/me", 401)
 
 
 def test_decoys_and_wrong_passwords_block_too(server: Server, stranger: str) -> None:
     assert [ask(server, stranger, path)[0] for path in ("/wp-login.php", "/.env", "/.git/config")] == [404, 404, 404]
-    eventually(server, stranger, "/sign-in/", 403)
+    every_process_answers(server, stranger, "/sign-in/", 403)
 
 
 def test_where_people_work_the_signed_in_go_on(server: Server, stranger: str) -> None:
@@ -86,7 +84,7 @@ def test_where_people_work_the_signed_in_go_on(server: Server, stranger: str) ->
         statuses.append(ask(server, stranger, ATTACK)[0])
     assert len(statuses) > 20, "ten times as much is needed"
     assert statuses[-1] == 403
-    eventually(server, stranger, "/sign-in/", 403)
+    every_process_answers(server, stranger, "/sign-in/", 403)
     assert ask(server, stranger, "/api/v2/auth/me", Authorization=f"Bearer {token}")[0] == 200
 
 

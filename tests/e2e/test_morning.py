@@ -12,8 +12,10 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.conftest import RETRIES
 from tests.e2e.desk import Api, empty_registration, fill_person, new_name, on_the_board, person_of, tab_to, where_the_day_is_long
+from tests.factories.patience import eventually
 
 MOST_INTERACTIONS = 5
+DRAFT = re.compile(r"/drafts/[^/]+/$")  # where one is kept
 TYPED_AND_DISCARDED = """city => {
   city.value = "Readford";
   city.dispatchEvent(new Event("input", { bubbles: true }));
@@ -355,20 +357,43 @@ def test_the_last_word_goes_with_the_draft_that_is_thrown_away(pause: bool, page
     expect(page.locator("[data-draft-note]")).to_contain_text("Draft kept")
     page.reload()
     on_its_way: list[Route] = []
-    page.route(re.compile(r"/drafts/[^/]+/$"), lambda route: on_its_way.append(route))
+    page.route(DRAFT, lambda route: on_its_way.append(route))
     if pause:
-        with page.expect_request(re.compile(r"/drafts/[^/]+/$")):
+        with page.expect_request(DRAFT):
             page.locator("#record [name=city]").fill("Readford")
         page.get_by_role("button", name="Discard draft").click()
+        with page.expect_request("**/discard/"):  # it has waited
+            on_its_way[0].continue_()
     else:  # in one moment, however slow the machine is: the pause after which a draft is sent is short
         page.locator("#record [name=city]").evaluate(TYPED_AND_DISCARDED)
-    for one in on_its_way:
-        one.continue_()
     expect(page.locator("#record [name=city]")).to_have_value("")
     assert len(on_its_way) == pause, "what was not sent yet is not sent while the page is left"
     page.goto("/patients/register/")
     expect(page.locator("#record [name=family_name]")).to_have_value("")
     expect(page.get_by_role("button", name="Discard draft")).to_have_count(0)
+
+
+def test_a_newer_word_waits_until_the_older_one_has_arrived(page: Page) -> None:
+    page.clock.install()
+    empty_registration(page)
+    sent: list[Route] = []
+    page.route(DRAFT, lambda route: sent.append(route))
+    city = page.locator("#record [name=city]")
+    city.fill("Readford")
+    page.clock.run_for(2000)
+    eventually(lambda: page.title() and sent)
+    city.fill("Wareham")
+    page.clock.run_for(2000)
+    assert page.title() and len(sent) == 1
+    with page.expect_request(DRAFT):
+        sent[0].continue_()
+    eventually(lambda: page.title() and len(sent) == 2)
+    with page.expect_response(DRAFT):
+        sent[1].continue_()
+    page.reload()
+    expect(city).to_have_value("Wareham")
+    page.get_by_role("button", name="Discard draft").click()
+    expect(city).to_have_value("")
 
 
 def test_a_draft_that_is_late_does_not_come_back(page: Page, clinic: Api) -> None:

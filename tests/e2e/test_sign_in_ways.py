@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from core.accounts.factors import app
-from tests.e2e.conftest import PASSWORD, PATIENCE, WIDE, watch
+from tests.e2e.conftest import ACTION_MS, PASSWORD, WIDE, watch
 from tests.factories.letters import Letterbox, gateway, smtp_server
 from tests.factories.server import Server, serving
 
@@ -52,7 +52,7 @@ def visitor(browser: Browser, house: Server, refused: list[str]) -> Iterator[Cal
     def opens(**options: Any) -> Page:
         context = browser.new_context(base_url=house.url, **{"viewport": WIDE, "locale": "en-GB", **options})
         contexts.append(context)
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(ACTION_MS)
         watch(context, refused)
         page = context.new_page()
         cdp = context.new_cdp_session(page)

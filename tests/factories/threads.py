@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connections
 
-PATIENCE = 180.0  # seconds
+from tests.factories.patience import PATIENCE
 
 
 def apart(*calls: Callable[[], Any]) -> list[Any]:
@@ -34,5 +34,5 @@ def _join(threads: Sequence[threading.Thread]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(PATIENCE)
-        assert not thread.is_alive(), f"not done within {PATIENCE:g} s"
+        thread.join(2 * PATIENCE)
+        assert not thread.is_alive(), f"not done within {2 * PATIENCE:g} s"

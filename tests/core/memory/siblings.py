@@ -30,16 +30,17 @@ def grow_and_look(megabytes: int, turn: int, together: Barrier, said: Any) -> No
 def main(folder: str, *sizes: str) -> None:
     settings.configure(VAR_DIR=folder)
     forked = multiprocessing.get_context("fork")
-    together, said = forked.Barrier(len(sizes)), forked.Queue()
+    together, said = forked.Barrier(len(sizes), timeout=60), forked.Queue()
     processes = [
-        forked.Process(target=grow_and_look, args=(int(size), number, together, said)) for number, size in enumerate(sizes)
+        forked.Process(target=grow_and_look, args=(int(size), number, together, said), daemon=True)
+        for number, size in enumerate(sizes)
     ]
     for one in processes:
         one.start()
     for one in processes:
         one.join()
     for _ in processes:
-        sys.stdout.write(f"{said.get()}\n")
+        sys.stdout.write(f"{said.get(timeout=60)}\n")
 
 
 if __name__ == "__main__":
