@@ -7,8 +7,7 @@ WORKERS ?= 2
 PG15 ?= /usr/lib/postgresql/15/bin
 # What says nothing of a database that other tests don't say.
 SAME_ON_PG15 := tests/core/jobs/test_clocks.py tests/core/jobs/test_processes.py tests/core/memory tests/core/outbound \
-	tests/core/test_api_contract.py tests/core/test_checks.py tests/core/test_hardening.py tests/core/test_limits_requests.py \
-	tests/core/validators tests/core/workers/test_signs_of_life.py
+	tests/core/test_hardening.py tests/core/test_limits_requests.py tests/core/validators tests/core/workers/test_signs_of_life.py
 
 # What a production server would be told, with values that open nothing.
 PRODUCTION := DEBUG=0 HMS_DEMO=0 HMS_BASE_URL=https://hms.example HMS_TRUSTED_PROXIES=1 ALLOWED_HOSTS=.hms.example \

@@ -1,7 +1,6 @@
 """HMS reads UTF-8 alone. A body in anything else is refused with a sentence, where Django would follow whatever charset its sender
 names: in the query too, which it then takes apart while the request is made, outside of all that answers errors."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.core.handlers.wsgi import WSGIRequest
@@ -10,14 +9,13 @@ from django.utils.http import parse_header_parameters
 from django.utils.translation import gettext as _
 
 from core.errors import UnsupportedMediaType
-from core.requests import HMSRequest
+from core.requests import GetResponse, HMSRequest
 from core.responses import error_response
 
-GetResponse = Callable[[HMSRequest], HttpResponse]
 READ = ("utf-8", "utf8", "us-ascii", "ascii")  # the last two are a part of the first
 
 
-class PlainRequest(WSGIRequest):
+class Utf8Request(WSGIRequest):
     """What the server makes of each request: its `encoding` is None, which is UTF-8, whatever its Content-Type names.
 
     A Content-Type that can't be read leaves `content_type` empty.
@@ -42,5 +40,5 @@ class CharsetMiddleware:
             return error_response(request, UnsupportedMediaType(_("The Content-Type of the request can't be read.")))
         charset = (request.content_params or {}).get("charset", READ[0])
         if charset.lower() not in READ and request.META.get("CONTENT_LENGTH") not in (None, "", "0"):
-            return error_response(request, UnsupportedMediaType(_("Send the body in UTF-8: it says to be in another charset.")))
+            return error_response(request, UnsupportedMediaType(_("Send the body in UTF-8: this one names another charset.")))
         return self.get_response(request)

@@ -4,7 +4,6 @@ import gzip
 import re
 import secrets
 import time
-from collections.abc import Callable
 from functools import partial
 
 import brotli
@@ -28,7 +27,7 @@ from core.database.retry import may_retry, retry
 from core.database.timeouts import limits_of
 from core.errors import PayloadTooLarge, Unavailable
 from core.logs import tell_request, telling_of
-from core.requests import HMSRequest, route_of
+from core.requests import GetResponse, HMSRequest, route_of
 from core.responses import error_response
 from core.security.proxies import client_address
 from core.tenancy.context import Scope, entered, reading_from, unit_of_work
@@ -36,7 +35,6 @@ from core.tenancy.ids import new_id
 from core.tenancy.units import unit_of
 from core.uploads.limits import NO_ROOM, body_limit
 
-GetResponse = Callable[[HMSRequest], HttpResponse]
 SAFE = ("GET", "HEAD", "OPTIONS")
 REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 BROTLI, GZIP = (re.compile(rf"\b{name}\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))") for name in ("br", "gzip"))

@@ -1,9 +1,10 @@
 """What the middleware puts on a request, for those who read types. At run time these are plain HttpRequests."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ class ClinicRequest(HMSRequest):
 
     clinic: "Clinic"
     actor: "Actor"
+
+
+GetResponse = Callable[[HMSRequest], HttpResponse]  # what a middleware is given to ask on
 
 
 def underlying(request: Request) -> HMSRequest:

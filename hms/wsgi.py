@@ -19,5 +19,5 @@ finally:
         del sys.modules["requests"]
 
 application = get_wsgi_application()
-application.request_class = import_string("core.charset.PlainRequest")
+application.request_class = import_string("core.charset.Utf8Request")
 get_resolver().reverse_dict  # noqa: B018 (asking for it loads every route's code)

@@ -1,7 +1,6 @@
 """Who is asking (session, bearer token or API key), and in which clinic."""
 
 import logging
-from collections.abc import Callable
 from urllib.parse import unquote
 from uuid import UUID
 
@@ -21,13 +20,12 @@ from core.accounts.models import User
 from core.accounts.roles import Role
 from core.audit.restricted import decided_access
 from core.errors import BadRequest, Detail, DomainError, NotAllowed
-from core.requests import HMSRequest
+from core.requests import GetResponse, HMSRequest
 from core.responses import error_response, is_api
 from core.security.recorder import Kind, record
 from core.tenancy.context import narrowed
 from core.tenancy.models import Clinic
 
-GetResponse = Callable[[HMSRequest], HttpResponse]
 logger = logging.getLogger(__name__)
 
 

@@ -1,7 +1,6 @@
 """Which version of the API a request means: by path, header, query; else the newest. One code base answers all of them."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -14,10 +13,9 @@ from rest_framework.request import Request
 from rest_framework.versioning import BaseVersioning
 
 from core.errors import BadRequest, Detail
-from core.requests import HMSRequest, underlying
+from core.requests import GetResponse, HMSRequest, underlying
 from core.responses import error_response
 
-GetResponse = Callable[[HMSRequest], HttpResponse]
 IN_PATHS = {"1.0": "v1", "2.0": "v2"}  # by version: how its addresses begin, below /api/
 NEWEST = "2.0"
 DEPRECATED_SINCE = {"1.0": date(2026, 11, 25)}

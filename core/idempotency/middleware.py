@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable
 from datetime import timedelta
 
 from django.conf import settings
@@ -16,13 +15,12 @@ from core.audit.subjects import Subjects, shown_again, shown_so_far
 from core.errors import BadRequest, Conflict, Detail, DomainError
 from core.idempotency.models import IdempotencyRecord
 from core.keys.sealing import seal, unseal
-from core.requests import HMSRequest
+from core.requests import GetResponse, HMSRequest
 from core.responses import FORM_TYPES, error_response
 from core.security.crypto import encrypt
 from core.tenancy.ids import new_id
 from core.uploads.limits import form_of
 
-GetResponse = Callable[[HMSRequest], HttpResponse]
 FORM_FIELD = "idempotency_key"
 NOT_ASKED_FOR = ("csrfmiddlewaretoken", FORM_FIELD)
 SIGN_IN = re.compile(r"/sign-(in|out)/|/api/(v\d+/)?auth/(?!sessions)")  # neither its answers nor a trace of its passwords are kept

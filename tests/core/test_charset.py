@@ -6,11 +6,11 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.factories.callers import PASSWORD
 from tests.factories.patience import PATIENCE
 from tests.factories.server import Server
 
 pytestmark = pytest.mark.server
-PASSWORD = "Clinic-Day-2026"
 ADDRESSES = ["/health/live", "/sign-in/", "/api/v2/patients", "/api/v2/auth/token", "/no-such-page/"]
 UNREADABLE = ["text/plain; charset*=foo'en'x"]
 FOREIGN = ["rot13", "hex", "undefined", "utf-7", "unicode_escape", "iso-8859-1", "UTF-16", "no-such-charset"]
@@ -59,7 +59,7 @@ def _token(server: Server, charset: str) -> str:
 
 @pytest.mark.parametrize("charset", ["utf-8", '"UTF-8"', "utf8", "US-ASCII"])
 def test_what_is_utf_8_is_read(server: Server, charset: str) -> None:
-    _token(server, charset)
+    assert _token(server, charset)
 
 
 @pytest.mark.parametrize(("charset", "name"), [("utf-7", "+AGM-linic_id"), ("unicode_escape", r"\x63linic_id")])

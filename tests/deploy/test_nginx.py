@@ -17,13 +17,14 @@ import brotli
 import httpx
 import pytest
 
+from tests.factories.callers import PASSWORD
 from tests.factories.nginx import PROGRAM, Proxy, proxied
 from tests.factories.patience import eventually
 from tests.factories.server import Server, serving
 from tests.factories.streams import EventSource, Socket
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(PROGRAM is None, reason="needs nginx")]
-DESK = {"email": "receptionist@riverside.demo", "password": "Clinic-Day-2026"}
+DESK = {"email": "receptionist@riverside.demo", "password": PASSWORD}
 MUCH = "100000/h"
 VARIABLES = {
     "HMS_DEMO": "1",

@@ -9,6 +9,7 @@ import httpx
 import psycopg
 import pytest
 
+from tests.factories.callers import PASSWORD
 from tests.factories.deployed import RATE, Load, Machine, machine, registered, reload, variables_behind_nginx
 from tests.factories.nginx import PROGRAM, Proxy, proxied
 from tests.factories.patience import eventually
@@ -16,7 +17,7 @@ from tests.factories.releases import first_release, next_release, put_in_place
 from tests.factories.server import collect_static_files, database_of_its_own
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(PROGRAM is None, reason="needs nginx")]
-DESK = {"email": "receptionist@riverside.demo", "password": "Clinic-Day-2026"}
+DESK = {"email": "receptionist@riverside.demo", "password": PASSWORD}
 JOBS = 40
 
 

@@ -9,12 +9,12 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from core.accounts.proofs import PROVED_SECONDS
+from tests.factories.callers import PASSWORD
 from tests.factories.server import Server
 
 # The first is the same browser without what draws windows, which is the larger part of the work.
 PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
-PASSWORD = "Clinic-Day-2026"
 ACTION_MS = 60_000  # for an action: a busy machine may be slow
 SHOWS_WITHIN_MS = 20_000  # for what is expected to show: less than a page takes to ask by itself
 RETRIES = 2  # a connection kept open may be closed by the server just as it is used again

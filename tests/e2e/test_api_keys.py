@@ -7,6 +7,7 @@ from playwright.sync_api import Page
 
 from tests.e2e.looks import in_every_look
 from tests.e2e.test_every_page import ADMIN
+from tests.factories.callers import PASSWORD
 from tests.factories.server import Server
 
 SHAPE = re.compile(r"hms_[0-9a-f]{32}_[0-9a-f]{40}")
@@ -15,7 +16,7 @@ SHAPE = re.compile(r"hms_[0-9a-f]{32}_[0-9a-f]{40}")
 def fill_in(page: Page, name: str) -> None:
     page.goto("/settings/api-keys/make/")
     if "/account/confirm/" in page.url:
-        page.get_by_label("Password").fill("Clinic-Day-2026")
+        page.get_by_label("Password").fill(PASSWORD)
         page.keyboard.press("Enter")
         page.wait_for_url("**/settings/api-keys/make/")
     page.get_by_label("Name").fill(name)

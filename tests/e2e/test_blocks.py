@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import PASSWORD
+from tests.factories.callers import PASSWORD
 from tests.factories.patience import PATIENCE, eventually
 from tests.factories.server import Server
 

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from core.accounts.factors import app
-from tests.e2e.conftest import ACTION_MS, PASSWORD, WIDE, watch
+from tests.e2e.conftest import ACTION_MS, WIDE, watch
+from tests.factories.callers import PASSWORD
 from tests.factories.letters import Letterbox, gateway, smtp_server
 from tests.factories.server import Server, serving
 

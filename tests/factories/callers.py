@@ -5,6 +5,8 @@ import time
 import urllib.parse
 import urllib.request
 
+from django.conf import settings
+
 from hms.simulation import calling
 from hms.simulation.calling import Reply
 from tests.factories.patience import PATIENCE
@@ -12,7 +14,7 @@ from tests.factories.server import Server
 
 __all__ = ["PASSWORD", "Caller", "Reader", "Reply", "Seen"]
 
-PASSWORD = "Clinic-Day-2026"
+PASSWORD: str = settings.HMS_DEMO_PASSWORD
 
 
 class Caller(calling.Caller):

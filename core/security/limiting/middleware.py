@@ -7,13 +7,11 @@ ours costs nobody anything: then the windows are only looked at, for the headers
 too, but stands in the body: its view counts the person.
 """
 
-from collections.abc import Callable
-
 from django.conf import settings
 from django.http import HttpResponse
 
 from core.errors import RateLimited
-from core.requests import HMSRequest
+from core.requests import GetResponse, HMSRequest
 from core.responses import error_response
 from core.security.limiting import callers
 from core.security.limiting.callers import Counted
@@ -22,8 +20,6 @@ from core.security.limiting.counting import count, look, write_headers
 from core.security.limiting.rates import RATE_VARIABLES
 from core.security.limiting.routes import class_of_route
 from core.security.limiting.verdicts import Demand
-
-GetResponse = Callable[[HMSRequest], HttpResponse]
 
 
 class AddressLimitMiddleware:

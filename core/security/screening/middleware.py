@@ -1,13 +1,11 @@
 """The gate: blocked addresses are refused at once, what looks like an attack is noted, and only the blatant is refused."""
 
-from collections.abc import Callable
-
 from django.conf import settings
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
 from core.errors import BadRequest, NotAllowed
-from core.requests import HMSRequest
+from core.requests import GetResponse, HMSRequest
 from core.responses import error_response
 from core.security.blocking import block_on
 from core.security.models import SecurityEvent
@@ -15,7 +13,6 @@ from core.security.recorder import record
 from core.security.screening.places import decoy, screened
 from core.security.screening.rules import BLATANT, NOTHING, Found
 
-GetResponse = Callable[[HMSRequest], HttpResponse]
 Kind = SecurityEvent.Kind
 
 
