@@ -95,7 +95,7 @@ TITLES = {
     409: _("Something changed meanwhile"),
     412: _("Somebody changed it meanwhile"),
     413: _("That is too large"),
-    415: _("That can't be read"),
+    415: _("That could not be read"),
     429: _("Too much at once"),
     500: _("Something went wrong"),
     503: _("A short break"),

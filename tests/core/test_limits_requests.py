@@ -408,10 +408,10 @@ def test_letters_are_limited_by_account_and_address_for_whoever_names_one(settin
     def forgotten(ip: str, email: str) -> Any:
         return stranger(ip).post("/sign-in/forgotten/", {"email": email})
 
-    for door in (asked, forgotten):
+    for door, least in ((asked, 3000), (forgotten, 1)):  # the hour of a page's form may end at any moment: it is a fixed window
         answers = [door(f"192.0.2.{n}", spelt) for n, spelt in enumerate((email, email.upper(), email, "nobody@hms.test"))]
         assert [one.status_code for one in answers] == [200, 200, 429, 200], door
-        assert int(answers[2]["Retry-After"]) > 60
+        assert least <= int(answers[2]["Retry-After"]) <= 3600
         ghosts = [door("192.0.2.9", f"ghost{n}@hms.test").status_code for n in range(11)]
         assert ghosts == [200] * 10 + [429], door
 
