@@ -23,6 +23,8 @@ class Draft(models.Model):
     clinic = models.ForeignKey("core.Clinic", models.CASCADE, related_name="+", db_index=False)
     form = models.CharField(max_length=100, help_text="Which form, and of which record: `patient-register`, `patient-edit:<id>`.")
     payload = models.BinaryField(default=b"")
+    page = models.CharField(max_length=36, db_default="", help_text="On which page it was typed: what that page calls itself.")
+    step = models.PositiveIntegerField(db_default=0, help_text="How often that page had sent it: what it sent before is older.")
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

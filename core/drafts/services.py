@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import psycopg
@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from core.accounts.actor import Actor
 from core.drafts.models import Draft
-from core.errors import NotAllowed, NotFound, PayloadTooLarge
+from core.errors import BadRequest, Detail, NotAllowed, NotFound, PayloadTooLarge
 from core.idempotency.middleware import FORM_FIELD
 from core.idempotency.models import IdempotencyRecord
 from core.tenancy.context import current_clinic_id
@@ -26,12 +26,33 @@ LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('hms.draft ' || %s, 0))"
 NEVER_KEPT = {"csrfmiddlewaretoken", FORM_FIELD, "password"}
 
 
-def keep_draft(*, actor: Actor, form: str, typed: QueryDict, key: str = "") -> Draft | None:
+class Step(NamedTuple):
+    """Which of its drafts a page sends: two that are on their way at once may arrive in either order."""
+
+    page: str = ""
+    number: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Of `<the page's own name>/<number>`; empty text is a page that doesn't count. Raises BadRequest."""
+        if not text:
+            return cls()
+        found = re.fullmatch(r"([0-9a-z-]{1,36})/(\d{1,9})", text, re.ASCII)
+        if found is None:
+            message = "The step of a draft is the page's name of its own and a number, such as k3x9/7."
+            raise BadRequest(message, [Detail("Draft-Step", "invalid", message)])
+        return cls(found[1], int(found[2]))
+
+
+UNCOUNTED = Step()
+
+
+def keep_draft(*, actor: Actor, form: str, typed: QueryDict, key: str = "", step: Step = UNCOUNTED) -> Draft | None:
     """Keep what is in the form now, in place of what was kept before. Four queries; five for one that is new.
 
-    `form` says which form, and of which record: `patient-register`, `patient-edit:<id>`. None for one that was taken meanwhile, as
-    its idempotency `key` shows: what was on its way then comes too late. Raises NotAllowed for who is only a patient here,
-    NotFound for another shape, PayloadTooLarge.
+    `form` says which form, and of which record: `patient-register`, `patient-edit:<id>`. What is older than what the same page sent
+    before, as its `step` shows, changes nothing. None for one that was taken meanwhile, as its idempotency `key` shows: what was on
+    its way then comes too late. Raises NotAllowed for who is only a patient here, NotFound for another shape, PayloadTooLarge.
     """
     if actor.is_patient_only:
         raise NotAllowed(_("Your role does not allow this."))
@@ -43,9 +64,13 @@ def keep_draft(*, actor: Actor, form: str, typed: QueryDict, key: str = "") -> D
     _lock(actor, form)
     if key and IdempotencyRecord.objects.filter(user=actor.user_id, key=key).exists():
         return None
-    payload = Draft.sealed(values, current_clinic_id())
-    draft, is_new = Draft.objects.update_or_create(**_key(actor, form), defaults={"payload": payload})
-    if is_new:
+    before = Draft.objects.filter(**_key(actor, form)).first()
+    if before is not None and step.page == before.page and step.number < before.step:
+        return before
+    draft = before or Draft(**_key(actor, form))
+    draft.payload, draft.page, draft.step = Draft.sealed(values, current_clinic_id()), *step
+    draft.save()
+    if before is None:
         newest = Draft.objects.filter(user_id=draft.user_id).order_by("-updated_at", "-pk")
         Draft.objects.filter(pk__in=newest.values("pk")[MOST_OF_A_PERSON:]).delete()
     return draft

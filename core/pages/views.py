@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from core.accounts.entry import leave
 from core.accounts.known import clinic_named
 from core.accounts.sign_in import SignInRefused, check_credentials
-from core.drafts.services import drop_draft, keep_draft
+from core.drafts.services import Step, drop_draft, keep_draft
 from core.errors import NotFound, RateLimited
 from core.pages.access import choose_clinic_page, safe_next, signed_in, staff_page
 from core.pages.forms import SignInForm
@@ -70,11 +70,13 @@ def draft(request: ClinicRequest, form: str) -> HttpResponse:
     """Keep what is being typed (POST), or throw it away (DELETE).
 
     `Form-Key` is the idempotency key with which the form will be sent: 204 says that it was.
+    `Draft-Step` counts what the page sends.
     """
     if request.method == "DELETE":
         drop_draft(actor=request.actor, form=form)
         return HttpResponse(status=204)
-    kept = keep_draft(actor=request.actor, form=form, typed=request.POST, key=request.headers.get("Form-Key", ""))
+    step = Step.parse(request.headers.get("Draft-Step", ""))
+    kept = keep_draft(actor=request.actor, form=form, typed=request.POST, key=request.headers.get("Form-Key", ""), step=step)
     if kept is None:
         return HttpResponse(status=204)
     return JsonResponse({"kept_at": kept.updated_at.isoformat()})

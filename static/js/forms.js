@@ -20,9 +20,11 @@ export function keepDraft(form) {
   let last = typed(form).toString();
   let told = false; // that it is too long: once is enough, until it can be kept again
   let sent = Promise.resolve(); // all that was sent has been answered
+  let steps = 0; // how often this page has sent its words
+  const page = Math.random().toString(36).slice(2);
   const value = (name) => form.querySelector(`[name=${name}]`)?.value ?? "";
 
-  // One after the other: no older word arrives after a newer one.
+  // One after the other: what is typed meanwhile goes along with the next.
   function send() {
     sent = sent.then(() => keep());
   }
@@ -31,8 +33,8 @@ export function keepDraft(form) {
     const body = typed(form);
     if (body.toString() === last || form.dataset.sending) return;
     try {
-      // By the key of the form a draft that comes after the form itself is known, and not kept.
-      const headers = { "X-CSRFToken": value("csrfmiddlewaretoken"), "Form-Key": value("idempotency_key"), "HX-Request": "true" };
+      // By the key of the form a draft that comes after the form itself is known, by its step one that comes after a newer one. Neither is kept.
+      const headers = { "X-CSRFToken": value("csrfmiddlewaretoken"), "Form-Key": value("idempotency_key"), "Draft-Step": `${page}/${++steps}`, "HX-Request": "true" };
       const answer = await fetch(form.dataset.draft, { method: "POST", body, headers, redirect: "manual", signal: AbortSignal.timeout(30_000), ...options });
       if (answer.type === "opaqueredirect") return document.dispatchEvent(new CustomEvent("hms:signed-out", { detail: { retry: () => send() } }));
       if (answer.status === 413) return tooLong(answer);

@@ -84,6 +84,31 @@ def test_what_was_on_its_way_when_the_form_was_sent_is_not_kept(riverside: Place
     assert kept_by(riverside, Role.RECEPTIONIST) == {"patient-register"}
 
 
+def test_an_older_draft_of_a_page_changes_nothing_and_another_page_does(riverside: Place, sign_in: Any) -> None:
+    desk = sign_in(riverside.users[Role.RECEPTIONIST])
+
+    def kept(name: str, **headers: str) -> list[str]:
+        assert desk.post("/drafts/patient-register/", {"given_name": name}, headers=headers).status_code == 200
+        with clinic_scope(riverside.clinic, user_id=riverside.users[Role.RECEPTIONIST].pk, reason="test"):
+            return Draft.objects.get().values["given_name"]
+
+    assert kept("Zoë", **{"Draft-Step": "one/9"}) == ["Zoë"]
+    assert kept("Zo", **{"Draft-Step": "one/8"}) == ["Zoë"], "it was sent before"
+    assert kept("Zoé", **{"Draft-Step": "one/10"}) == ["Zoé"]
+    assert kept("Amara", **{"Draft-Step": "another/1"}) == ["Amara"]
+    assert kept("Zoë", **{"Draft-Step": "one/11"}) == ["Zoë"]
+    assert kept("Without scripts") == ["Without scripts"]
+    assert kept("Again") == ["Again"]
+
+
+@pytest.mark.parametrize("step", ["7", "one/", "one/-1", "one/1234567890", "/7", "One/7", "one/٧", "one/7\t8", "x" * 37 + "/1"])
+def test_a_step_of_another_shape_is_refused_by_name(riverside: Place, sign_in: Any, step: str) -> None:
+    desk = sign_in(riverside.users[Role.RECEPTIONIST])
+    refused = desk.post("/drafts/patient-register/", {"given_name": "Zoë"}, headers={"Draft-Step": step})
+    assert refused.status_code == 400 and "step of a draft" in refused.content.decode()
+    assert kept_by(riverside, Role.RECEPTIONIST) == set()
+
+
 def test_a_draft_waits_for_the_form_that_is_just_being_taken(riverside: Place) -> None:
     actor, key, dropped = riverside.actor(Role.RECEPTIONIST), "the-key-of-the-form", threading.Event()
 
