@@ -20,12 +20,12 @@ PRODUCTION := DEBUG=0 HMS_DEMO=0 HMS_BASE_URL=https://hms.example HMS_TRUSTED_PR
 	HMS_ENCRYPTION_KEYS=1:c2FtcGxlc2FtcGxlc2FtcGxlc2FtcGxlc2FtcGxlc2E=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run client test test-contract test-slow test-pg15 test-hours check format messages stop clean environment environment-dev database
+.PHONY: help demo run client test test-thorough test-contract test-slow test-pg15 test-hours check format messages stop clean environment environment-dev database
 
 help: ## what there is to say
 	@echo "HMS, the system that runs a group of clinics"
 	@echo
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 environment:
 	@scripts/environment.sh requirements.txt $(VENV)
@@ -54,8 +54,11 @@ run: database ## the same without demo data; make the first accounts with manage
 client: environment-dev ## a typed Python client of the API, generated into var/client
 	@scripts/make_client.sh
 
-test: environment-dev ## every test but the slow ones
-	@PYTHONHASHSEED=0 $(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup -m "not slow"
+test: environment-dev ## the tests of every day: all but the thorough and the slow ones
+	@PYTHONHASHSEED=0 $(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup -m "not slow and not thorough"
+
+test-thorough: environment-dev ## whole crews of processes, much data, each page and each form one by one
+	@PYTHONHASHSEED=0 $(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup -m "thorough and not slow"
 
 test-contract: environment-dev ## what schemathesis makes of the API's documents, and requests cut off at every point
 	@PYTHONHASHSEED=0 $(PYTHON) -m pytest -n $(WORKERS) -m slow tests/contract

@@ -2,10 +2,14 @@
 
 import os
 import pickle
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import hypothesis
 import pytest
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright's loop runs in the test's thread
@@ -29,6 +33,7 @@ from tests.architecture.catalogue import connected
 from tests.factories import statements
 from tests.factories.leftovers import leftovers
 from tests.factories.logbook import logbook
+from tests.factories.patience import UNHURRIED
 from tests.factories.server import Server, serving
 from tests.factories.world import Place, World, build_world
 
@@ -37,17 +42,21 @@ PASSWORD = "Correct-Horse-2026"
 
 # Every test asks as a few people from one address: limits that no test reaches, here and in the servers that tests start.
 NEVER_REACHED = "100000/m"
+LAST_SECOND = 50  # of a day in which a test may begin
 
 
 def pytest_configure(config: pytest.Config) -> None:
     for name in RATE_VARIABLES:
         setattr(settings, name, os.environ.setdefault(name, NEVER_REACHED))
     blocking.REST = views.KEPT = 0.0  # a test sees at once what it has changed
+    # A machine that stands still for a moment fails no example.
+    hypothesis.settings.register_profile("hms", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+    hypothesis.settings.load_profile("hms")
     statements.watch()
     logbook.open()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # speed; Argon2 has a test of its own
     settings.HMS_CACHE_GUARD = "raise"
-    settings.HMS_KEYS_KEPT = 3600  # statements are counted in a process that has read the clinics' keys
+    settings.HMS_KEYS_KEPT = 24 * 3600  # statements are counted in a process that has read the clinics' keys
     settings.HMS_TIME_LIMITS = dict.fromkeys(settings.HMS_TIME_LIMITS, Limits())  # a busy machine fails no test
     settings.STATIC_ROOT = settings.VAR_DIR / "static-of-tests"  # empty: what `make demo` has collected changes no test
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
@@ -72,6 +81,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not item.get_closest_marker("django_db"):
             item.add_marker(pytest.mark.django_db(databases=["default", "platform"]))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """What a test calls today is one day: none begins in the last seconds of it, anywhere in the tests' clinics."""
+    for zone in ("UTC", "Europe/London", "America/New_York"):
+        now = datetime.now(ZoneInfo(zone))
+        if (now.hour, now.minute) == (23, 59) and now.second >= LAST_SECOND:
+            time.sleep(60 - now.second)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -222,7 +240,7 @@ def api() -> Any:
 @pytest.fixture(scope="session")
 def server(django_db_setup: None, worker_id: str) -> Iterator[Server]:
     """HMS with the demo's data behind gunicorn, for tests that need a browser or a socket. One for the whole run."""
-    variables = {"HMS_DEMO": "1", "HMS_TRUSTED_PROXIES": "1"}  # a test may call from any address, by X-Forwarded-For
+    variables = UNHURRIED | {"HMS_DEMO": "1", "HMS_TRUSTED_PROXIES": "1"}  # a test may call from any address, by X-Forwarded-For
     key = ["api_key", "create", "--name=Laboratory system", "--scopes=patient:view,document:create"]
     keys = [[*key, f"--clinic={clinic}"] for clinic in ("riverside", "hillcrest")]
     since = os.environ.get("HMS_TEST_SEEDED_AT")  # a run that goes past midnight has the day of yesterday evening

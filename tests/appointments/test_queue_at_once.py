@@ -22,6 +22,8 @@ from tests.factories.patience import eventually
 from tests.factories.threads import apart
 from tests.factories.world import Place
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def committed(riverside: Place) -> Iterator[Place]:

@@ -54,7 +54,7 @@ def all_sent(there: Town) -> None:
     with ThreadPoolExecutor(2) as pool:
         others = [pool.submit(there.storm, stop), pool.submit(there.reports, stop)]
         try:
-            until = timezone.now() + timedelta(seconds=60)
+            until = timezone.now() + timedelta(seconds=180)
             while waiting():
                 assert timezone.now() < until, "messages wait for ever"
                 apart(*[send_waiting] * SENDERS)

@@ -33,6 +33,8 @@ from tests.factories.patience import eventually
 from tests.factories.redis_server import redis_server
 from tests.factories.server import ROOT, RUN, Server, serving
 
+pytestmark = pytest.mark.thorough
+
 VALUES = """
 SELECT id FROM core_change WHERE row_id = %s AND operation <> 'erase' AND (old_values IS NOT NULL OR new_values IS NOT NULL)
 """

@@ -9,6 +9,8 @@ from tests.factories.page_forms import PageForm, forms_of
 from tests.factories.routes import Route, routes
 from tests.factories.world import World
 
+pytestmark = pytest.mark.thorough
+
 PAGES = [route for route in routes("page", methods=("GET",)) if not route.path.startswith("/drafts/")]
 NOT_TYPED = {"csrfmiddlewaretoken", "idempotency_key"}
 LEFT_ALONE = ("/sign-out/", "/switch-clinic/", "/patients/search/")  # on every page; the last is tried from /patients/

@@ -14,6 +14,8 @@ from tests.factories.openapi import BodyField, Operation, fields_of, operations,
 from tests.factories.routes import Route
 from tests.factories.world import Place, World
 
+pytestmark = pytest.mark.thorough
+
 WITH_BODY = [operation for operation in operations() if operation.body and operation.body.get("properties")]
 WELCOME = [
     "😀🏥",

@@ -24,6 +24,8 @@ from tests.factories.leaks import database_dump, files_in, processes_of, redis_c
 from tests.factories.redis_server import redis_server
 from tests.factories.server import Server, serving
 
+pytestmark = pytest.mark.thorough
+
 NAMES = ["Quetzalwin", "Brambleforth", "Zéphyrine Oakenshade"]
 ENCRYPTED = ["QX774411Z", "POL-5550-8831", "Shh: only said in confidence", "Letter about the Brambleforth affair"]
 KNOWN = [*NAMES, *ENCRYPTED, "7700900987", "quetzalwin@example.org", "14 Wisteria Passage"]

@@ -34,6 +34,8 @@ from tests.factories.routes import Route, routes
 from tests.factories.visits import at, book
 from tests.factories.world import Place, World
 
+pytestmark = pytest.mark.thorough
+
 # Fields with a form of their own: what doesn't have it is refused by name. All others take words.
 CODED = {
     "phone", "phone_alt", "email", "address.country", "country", "language", "emergency_contact.phone", "time_zone", "mrn",

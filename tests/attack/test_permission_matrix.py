@@ -121,7 +121,8 @@ def test_a_key_opens_no_page_and_nothing_of_a_persons(route: Route, world: World
     path = route.path.format(pk=uuid4()) if route.path.startswith("/api/") else filled(route, world.riverside)
     answer = Client(raise_request_exception=False).generic(route.method, path, headers=given)
     if route.path.replace(OLD, NEW) in ANYBODYS:
-        assert answer.status_code < 500
+        is_busy = route.path.startswith("/health") and answer.status_code == 503  # so says its own machine, to everybody
+        assert answer.status_code < 500 or is_busy
     else:
         assert answer.status_code == 403, f"{answer.status_code} {answer.content[:200]!r}"
 

@@ -12,6 +12,8 @@ from tests.attack.protected_seed import EMAIL, FIRST, PASSWORD, THEN, seed
 from tests.factories.leaks import database_dump, traces_of
 from tests.factories.server import Server, serving
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def server(django_db_setup: None, worker_id: str) -> Iterator[Server]:

@@ -141,11 +141,11 @@ def test_a_probe_that_fails_for_another_reason_goes_on(caplog: pytest.LogCapture
 
 
 def test_who_gets_no_answer_in_time_closes_the_connection_and_opens_the_breaker() -> None:
-    with another(GUARD={"deadline": 0.2, "breaker": True}) as wrapper:
+    with another(GUARD={"deadline": 1.0, "breaker": True}) as wrapper:
         breaker = wrapper.guard.breaker
         opened = breaker.state.opened
         with pytest.raises(OperationalError) as caught:
-            ask(wrapper, "SELECT pg_sleep(0.6)")
+            ask(wrapper, "SELECT pg_sleep(3)")
         assert isinstance(caught.value.__cause__, DatabaseStalled)
         assert wrapper.connection.closed
         assert breaker.state.opened == opened + 1

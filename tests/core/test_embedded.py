@@ -13,6 +13,8 @@ from core.database.embedded import EmbeddedPostgres
 from core.database.places import EmbeddedPostgresError, can_enter
 from tests.core.conftest import Make
 
+pytestmark = pytest.mark.thorough
+
 PROJECT = Path(__file__).resolve().parent.parent.parent
 START = """
 import pathlib, sys

@@ -248,7 +248,7 @@ def test_without_redis_each_process_lets_in_its_share_and_after_it_all_count_tog
 
 
 def test_a_stalled_redis_is_asked_once_and_then_left_alone(own_redis: RedisServer) -> None:
-    limiter = limiter_for(own_redis, patience=0.05)
+    limiter = limiter_for(own_redis, patience=0.5)
     demands = [Demand("stalled", (Window(100, 60 * MINUTE),))]
     assert let_in(limiter, demands, 3) == 3
     own_redis.stall()

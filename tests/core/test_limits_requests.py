@@ -2,6 +2,8 @@
 
 import json
 import re
+import time
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -59,8 +61,10 @@ API = [route for route in all_routes() if route.path.startswith("/api/")]
 
 
 @pytest.fixture(autouse=True)
-def fresh() -> None:
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     limiter.memory.clear()
+    moment = time.time()  # forms are counted in fixed hours: none ends within a test
+    monkeypatch.setattr("django_ratelimit.core.time", SimpleNamespace(time=lambda: moment))
 
 
 def address(route: Route) -> str:

@@ -164,7 +164,7 @@ def test_a_statement_over_its_limit_is_a_503_and_a_lock_a_409(riverside: Place, 
 
         return first
 
-    monkeypatch.setitem(settings.HMS_TIME_LIMITS, "api", Limits(100, 50))
+    monkeypatch.setitem(settings.HMS_TIME_LIMITS, "api", Limits(2000, 50))
     with another("default") as wrapper:
         with wrapper.execute_wrapper(slowly("SELECT pg_sleep(5)")):
             late = client.get("patients")

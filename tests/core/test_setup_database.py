@@ -1,7 +1,6 @@
 """`manage.py setup_database` on a server of one's own: TCP, passwords, and a second run that changes nothing."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,9 @@ import psycopg
 import pytest
 
 from tests.core.conftest import Make
+from tests.factories.ports import free_port
+
+pytestmark = pytest.mark.thorough
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 ROLES = ("hms_app", "hms_owner", "hms_platform", "hms_maintenance")
@@ -22,9 +24,7 @@ def environment(make: Make) -> dict[str, str]:
     """A separate PostgreSQL that listens on TCP and wants passwords, and the environment of an installation that uses it."""
     server = make("server")
     server.ensure_running()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with psycopg.connect(host=str(server.socket_dir), user="postgres", dbname="postgres", autocommit=True) as admin:
         admin.execute(f"ALTER ROLE postgres PASSWORD '{SECRET.replace(chr(39), chr(39) * 2)}'")
     server.stop()

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.template import Context, Template
 from django.utils import translation
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from core import times
@@ -62,12 +62,18 @@ def test_quiet_hours(moment: str, quiet: tuple[time, time | None], ends: str | N
     assert after_quiet(began.astimezone(UTC), *quiet, LONDON) == wanted.astimezone(UTC)
 
 
+def minutes(one: time) -> int:
+    return one.hour * 60 + one.minute
+
+
 @given(
     st.datetimes(min_value=datetime(2026, 1, 1), max_value=datetime(2028, 1, 1), timezones=st.just(UTC)),
     st.times().map(lambda one: one.replace(second=0, microsecond=0)),
     st.times().map(lambda one: one.replace(second=0, microsecond=0)),
 )
 def test_it_is_never_earlier_within_a_day_and_quiet_no_more(moment: datetime, quiet_from: time, quiet_until: time) -> None:
+    # With less than an hour to talk in, that hour may be the one that a night skips.
+    assume(quiet_from == quiet_until or (minutes(quiet_from) - minutes(quiet_until)) % (24 * 60) >= 60)
     ends = after_quiet(moment, quiet_from, quiet_until, LONDON)
     assert moment <= ends <= moment + timedelta(hours=25)
     assert after_quiet(ends, quiet_from, quiet_until, LONDON) - ends <= timedelta(hours=1)  # the hour that comes twice

@@ -23,7 +23,7 @@ from tests.factories.patience import eventually
 from tests.factories.server import Server, serving
 from tests.factories.streams import EventSource, Socket
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(PROGRAM is None, reason="needs nginx")]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(PROGRAM is None, reason="needs nginx"), pytest.mark.thorough]
 DESK = {"email": "receptionist@riverside.demo", "password": PASSWORD}
 MUCH = "100000/h"
 VARIABLES = {

@@ -16,7 +16,7 @@ from tests.factories.patience import eventually
 from tests.factories.releases import first_release, next_release, put_in_place
 from tests.factories.server import collect_static_files, database_of_its_own
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(PROGRAM is None, reason="needs nginx")]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(PROGRAM is None, reason="needs nginx"), pytest.mark.thorough]
 DESK = {"email": "receptionist@riverside.demo", "password": PASSWORD}
 JOBS = 40
 

@@ -101,6 +101,11 @@ def empty_registration(page: Page) -> None:
             discard.click()
 
 
+def keeps_drafts(page: Page) -> None:
+    """The page's script that keeps drafts is there: it is fetched beside the page, and what was typed before is not heard."""
+    expect(page.locator("#record[data-kept]")).to_have_count(1)
+
+
 def fill_person(page: Page, given: str, family: str, born: str = "1984-03-07") -> None:
     form = page.locator("#record")
     form.locator("[name=given_name]").fill(given)

@@ -35,6 +35,7 @@ def test_by_keyboard_from_making_to_ending(page_as: Callable[..., Page], server:
     page.get_by_role("button", name="Copied").wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == key
     page.get_by_role("link", name="I have kept it").press("Enter")
+    page.wait_for_url("**/settings/api-keys/")  # and its scripts are there
     page.get_by_role("link", name="End Recall system").press("Enter")
     dialog = page.get_by_role("dialog", name="End the key “Recall system”?")
     dialog.get_by_role("button", name="Keep it").press("Enter")

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.addresses import an_access
+from tests.e2e.conftest import RETRIES
 from tests.e2e.looks import in_every_look
 from tests.e2e.test_break_glass import tab_to
 from tests.factories.server import Server
@@ -127,7 +128,7 @@ def test_old_figures_say_that_they_are_old(page_as: Callable[..., Page], running
 
 def test_a_patient_s_messages_come_by_themselves(page_as: Callable[..., Page], server: Server) -> None:
     page = page_as(ADMIN)
-    patient = page.request.get("/api/v2/patients?limit=1").json()["data"][0]["id"]
+    patient = page.request.get("/api/v2/patients?limit=1", max_retries=RETRIES).json()["data"][0]["id"]
     page.goto(f"/patients/{patient}/messages/")
     shown = page.locator("#messages li").count()
     with server.connect() as connection:

@@ -10,7 +10,10 @@ from playwright.sync_api import Page
 from tests.e2e.addresses import FILLED, address, page_routes
 from tests.e2e.conftest import RETRIES
 from tests.e2e.looks import OF_COLOURS, in_every_look, violations
+from tests.factories.patience import eventually
 from tests.factories.routes import Route
+
+pytestmark = pytest.mark.thorough
 
 FIRST_VISIT, LATER_VISIT, MOST_REQUESTS = 60 * 1024, 15 * 1024, 8
 MOST_SHIFT = 0.01
@@ -116,8 +119,9 @@ def test_what_a_page_fetches_anew_is_no_part_of_its_budget(page_as: Callable[...
     page.goto("/calendar/", wait_until="networkidle")
     traffic = Traffic(page)
     for headers in ({"HX-Request": "true"}, {}):
-        with page.expect_request_finished():
+        with page.expect_request_finished(lambda one: urlsplit(one.url).path == "/calendar/"):
             page.evaluate("headers => fetch('/calendar/', {headers}).then(answer => answer.text())", headers)
+    eventually(lambda: page.title() and traffic.bytes)
     assert [urlsplit(url).path for url in traffic.urls] == ["/calendar/"]
     assert 0 < traffic.bytes < LATER_VISIT
 

@@ -11,7 +11,17 @@ import pytest
 from playwright.sync_api import Page, Response, Route, expect
 
 from tests.e2e.conftest import RETRIES
-from tests.e2e.desk import Api, empty_registration, fill_person, new_name, on_the_board, person_of, tab_to, where_the_day_is_long
+from tests.e2e.desk import (
+    Api,
+    empty_registration,
+    fill_person,
+    keeps_drafts,
+    new_name,
+    on_the_board,
+    person_of,
+    tab_to,
+    where_the_day_is_long,
+)
 from tests.factories.patience import eventually
 
 MOST_INTERACTIONS = 5
@@ -150,6 +160,7 @@ def test_a_visit_is_moved_and_its_history_says_so(page: Page, clinic: Api) -> No
     visit = clinic.visit(clinic.patient())
     page.goto(f"/appointments/{visit['id']}/")
     page.get_by_role("link", name="Move").click()
+    page.wait_for_url("**/reschedule/")  # and its scripts are there
     other = page.locator(".times label", has=page.locator("input:enabled:not(:checked)")).last
     clock = other.locator("input").get_attribute("data-time")
     other.click()
@@ -343,6 +354,7 @@ def test_a_booking_goes_on_with_somebody_who_turns_out_to_be_new(page: Page, cli
 def test_a_draft_is_back_after_a_reload(page: Page, clinic: Api) -> None:
     given, family = new_name()
     empty_registration(page)
+    keeps_drafts(page)
     with page.expect_response(lambda answer: is_kept(answer, "sex=female")):  # without its last field it may be sent first
         fill_person(page, given, family)
     expect(page.locator("[data-draft-note]")).to_contain_text("Draft kept")
@@ -359,10 +371,12 @@ def test_a_draft_is_back_after_a_reload(page: Page, clinic: Api) -> None:
 def test_the_last_word_goes_with_the_draft_that_is_thrown_away(pause: bool, page: Page, clinic: Api) -> None:
     given, family = new_name()
     empty_registration(page)
+    keeps_drafts(page)
     with page.expect_response(lambda answer: is_kept(answer, "sex=female")):  # without its last field it may be sent first
         fill_person(page, given, family)
     expect(page.locator("[data-draft-note]")).to_contain_text("Draft kept")
     page.reload()
+    keeps_drafts(page)
     on_its_way: list[Route] = []
     page.route(DRAFT, lambda route: on_its_way.append(route))
     if pause:
@@ -383,6 +397,7 @@ def test_the_last_word_goes_with_the_draft_that_is_thrown_away(pause: bool, page
 def test_a_newer_word_waits_until_the_older_one_has_arrived(page: Page) -> None:
     page.clock.install()
     empty_registration(page)
+    keeps_drafts(page)
     sent: list[Route] = []
     page.route(DRAFT, lambda route: sent.append(route))
     city = page.locator("#record [name=city]")
@@ -405,6 +420,7 @@ def test_a_newer_word_waits_until_the_older_one_has_arrived(page: Page) -> None:
 
 def test_the_last_word_of_a_page_that_is_left_stays_though_it_arrives_first(page: Page) -> None:
     empty_registration(page)
+    keeps_drafts(page)
     late: list[Route] = []
     page.route(DRAFT, lambda route: late.append(route))
     city = page.locator("#record [name=city]")
@@ -425,6 +441,7 @@ def test_a_draft_that_is_late_does_not_come_back(page: Page, clinic: Api) -> Non
     """It was on its way when the form was sent, and arrives after it."""
     given, family = new_name()
     empty_registration(page)
+    keeps_drafts(page)
     late: list[Route] = []
     page.route("**/drafts/**", lambda route: late.append(route))
     with page.expect_request("**/drafts/**"):
@@ -439,6 +456,7 @@ def test_a_draft_that_is_late_does_not_come_back(page: Page, clinic: Api) -> Non
 
 def test_a_draft_that_is_too_long_is_told_in_these_words_and_once(page: Page) -> None:
     empty_registration(page)
+    keeps_drafts(page)
     words = "That is too long to be kept as a draft."
     notes = page.locator("#record [name=notes]")
     with page.expect_response("**/drafts/**"):

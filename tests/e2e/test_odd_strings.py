@@ -15,6 +15,8 @@ from tests.e2e.desk import Api
 from tests.e2e.test_policy import walked
 from tests.factories.openapi import Operation, fields_of
 
+pytestmark = pytest.mark.thorough
+
 ADMIN = "clinic-admin@hillcrest.demo"  # the other browser tests work in the other clinic
 ROWS = 40
 JOINT = " <b data-odd>⁂ "

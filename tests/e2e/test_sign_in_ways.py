@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from core.accounts.factors import app
 from tests.e2e.conftest import ACTION_MS, WIDE, watch
+from tests.e2e.desk import keeps_drafts
 from tests.factories.callers import PASSWORD
 from tests.factories.letters import Letterbox, gateway, smtp_server
 from tests.factories.server import Server, serving
@@ -225,7 +226,8 @@ def test_a_new_password_by_the_letter_s_link(visitor: Callable[[], Page], mail: 
 def fill_in(page: Page, family: str) -> None:
     page.goto("/patients/register/")
     form = page.locator("#record")
-    with page.expect_response(lambda answer: "/drafts/" in answer.url):
+    keeps_drafts(page)
+    with page.expect_response(lambda answer: "/drafts/" in answer.url and "sex=female" in (answer.request.post_data or "")):
         form.locator("[name=given_name]").fill("Mila")
         form.locator("[name=family_name]").fill(family)
         form.locator("[name=date_of_birth]").fill("1984-03-07")

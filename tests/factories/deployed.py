@@ -20,8 +20,9 @@ from django.conf import settings
 
 from tests.factories.nginx import Proxy
 from tests.factories.patience import eventually
+from tests.factories.ports import free_port
 from tests.factories.releases import MARK, put_in_place
-from tests.factories.server import GUNICORN, ROOT, _free_port
+from tests.factories.server import GUNICORN, ROOT
 
 RATE = 50  # requests a second
 SEARCH = {"search": "ann"}
@@ -101,7 +102,7 @@ def machine(folder: Path, release: Path, environment: dict[str, str], *, servers
     here = {"HMS_VAR_DIR": str(settings.VAR_DIR), "HMS_BIND": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
     found = Machine(app, nowhere | here, folder / "log")
     try:
-        for port in [_free_port() for _ in range(servers)]:
+        for port in [free_port() for _ in range(servers)]:
             found.start_web(port)
         found.start_worker()
         yield found

@@ -1,11 +1,13 @@
 """Looks for what is known of patients in everything that a run has written."""
 
 import json
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
+
+import psutil
 
 if TYPE_CHECKING:
     from tests.factories.server import Server
@@ -62,5 +64,11 @@ def database_dump(server: "Server") -> dict[str, bytes]:
 
 
 def processes_of(server: "Server") -> bytes:
-    """What the machine's list of processes shows of them."""
-    return subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, check=True).stdout
+    """What the machine's list of processes shows of them, arguments and all."""
+    assert server.process is not None
+    parent = psutil.Process(server.process.pid)
+    shown = []
+    for one in (parent, *parent.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):  # it ends just now
+            shown.append(" ".join(one.cmdline()))
+    return "\n".join(shown).encode()

@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
-WAIT = 15
+from tests.factories.patience import PATIENCE
+
+HELD = 15  # seconds that a slow one keeps an answer back at most
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Letterbox:
             return next(fitting, None)
 
         with self._news:
-            assert self._news.wait_for(found, WAIT), f"nothing came for {address}: {self.arrived[after:]}"
+            assert self._news.wait_for(found, PATIENCE), f"nothing came for {address}: {self.arrived[after:]}"
         letter = found()
         assert letter
         return letter
@@ -211,7 +212,7 @@ class _Taker(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         fate = self.take(self.rfile.read(int(self.headers["Content-Length"])))
         if self.box.slow is not None:
-            self.box.slow.wait(WAIT)
+            self.box.slow.wait(HELD)
         if fate.late:
             self.box.over.wait(fate.late)
         if fate.cut:
@@ -302,11 +303,3 @@ def _running(box: Letterbox, serve: Callable[[], socketserver.TCPServer]) -> Ite
     finally:
         box.over.set()
         box.kill()
-
-
-def closed_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

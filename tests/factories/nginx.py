@@ -16,6 +16,7 @@ from django.conf import settings
 
 from tests.factories.certificates import own_certificate
 from tests.factories.patience import PATIENCE
+from tests.factories.ports import free_port
 
 SOURCE = settings.BASE_DIR / "deploy" / "nginx"
 PROGRAM = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -62,7 +63,7 @@ def written(folder: Path, *, upstreams: Sequence[str] = ("127.0.0.1:8000",), por
 @contextmanager
 def proxied(folder: Path, *upstreams: str) -> Iterator[Proxy]:
     assert PROGRAM
-    port, plain_port = _free_port(), _free_port()
+    port, plain_port = free_port(), free_port()
     file = written(folder, upstreams=upstreams, port=port, plain_port=plain_port)
     process = subprocess.Popen([PROGRAM, "-c", str(file), "-p", str(folder), "-g", globals_of_nginx()])
     proxy = Proxy(port, plain_port, ssl.create_default_context(cafile=folder / "certificate.pem"), folder / "access.log")
@@ -87,10 +88,3 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
                 return
         time.sleep(0.02)
     raise RuntimeError("nginx did not come up")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,7 @@ import pytest
 import redis
 
 from tests.factories.patience import PATIENCE
+from tests.factories.ports import free_port
 
 
 @dataclass
@@ -62,11 +62,8 @@ class RedisServer:
 def redis_server() -> Iterator[RedisServer]:
     if shutil.which("redis-server") is None:
         pytest.skip("needs redis-server")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     folder = Path(tempfile.mkdtemp(prefix="hms-redis-"))
-    server = RedisServer(port, folder)
+    server = RedisServer(free_port(), folder)
     try:
         server.start()
         yield server

@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from psycopg import sql
 from core.database.roles import setup_database
 from tests.factories.logbook import said_of_patients
 from tests.factories.patience import PATIENCE
+from tests.factories.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 GUNICORN = str(Path(sys.executable).with_name("gunicorn"))  # as a module it can't take its own place (USR2)
@@ -84,7 +84,7 @@ def serving(
     unless `variables` say so.
     At the end none of its patients may stand in what the server has written.
     """
-    port, database = _free_port(), _own(name)
+    port, database = free_port(), _own(name)
     environment = os.environ | _database_variables(database) | {
         "PORT": str(port),
         "HMS_BIND": "127.0.0.1",
@@ -198,13 +198,6 @@ def _wait_until_up(server: Server) -> None:
         finally:
             connection.close()
     raise RuntimeError(f"The server did not come up:\n{server.log.read_text()[-4000:]}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _database_variables(database: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ NOON, LATER, NEXT_DAY = "2026-06-09T12:00:00+00:00", "2026-06-09T13:00:00+00:00"
 URLS = {"hms_app": "DATABASE_URL", "hms_owner": "DATABASE_OWNER_URL", "hms_platform": "DATABASE_PLATFORM_URL",
         "hms_maintenance": "DATABASE_MAINTENANCE_URL"}  # fmt: skip
 
-pytestmark = pytest.mark.xdist_group("seed_demo")
+pytestmark = [pytest.mark.xdist_group("seed_demo"), pytest.mark.thorough]
 
 
 def url(role: str) -> str:

@@ -15,7 +15,7 @@ import pytest
 from tests.factories.callers import Caller
 from tests.factories.server import Server
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.thorough]
 LINES = 12
 LIST = "/api/v2/patients?limit=3&ordering=-name&fields=id,mrn"
 

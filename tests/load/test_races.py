@@ -4,8 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.factories.patience import UNHURRIED
 from tests.factories.server import Server, serving
 from tests.load import races
+
+pytestmark = pytest.mark.thorough
 
 RACES = 40  # every run; the full thousand is the slow one
 OVERLAPS = """
@@ -23,7 +26,7 @@ SELECT count(*) FROM (
 
 @pytest.fixture(scope="module")
 def raced(worker_id: str) -> Iterator[Server]:
-    with serving(f"races_{worker_id}", seed=races.seed, static=False) as server:
+    with serving(f"races_{worker_id}", seed=races.seed, static=False, variables=UNHURRIED) as server:
         yield server
 
 
@@ -46,6 +49,6 @@ def test_one_wins_and_the_others_are_offered_something_else(raced: Server, kind:
 @pytest.mark.server
 @pytest.mark.slow
 def test_a_thousand_races_for_a_slot(worker_id: str) -> None:
-    lasting = {"JWT_EXPIRES_IN": "2h"}  # the run may outlast a token of fifteen minutes
+    lasting = UNHURRIED | {"JWT_EXPIRES_IN": "2h"}  # the run may outlast a token of fifteen minutes
     with serving(f"thousand_races_{worker_id}", seed=races.seed, static=False, variables=lasting) as server:
         check(server, races.run(server.url, server.seeded, count=1000), 1000)

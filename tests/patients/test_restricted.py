@@ -37,6 +37,8 @@ from tests.factories.visits import at, book
 from tests.factories.world import Place, World
 from tests.performance.test_query_budgets import NEEDS, _signed_in
 
+pytestmark = pytest.mark.thorough
+
 __all__ = ["listening", "redis_of_the_run", "with_redis"]
 
 READS = [route for kind in ("api", "api-v1", "page", "open", "admin") for route in routes(kind, methods=("GET",))]
@@ -349,16 +351,16 @@ def test_a_record_that_is_kept_for_one_is_not_served_to_another_and_ends_on_time
 
     try:
         assert status(doctor) == status(nurse) == 200
-        eventually(lambda: not isinstance(apart(lambda: nurse.get(path))[0], AnswerResponse), 20)
+        eventually(lambda: not isinstance(apart(lambda: nurse.get(path))[0], AnswerResponse))
         within(lambda: restrict_record(actor=by, patient_id=patient.pk, restricted=True, reason="Works here"))
         assert status(doctor) == status(nurse) == 403
         within(lambda: opened(riverside, patient))
-        eventually(lambda: not isinstance(apart(lambda: doctor.get(path))[0], AnswerResponse), 20)
+        eventually(lambda: not isinstance(apart(lambda: doctor.get(path))[0], AnswerResponse))
         assert status(doctor) == 200 and status(nurse) == 403
         assert apart(lambda: doctor.delete(f"{path}/break-glass"))[0].status_code == 204
         assert status(doctor) == 403
         access = within(lambda: opened(riverside, patient))
-        eventually(lambda: not isinstance(apart(lambda: doctor.get(path))[0], AnswerResponse), 20)
+        eventually(lambda: not isinstance(apart(lambda: doctor.get(path))[0], AnswerResponse))
         apart(lambda: passes(monkeypatch, access))
         assert status(doctor) == 403, "a warm answer outlived the access"
         monkeypatch.setattr("core.audit.restricted.timezone", timezone)
@@ -367,7 +369,7 @@ def test_a_record_that_is_kept_for_one_is_not_served_to_another_and_ends_on_time
             "UPDATE core_breakglass SET opened_at = now() - interval '2 h', expires_at = now() - interval '1 h' WHERE id = %s",
             access.pk,
         )
-        eventually(lambda: status(doctor) == 403, 20)
+        eventually(lambda: status(doctor) == 403)
     finally:
         within(lambda: restrict_record(actor=by, patient_id=patient.pk, restricted=False, reason="Left"))
         forget(patient.pk)

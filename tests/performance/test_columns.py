@@ -21,6 +21,8 @@ from tests.factories.routes import Route, routes
 from tests.factories.world import Place, World
 from tests.performance.test_query_budgets import READS, read
 
+pytestmark = pytest.mark.thorough
+
 PLANNED = [
     route
     for route in routes("api", methods=("GET",))

@@ -21,6 +21,8 @@ from tests.factories.visits import at, book
 from tests.factories.world import Place, World
 from tests.performance.test_query_budgets import READS, read
 
+pytestmark = pytest.mark.thorough
+
 OF_ANY_SIZE = ("sequential_scan", "no_index_condition")  # wrong however few rows are read; the rest counts where they are many
 
 

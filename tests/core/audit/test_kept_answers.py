@@ -47,7 +47,7 @@ def test_an_answer_from_the_cache_is_written_down_as_the_first(what: str, rivers
     def ask(**headers: str) -> Any:
         return apart(lambda: client.get(path, **headers))[0]
 
-    eventually(lambda: not isinstance(ask(), AnswerResponse), 20)
+    eventually(lambda: not isinstance(ask(), AnswerResponse))
     ready, events = logged(ask)
     assert not isinstance(ready, AnswerResponse), "it came through the view"
     assert [(event.status, set(event.patients)) for event in events] == [(200, people)]
@@ -62,7 +62,7 @@ def test_a_page_that_is_ready_is_written_down_as_the_first(riverside: Place, lis
     ask = browser(riverside.users[Role.CLINIC_ADMIN], riverside)
     _, events = logged(ask)
     assert [visit_today.patient_id in event.patients for event in events] == [True]
-    eventually(lambda: is_ready(ask()), 20)
+    eventually(lambda: is_ready(ask()))
     ready, again = logged(ask)
     assert is_ready(ready)
     assert [event.patients for event in again] == [event.patients for event in events]

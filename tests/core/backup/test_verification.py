@@ -16,6 +16,8 @@ from tests.core.backup.at_work import Installation, installation
 from tests.core.backup.seed import seed
 from tests.factories.server import RUN, _run
 
+pytestmark = pytest.mark.thorough
+
 ONE = "WHERE id = (SELECT id FROM {} ORDER BY id LIMIT 1)"
 HARM = {
     f"DELETE FROM patients_document {ONE.format('patients_document')}": "patients_document: 23 rows, 24 were backed up.",

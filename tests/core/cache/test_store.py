@@ -89,7 +89,7 @@ def test_a_change_in_psql_is_heard(desk: Desk) -> None:
     with connected("hms_maintenance") as psql:
         psql.execute("UPDATE clinics_clinicsettings SET wait_warn_minutes = 33 WHERE clinic_id = %s", [desk.clinic_id])
         psql.commit()
-    eventually(lambda: desk.read() == 33, seconds=1)
+    eventually(lambda: desk.read() == 33)
 
 
 def test_a_change_by_another_process_of_the_machine_is_seen_at_once(desk: Desk) -> None:

@@ -11,6 +11,8 @@ from tests.core.data_sync.receiver import Copy
 from tests.factories.endpoints import Taken, Told, endpoints
 from tests.factories.job_crew import Crew, crew, worker_pid
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def at_work(worker_id: str, django_db_setup: None) -> Iterator[Crew]:

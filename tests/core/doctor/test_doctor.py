@@ -19,6 +19,8 @@ from core.database.embedded import EmbeddedPostgres
 from core.doctor.findings import Verdict, examined, fail, ok, warn, worst
 from tests.factories.job_crew import postgres_of_its_own
 
+pytestmark = pytest.mark.thorough
+
 
 @dataclass
 class Installation:

@@ -9,6 +9,8 @@ import pytest
 
 from tests.factories.job_crew import Crew, worker_pid
 
+pytestmark = pytest.mark.thorough
+
 LOCK = 4712
 NEAR = timedelta(seconds=30)
 TIMES = ("created_at", "run_at", "sent_at", "started_at", "finished_at")

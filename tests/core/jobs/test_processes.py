@@ -9,6 +9,8 @@ import pytest
 
 from tests.factories.job_crew import Crew, lives, worker_pid
 
+pytestmark = pytest.mark.thorough
+
 LOCK = 4713
 
 

@@ -11,6 +11,8 @@ from tests.factories.endpoints import Endpoint, Told, endpoints
 from tests.factories.job_crew import Crew, crew
 from tests.factories.letters import Letterbox, gateway, smtp_server
 
+pytestmark = pytest.mark.thorough
+
 MINUTE = 60
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.factories.job_crew import crew, lives, worker_pid
 
-pytestmark = pytest.mark.xdist_group("leak")
+pytestmark = [pytest.mark.xdist_group("leak"), pytest.mark.thorough]
 LIMIT, GROWTH = 400, 340  # MB
 
 

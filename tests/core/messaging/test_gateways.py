@@ -23,7 +23,8 @@ from core.tenancy.context import platform_scope
 from tests.core.messaging.told import EMAIL, PHONE, both, nobody_asks, told
 from tests.factories.channels import breaker_of, seconds_left
 from tests.factories.endpoints import Endpoint, Told, endpoints
-from tests.factories.letters import Letterbox, closed_port
+from tests.factories.letters import Letterbox
+from tests.factories.ports import free_port
 from tests.factories.redis_server import redis_server
 from tests.factories.world import Place
 
@@ -46,7 +47,7 @@ def test_an_address_is_called_as_it_is_written(path: str) -> None:
 
 def test_of_several_addresses_a_dead_one_is_passed_over_and_then_left_alone(settings: Any, ledger: Any) -> None:
     with endpoints(1) as (alive,):
-        dead = closed_port()
+        dead = free_port()
         settings.HMS_MESSAGE_GATEWAYS = {"sms": f"http://127.0.0.1:{dead}/ {alive.url}/send", "whatsapp": ""}
         with platform_scope(reason="test"):
             for _ in range(LIMIT * 2 + 2):
@@ -91,7 +92,7 @@ def test_the_status_counts_whatever_comes_behind_it(told_by: Told, taken: bool) 
 
 
 def test_nobody_listens_or_the_name_is_none_is_surely_not_sent() -> None:
-    for address in (f"http://127.0.0.1:{closed_port()}/", "http://no-such-host.invalid/", "ftp://127.0.0.1/"):
+    for address in (f"http://127.0.0.1:{free_port()}/", "http://no-such-host.invalid/", "ftp://127.0.0.1/"):
         with pytest.raises(NotSent) as found:
             wire.post(wire.gateway(Channel.SMS, [address]), "", b"{}", {})
         assert found.value.certain and found.value.tried, address
@@ -136,7 +137,7 @@ def test_a_channel_that_was_left_alone_is_not_the_last_one_tried(
 
 
 def test_a_mail_server_that_is_away_is_left_alone_like_a_gateway(settings: Any, ledger: Any) -> None:
-    options = {"host": "127.0.0.1", "port": closed_port(), "timeout": 5}
+    options = {"host": "127.0.0.1", "port": free_port(), "timeout": 5}
     settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}}
     with platform_scope(reason="test"):
         for _ in range(LIMIT + 2):

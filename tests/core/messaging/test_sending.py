@@ -17,7 +17,8 @@ from core.messaging.models import Channel, Kind, OutgoingMessage
 from core.messaging.services import digest_of, post
 from core.tenancy.context import platform_scope
 from tests.architecture.catalogue import connected
-from tests.factories.letters import Letterbox, closed_port
+from tests.factories.letters import Letterbox
+from tests.factories.ports import free_port
 from tests.factories.threads import apart
 
 ADDRESS, PHONE = "ines@example.org", "+442079460018"
@@ -101,7 +102,7 @@ def test_a_notice_that_may_have_gone_out_is_not_sent_again(texts: Letterbox, mai
 
 
 def test_a_channel_that_is_away_is_passed_over(settings: Any, mail: Letterbox, ledger: Any) -> None:
-    settings.HMS_MESSAGE_GATEWAYS = {"sms": f"http://127.0.0.1:{closed_port()}/", "whatsapp": ""}
+    settings.HMS_MESSAGE_GATEWAYS = {"sms": f"http://127.0.0.1:{free_port()}/", "whatsapp": ""}
     write(Kind.NOTICE, channels=(Channel.SMS, Channel.EMAIL))
     send_waiting()
     mail.wait_for(ADDRESS)

@@ -21,6 +21,8 @@ from tests.factories.cases import filled, secrets_of
 from tests.factories.routes import all_routes
 from tests.factories.world import Place, World
 
+pytestmark = pytest.mark.thorough
+
 TOKEN = "t" * 40
 ROLES = {"stranger", "person", "patient", "staff", "platform", "system"}
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "OTHER"}

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from core.metrics.ended import LOCK, add_up
 from core.metrics.instruments import Together
+from tests.factories.patience import eventually
 
 COUNT = """
 import sys
@@ -100,6 +101,7 @@ def test_whoever_reads_meanwhile_counts_each_once(folder: Path) -> None:
     readers = [threading.Thread(target=read) for _ in range(2)]
     for one in readers:
         one.start()
+    eventually(lambda: len(found) > 3 or errors)
     while len(list(folder.glob("*.db"))) > 2:
         add_up(folder)
     over.set()

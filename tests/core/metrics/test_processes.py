@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.factories.patience import eventually
 from tests.factories.server import ROOT, Server, serving
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
 TOKEN = "t" * 40
 ASKED = 60
@@ -115,4 +115,4 @@ def test_one_that_has_just_begun_hears_that_the_server_ends(two: Server) -> None
     os.kill(min(before), signal.SIGTERM)
     eventually(lambda: workers_of(two) - before)
     two.process.terminate()
-    assert two.process.wait(15) == 0
+    assert two.process.wait(28) == 0

@@ -1,6 +1,7 @@
 """The system page and the report: charts of what was sampled, for operators alone."""
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -24,6 +25,12 @@ from tests.factories.world import World
 
 NOW = datetime.now(UTC).replace(second=30, microsecond=0)
 MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page shows its own last hour, and this file may be read long before its tests are run."""
+    monkeypatch.setattr(sys.modules[__name__], "NOW", datetime.now(UTC).replace(second=30, microsecond=0))
 
 
 def sampled(minutes: int, *, back: timedelta = timedelta(), **values: float) -> None:

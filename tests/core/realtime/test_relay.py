@@ -17,7 +17,7 @@ from tests.factories.server import ROOT, Server, serving
 from tests.factories.streams import EventSource
 from tests.load.streams import CHANGE, EVENTS, seed
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.thorough]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from tests.factories.job_crew import crew
 from tests.factories.patience import eventually
 from tests.factories.server import Server, serving
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("traces")]
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("traces"), pytest.mark.thorough]
 
 SERVER, CLIENT, CONSUMER = 2, 3, 5  # kinds of spans
 THEIRS = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

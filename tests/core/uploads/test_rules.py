@@ -85,7 +85,11 @@ def test_a_picture_that_would_grow_is_packed_more_tightly(kind: str, mode: str, 
     assert 0 < len(inspect(content)[1]) < large
 
 
-@pytest.mark.parametrize("content", [noise("PNG"), noise("JPEG"), noise("WEBP"), noise("TIFF"), files.scan(3)], ids=len)
+@pytest.mark.parametrize(
+    "content",
+    [noise("PNG"), noise("JPEG"), noise("WEBP"), noise("TIFF"), files.scan(3)],
+    ids=["PNG", "JPEG", "WEBP", "TIFF", "PDF"],
+)
 def test_a_picture_that_stays_too_large_is_refused(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "MOST_KEPT", 300)
     with pytest.raises(Refused, match="too_large_anew"):

@@ -10,7 +10,7 @@ import pytest
 
 from tests.factories.job_crew import Crew, crew, lives, worker_pid
 
-pytestmark = pytest.mark.xdist_group("workers")
+pytestmark = [pytest.mark.xdist_group("workers"), pytest.mark.thorough]
 BEAT = 0.5  # seconds
 LOCK = 4790
 
@@ -33,6 +33,10 @@ def listed(of: Crew) -> dict[int, dict[str, Any]]:
     return {one["pid"]: one for one in json.loads(of.manage("jobs", "workers", "--json"))}
 
 
+def conditions_of_others(of: Crew, pid: int) -> set[str]:
+    return {one["condition"] for number, one in listed(of).items() if number != pid}
+
+
 def test_each_process_says_what_it_is_and_what_it_has_done(beating: Crew) -> None:
     beating.until(lambda: len(rows(beating)) == 5, "two processes of two classes and a clock")
     job = beating.ends(beating.enqueue("test.plain"))
@@ -45,7 +49,7 @@ def test_each_process_says_what_it_is_and_what_it_has_done(beating: Crew) -> Non
     failing = beating.enqueue("test.gives_up")
     its = worker_pid(beating.ends(failing, "failed"))
     beating.until(lambda: rows(beating)[its]["failed"], "the failure's being counted")
-    assert {one["condition"] for one in listed(beating).values()} == {"well"}
+    beating.until(lambda: {one["condition"] for one in listed(beating).values()} == {"well"}, "all being well")
 
 
 def test_one_that_stands_still_is_named(beating: Crew) -> None:
@@ -53,13 +57,12 @@ def test_one_that_stands_still_is_named(beating: Crew) -> None:
         pid = worker_pid(beating.runs(beating.enqueue("test.waits", payload={"lock": LOCK})))
         os.kill(pid, signal.SIGSTOP)
         try:
-            beating.until(lambda: listed(beating)[pid]["condition"] == "silent", "its being missed", 30)
-            others = {one["condition"] for number, one in listed(beating).items() if number != pid}
-            assert others == {"well"}
+            beating.until(lambda: listed(beating)[pid]["condition"] == "silent", "its being missed")
+            beating.until(lambda: conditions_of_others(beating, pid) == {"well"}, "the others being well")
             assert rows(beating)[pid]["pid"] == pid  # it lives, so nobody takes it off the list
         finally:
             os.kill(pid, signal.SIGCONT)
-        beating.until(lambda: listed(beating)[pid]["condition"] == "well", "its coming back", 30)
+        beating.until(lambda: listed(beating)[pid]["condition"] == "well", "its coming back")
 
 
 def test_processes_whose_celery_stands_still_take_nothing(beating: Crew) -> None:
@@ -67,10 +70,10 @@ def test_processes_whose_celery_stands_still_take_nothing(beating: Crew) -> None
     (parent,) = [one.parent for one in beating.family() if one.pid == pid]
     os.kill(parent, signal.SIGSTOP)
     try:
-        beating.until(lambda: listed(beating)[pid]["condition"] == "takes nothing", "its being noticed", 30)
+        beating.until(lambda: listed(beating)[pid]["condition"] == "takes nothing", "its being noticed")
     finally:
         os.kill(parent, signal.SIGCONT)
-    beating.until(lambda: listed(beating)[pid]["condition"] == "well", "its coming back", 30)
+    beating.until(lambda: listed(beating)[pid]["condition"] == "well", "its coming back")
 
 
 def test_who_ends_is_taken_off_and_who_was_killed_by_the_others(beating: Crew) -> None:

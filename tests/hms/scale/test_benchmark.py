@@ -20,7 +20,7 @@ from hms.scale.run import Run, compared
 from hms.scale.scenarios import SCENARIOS
 from tests.factories.server import _run, collect_static_files
 
-pytestmark = pytest.mark.xdist_group("scale")
+pytestmark = [pytest.mark.xdist_group("scale"), pytest.mark.thorough]
 WANTED = [
     "patients.list",
     "patients.register",

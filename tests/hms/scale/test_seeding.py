@@ -33,7 +33,7 @@ from tests.factories.scale import seed_scale
 from tests.factories.server import RUN, _database_variables, _run, _url_of
 from tests.factories.world import World
 
-pytestmark = pytest.mark.xdist_group("scale")
+pytestmark = [pytest.mark.xdist_group("scale"), pytest.mark.thorough]
 CATALOGUE = """
 SELECT 'constraint', conrelid::regclass::text, conname::text, pg_get_constraintdef(oid) || convalidated FROM pg_constraint
 WHERE connamespace = 'public'::regnamespace

@@ -7,6 +7,7 @@ import pytest
 from core.pages.demo import CLINICS
 from hms.simulation.home import Home
 from hms.simulation.playing import Outcome, simulate
+from tests.factories.patience import UNHURRIED
 from tests.factories.server import Server, serving
 
 SEED = 20260609
@@ -17,7 +18,7 @@ PATIENTS = "80"  # of each clinic
 def server(worker_id: str) -> Iterator[Server]:
     """A running demo with tokens that outlive the tests."""
     commands = [["seed_demo", "--patients", PATIENTS]]
-    variables = {"JWT_EXPIRES_IN": "2h"}
+    variables = UNHURRIED | {"JWT_EXPIRES_IN": "2h"}
     with serving(f"simulated_{worker_id}", commands=commands, variables=variables) as served:
         yield served
 

@@ -12,7 +12,7 @@ from hms.simulation.invariants import INVARIANTS
 from hms.simulation.loading import Measured, NotLoaded, Thresholds, measured_of
 from tests.factories.server import ROOT, Server
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("simulation")]
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("simulation"), pytest.mark.thorough]
 
 FEW_SECONDS = ("--users", "4", "--ramp-up", "4", "--duration", "4", "--pause", "0.05", "0.2", "--json")
 

@@ -13,7 +13,7 @@ from hms.simulation.record import Answer
 from hms.simulation.report import as_text
 from hms.simulation.script import What
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("simulation")]
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("simulation"), pytest.mark.thorough]
 
 OF_DAY = "clinic_id = ANY(%(clinics)s) AND updated_at >= %(since)s"
 OF_TICKET = "t.clinic_id = ANY(%(clinics)s) AND t.updated_at >= %(since)s"

@@ -12,7 +12,7 @@ from hms.simulation.invariants import INVARIANTS
 from hms.simulation.trouble import PLAN
 from tests.factories.server import ROOT
 
-pytestmark = [pytest.mark.server, pytest.mark.xdist_group("simulation")]
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("simulation"), pytest.mark.thorough]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
