@@ -11,13 +11,20 @@ function typed(form) {
   return new URLSearchParams(data);
 }
 
+/* What the server wrote into the form. Somebody may have typed before this script was there. */
+function rendered(form) {
+  const untouched = form.cloneNode(true);
+  untouched.reset();
+  return typed(untouched);
+}
+
 export function keepDraft(form) {
   if (form.dataset.kept) return;
   form.dataset.kept = "yes";
   const words = document.querySelector("#words").dataset;
   const note = document.querySelector("[data-draft-note]");
   let timer;
-  let last = typed(form).toString();
+  let last = rendered(form).toString();
   let told = false; // that it is too long: once is enough, until it can be kept again
   let sent = Promise.resolve(); // all that was sent has been answered
   let steps = 0; // how often this page has sent its words
@@ -52,10 +59,13 @@ export function keepDraft(form) {
     told = true;
   }
 
-  form.addEventListener("input", () => {
+  function sendSoon() {
     clearTimeout(timer);
     timer = setTimeout(send, PAUSE);
-  });
+  }
+
+  sendSoon();
+  form.addEventListener("input", sendSoon);
   form.addEventListener("submit", () => clearTimeout(timer));
   // Who throws the draft away throws the last word away too, and what is on its way arrives before that.
   document.addEventListener("submit", (event) => {

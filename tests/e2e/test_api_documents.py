@@ -12,6 +12,8 @@ from tests.e2e.conftest import ACTION_MS
 from tests.factories.openapi import operations
 from tests.factories.server import Server
 
+pytestmark = pytest.mark.thorough
+
 ADMIN = "clinic-admin@riverside.demo"
 
 

@@ -437,6 +437,36 @@ def test_the_last_word_of_a_page_that_is_left_stays_though_it_arrives_first(page
     expect(city).to_have_value("")
 
 
+def test_what_is_typed_before_the_script_has_come_is_kept_too(page: Page) -> None:
+    scripts: list[Route] = []
+    page.route("**/forms*.js", lambda route: scripts.append(route))
+    empty_registration(page)
+    eventually(lambda: page.title() and scripts)
+    city = page.locator("#record [name=city]")
+    city.fill("Readford")
+    with page.expect_response(lambda answer: is_kept(answer, "city=Readford")):
+        for one in scripts:
+            one.continue_()
+    page.unroute("**/forms*.js")
+    page.reload()
+    expect(city).to_have_value("Readford")
+    page.get_by_role("button", name="Discard draft").click()
+    expect(city).to_have_value("")
+
+
+def test_a_form_that_nobody_has_touched_leaves_no_draft(page: Page, clinic: Api) -> None:
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if DRAFT.search(request.url) else None)
+    page.clock.install()
+    empty_registration(page)
+    for path in ("/patients/register/", f"/patients/{clinic.patient()['id']}/edit/"):
+        page.goto(path)
+        keeps_drafts(page)
+        page.clock.run_for(2000)
+    page.goto("/")
+    assert page.title() and not sent
+
+
 def test_a_draft_that_is_late_does_not_come_back(page: Page, clinic: Api) -> None:
     """It was on its way when the form was sent, and arrives after it."""
     given, family = new_name()

@@ -15,6 +15,8 @@ from tests.factories.callers import PASSWORD
 from tests.factories.letters import Letterbox, gateway, smtp_server
 from tests.factories.server import Server, serving
 
+pytestmark = pytest.mark.thorough
+
 PHONE = "+442079460018"
 CODE = r"\b(\d{6})\b"
 HARDWARE = {
