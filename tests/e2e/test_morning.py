@@ -467,6 +467,22 @@ def test_a_form_that_nobody_has_touched_leaves_no_draft(page: Page, clinic: Api)
     assert page.title() and not sent
 
 
+def test_whoever_goes_back_to_a_form_that_was_sent_finds_nothing_of_it(page: Page, clinic: Api) -> None:
+    given, family = new_name()
+    empty_registration(page)
+    fill_person(page, given, family)
+    page.get_by_role("button", name="Register", exact=True).click()
+    person_of(page)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if DRAFT.search(request.url) else None)
+    page.go_back()
+    keeps_drafts(page)
+    expect(page.get_by_label("Female", exact=True)).not_to_be_checked()  # browsers put back what was chosen, if they may
+    page.goto("/patients/register/")
+    expect(page.get_by_role("button", name="Discard draft")).to_have_count(0)
+    assert page.title() and not sent
+
+
 def test_a_draft_that_is_late_does_not_come_back(page: Page, clinic: Api) -> None:
     """It was on its way when the form was sent, and arrives after it."""
     given, family = new_name()

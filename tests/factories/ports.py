@@ -6,8 +6,10 @@ from contextlib import suppress
 from itertools import cycle
 
 # Below those that the system gives to connections and to whoever asks for any, so that nobody takes one before its server does.
-FIRST, OF_A_WORKER, WORKERS = 20_000, 1_500, 8
-_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
+FIRST, ALL = 20_000, 12_000
+_workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _workers
+OF_A_WORKER = ALL // _workers
 _started = os.getpid() % OF_A_WORKER  # two runs on one machine begin at different ones
 _ports = cycle(FIRST + _worker * OF_A_WORKER + (_started + number) % OF_A_WORKER for number in range(OF_A_WORKER))
 
