@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Response, expect
 
 from tests.e2e.conftest import RETRIES
 
 LETTERS = "bcdfghklmnprstvz"
 EARLY, LATE = 2, 21  # o'clock in London; before and after, the desk is in New York, where enough of today is over and is to come
 MOST_TABS = 150
+DRAFT = re.compile(r"/drafts/[^/]+/$")  # where one is kept
 
 
 def where_the_day_is_long() -> str:
@@ -101,8 +102,13 @@ def empty_registration(page: Page) -> None:
             discard.click()
 
 
+def is_kept(answer: Response, words: str) -> bool:
+    """Is it the answer to a draft with these words?"""
+    return bool(DRAFT.search(answer.url)) and answer.ok and words in (answer.request.post_data or "")
+
+
 def keeps_drafts(page: Page) -> None:
-    """The page's script that keeps drafts is there: it is fetched beside the page, and what was typed before is not heard."""
+    """The script that keeps drafts has come: it is fetched beside the page, which may be shown before."""
     expect(page.locator("#record[data-kept]")).to_have_count(1)
 
 

@@ -8,13 +8,15 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Page, Response, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.conftest import RETRIES
 from tests.e2e.desk import (
+    DRAFT,
     Api,
     empty_registration,
     fill_person,
+    is_kept,
     keeps_drafts,
     new_name,
     on_the_board,
@@ -25,7 +27,6 @@ from tests.e2e.desk import (
 from tests.factories.patience import eventually
 
 MOST_INTERACTIONS = 5
-DRAFT = re.compile(r"/drafts/[^/]+/$")  # where one is kept
 TYPED_AND_DISCARDED = """city => {
   city.value = "Readford";
   city.dispatchEvent(new Event("input", { bubbles: true }));
@@ -41,11 +42,6 @@ def page(page_as: Callable[..., Page]) -> Page:
 @pytest.fixture
 def clinic(page: Page) -> Api:
     return Api(page)
-
-
-def is_kept(answer: Response, words: str) -> bool:
-    """Is it the answer to a draft with these words?"""
-    return bool(DRAFT.search(answer.url)) and answer.ok and words in (answer.request.post_data or "")
 
 
 def toast(page: Page, words: str) -> None:
@@ -354,7 +350,6 @@ def test_a_booking_goes_on_with_somebody_who_turns_out_to_be_new(page: Page, cli
 def test_a_draft_is_back_after_a_reload(page: Page, clinic: Api) -> None:
     given, family = new_name()
     empty_registration(page)
-    keeps_drafts(page)
     with page.expect_response(lambda answer: is_kept(answer, "sex=female")):  # without its last field it may be sent first
         fill_person(page, given, family)
     expect(page.locator("[data-draft-note]")).to_contain_text("Draft kept")
@@ -371,7 +366,6 @@ def test_a_draft_is_back_after_a_reload(page: Page, clinic: Api) -> None:
 def test_the_last_word_goes_with_the_draft_that_is_thrown_away(pause: bool, page: Page, clinic: Api) -> None:
     given, family = new_name()
     empty_registration(page)
-    keeps_drafts(page)
     with page.expect_response(lambda answer: is_kept(answer, "sex=female")):  # without its last field it may be sent first
         fill_person(page, given, family)
     expect(page.locator("[data-draft-note]")).to_contain_text("Draft kept")
@@ -420,7 +414,6 @@ def test_a_newer_word_waits_until_the_older_one_has_arrived(page: Page) -> None:
 
 def test_the_last_word_of_a_page_that_is_left_stays_though_it_arrives_first(page: Page) -> None:
     empty_registration(page)
-    keeps_drafts(page)
     late: list[Route] = []
     page.route(DRAFT, lambda route: late.append(route))
     city = page.locator("#record [name=city]")
@@ -487,7 +480,6 @@ def test_a_draft_that_is_late_does_not_come_back(page: Page, clinic: Api) -> Non
     """It was on its way when the form was sent, and arrives after it."""
     given, family = new_name()
     empty_registration(page)
-    keeps_drafts(page)
     late: list[Route] = []
     page.route("**/drafts/**", lambda route: late.append(route))
     with page.expect_request("**/drafts/**"):
@@ -502,7 +494,6 @@ def test_a_draft_that_is_late_does_not_come_back(page: Page, clinic: Api) -> Non
 
 def test_a_draft_that_is_too_long_is_told_in_these_words_and_once(page: Page) -> None:
     empty_registration(page)
-    keeps_drafts(page)
     words = "That is too long to be kept as a draft."
     notes = page.locator("#record [name=notes]")
     with page.expect_response("**/drafts/**"):

@@ -8,8 +8,6 @@ from tests.factories.redis_server import RedisServer, redis_server
 from tests.factories.server import serving
 from tests.load.clinic_day import Clinics, Day, hit_rate
 
-pytestmark = pytest.mark.thorough
-
 SECONDS = 40
 BOUND = 2.0  # seconds that nobody waits longer than, whatever Redis does
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.load.dependencies import TROUBLES, Stage, all_well, happens, staged
 
-pytestmark = [pytest.mark.slow, pytest.mark.server, pytest.mark.thorough]
+pytestmark = [pytest.mark.slow, pytest.mark.server]
 IN_TIME = 8.0  # seconds that an answer of health may take: two of its longest limits, on a busy machine
 
 

